@@ -1,0 +1,42 @@
+# Every target makes .venv ready first (tools/setup.py); a second start costs a tenth of a second.
+# PYTHON: the interpreter to build .venv with. ARGS: handed on to the program behind the target.
+
+PYTHON ?= python3
+ARGS ?=
+# A package folder of its own is named as the tests name it: bench and tests lie beside syndicator.
+export PYTHONPATH :=
+
+.PHONY: help setup run test check bench lock clean
+
+help:
+	@echo "make run     the sample newsroom on this machine (ARGS=--once: the whole job once)"
+	@echo "make test    the tests, on SQLite and PostgreSQL (ARGS='-k feeds')"
+	@echo "make check   style, types, floors"
+	@echo "make bench   the figures, beside their peers"
+	@echo "make lock    the locks anew (ARGS=--upgrade)"
+	@echo "make clean   remove what the tools made, .venv included"
+
+setup:
+	@$(PYTHON) tools/setup.py
+
+run: setup
+	@.venv/bin/syndicator demo $(ARGS)
+
+test: setup
+	@.venv/bin/python -m pytest -n 2 $(ARGS)
+
+check: setup
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: setup
+	@.venv/bin/python -m bench $(ARGS)
+
+lock:
+	@$(PYTHON) tools/setup.py lock $(ARGS)
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
