@@ -3,8 +3,6 @@
 
 PYTHON ?= python3
 ARGS ?=
-# A package folder of its own is named as the tests name it: bench and tests lie beside syndicator.
-export PYTHONPATH :=
 
 .PHONY: help setup run test check bench lock clean
 
@@ -29,7 +27,7 @@ check: setup
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/lint-imports
+	.venv/bin/lint-imports --no-logo
 
 bench: setup
 	@.venv/bin/python -m bench $(ARGS)

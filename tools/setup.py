@@ -12,9 +12,9 @@ the line that says it is too old.
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - this file must say so itself, before anything is installed
+    found = f"{sys.version_info[0]}.{sys.version_info[1]}"
     sys.exit(
-        "Set-up needs Python 3.11 or newer, and `python3` is %d.%d: put a newer one first on PATH, or run "
-        "`make PYTHON=python3.12`." % sys.version_info[:2]
+        f"Set-up needs Python 3.11 or newer; this one is {found}. Say which to use: make PYTHON=python3.12"
     )
 
 import argparse
@@ -34,18 +34,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COMPILE = ("pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header")
-EVERYTHING = ("--all-extras", "--group", "test", "--group", "check")
-VENV_MISSING = (
-    "Set-up needs Python's venv module: install it (Debian, Ubuntu: apt-get install python3-venv), then start again."
+COMPILE = (
+    "pip",
+    "compile",
+    "--quiet",
+    "--universal",
+    "--python-version",
+    "3.11",
+    "--generate-hashes",
+    "--no-header",
 )
+EVERYTHING = ("--all-extras", "--group", "test", "--group", "check")
+VENV_MISSING = "Set-up needs Python's venv module: install it (Debian, Ubuntu: apt-get install python3-venv), then start again."
 
 # pip's option → uv's variable, and how uv separates several values.
 PIP_TO_UV = {
     "index-url": ("UV_DEFAULT_INDEX", None),
     "extra-index-url": ("UV_INDEX", " "),
     "find-links": ("UV_FIND_LINKS", ","),
-    "no-index": ("UV_NO_INDEX", None),
     "trusted-host": ("UV_INSECURE_HOST", " "),
     "cert": ("SSL_CERT_FILE", None),
     "proxy": ("ALL_PROXY", None),
@@ -54,6 +60,7 @@ PIP_TO_UV = {
 }
 # pip's own precedence: a file's [install] beats its [global], the environment beats both.
 PIP_SECTIONS = ("global", "install", ":env:")
+TRUE = ("1", "true", "yes", "on")
 
 
 class SetupError(Exception):
@@ -85,7 +92,9 @@ def make_ready(root: Path) -> bool:
         wanted = stamp(root)
         if is_ready(venv, wanted):  # another set-up ended while this one waited
             return False
-        print("Setting up .venv from requirements.lock (once, some 20 seconds) …", file=sys.stderr, flush=True)
+        print(
+            "Setting up .venv from requirements.lock (once, some 20 seconds) …", file=sys.stderr, flush=True
+        )
         build(root, venv, lock_fd)
         (venv / ".ready").write_text(wanted, encoding="ascii")
     return True
@@ -153,8 +162,18 @@ def installer(root: Path, python: Path, lock_fd: int) -> Installer:
     constraints = str(root / "build.lock")
     uv = start_uv(root, python, lock_fd)
     if uv is not None:
-        env = uv_environment(os.environ, pip_config(python))
-        options = ["--quiet", "--python", str(python), "--compile-bytecode", "--build-constraints", constraints]
+        config = pip_config(python)
+        env = uv_environment(os.environ, config)
+        options = [
+            "--quiet",
+            "--python",
+            str(python),
+            "--compile-bytecode",
+            "--build-constraints",
+            constraints,
+        ]
+        # uv has a variable for each of pip's options but this one.
+        options += ["--no-index"] if str(config.get("no-index", "")).lower() in TRUE else []
         return Installer([str(uv), "pip", "install", *options], env, lock_fd)
     print("uv cannot be had here: going on with pip, which is slower.", file=sys.stderr, flush=True)
     # The variable and not the option: only the variable reaches the environments pip builds sdists in.
@@ -170,7 +189,11 @@ def start_uv(root: Path, python: Path, lock_fd: int) -> Path | None:
         wanted.write_text(stanza((root / "build.lock").read_text(encoding="utf-8"), "uv"), encoding="utf-8")
         pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--no-input"]
         try:
-            run([*pip, "--only-binary", "uv", "--require-hashes", "-r", str(wanted)], lock_fd, dict(os.environ))
+            run(
+                [*pip, "--only-binary", "uv", "--require-hashes", "-r", str(wanted)],
+                lock_fd,
+                dict(os.environ),
+            )
             run([str(uv), "--version"], lock_fd, dict(os.environ), quiet=True)
         except SetupError:
             return None
@@ -180,6 +203,7 @@ def start_uv(root: Path, python: Path, lock_fd: int) -> Path | None:
 def stanza(lock_text: str, name: str) -> str:
     """The lines of one package in a lock: its version and its hashes."""
     lines: list[str] = []
+    inside = False
     for line in lock_text.splitlines():
         if not line.startswith((" ", "#")):
             inside = line.startswith(name + "==")
@@ -228,7 +252,11 @@ def lock(root: Path, more: Sequence[str]) -> None:
     with alone(root) as lock_fd, tempfile.TemporaryDirectory() as folder:
         create_venv(Path(folder, "venv"), lock_fd)
         python = Path(folder, "venv", "bin", "python")
-        run([str(python), "-m", "pip", "--disable-pip-version-check", "install", "-qq", "uv"], lock_fd, dict(os.environ))
+        run(
+            [str(python), "-m", "pip", "--disable-pip-version-check", "install", "-qq", "uv"],
+            lock_fd,
+            dict(os.environ),
+        )
         env = uv_environment(os.environ, pip_config(python))
         for arguments in (
             ["build.in", "-o", "build.lock"],
@@ -254,7 +282,12 @@ def alone(root: Path) -> Iterator[int]:
 
 
 def run(
-    command: Sequence[str], lock_fd: int, env: Mapping[str, str], *, quiet: bool = False, cwd: Path | None = None
+    command: Sequence[str],
+    lock_fd: int,
+    env: Mapping[str, str],
+    *,
+    quiet: bool = False,
+    cwd: Path | None = None,
 ) -> None:
     """Run to the end; the child speaks for itself, a failure raises."""
     try:
@@ -268,7 +301,9 @@ def run(
             stdout=subprocess.DEVNULL if quiet else sys.stderr,
         )
     except (OSError, subprocess.CalledProcessError) as error:
-        reason = f"exit {error.returncode}" if isinstance(error, subprocess.CalledProcessError) else error.strerror
+        reason = (
+            f"exit {error.returncode}" if isinstance(error, subprocess.CalledProcessError) else error.strerror
+        )
         raise SetupError(f"Set-up stopped: {Path(command[0]).name} failed ({reason}); see above.") from error
 
 
