@@ -88,7 +88,7 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 def postgresql_host(request: pytest.FixtureRequest) -> str:
     """Where the run's one server listens; without xdist it starts when the first test needs it."""
     handed = getattr(request.config, "workerinput", {})
-    return str(handed["postgresql_host"] if handed else server(request.config).socket)
+    return str(handed["postgresql_host"] if handed else server(request.config).host)
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +150,7 @@ def server(config: pytest.Config) -> postgres.Server:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """xdist's controller hands its server to each worker: no lock file, no race."""
-    node.workerinput["postgresql_host"] = str(server(node.config).socket)
+    node.workerinput["postgresql_host"] = server(node.config).host
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

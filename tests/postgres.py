@@ -38,19 +38,17 @@ class Server:
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=roomy()))
         self.lock = os.open(self.folder, os.O_RDONLY)
         fcntl.flock(self.lock, fcntl.LOCK_EX)
-        # The path of a socket ends at 107 bytes: a folder of its own, always short.
-        self.socket = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
+        self.host = str(self.folder)  # where its socket lies; there is no other way in
         self.owner = nobody() if os.geteuid() == 0 else {}
-        for folder in (self.folder, self.socket):
-            self._own(folder)
+        if self.owner:
+            os.chown(self.folder, self.owner["user"], self.owner["group"])
         self.process = self._start()
 
     def stop(self) -> None:
         """End the server and remove its files."""
         self.process.send_signal(signal.SIGQUIT)  # at once: nothing is worth a checkpoint
         self.process.wait(20)
-        for folder in (self.folder, self.socket):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self.lock)
 
     def _start(self) -> "subprocess.Popen[bytes]":
@@ -73,7 +71,7 @@ class Server:
         settings = [word for setting in (*FAST, "max_connections=200") for word in ("-c", setting)]
         with (self.folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [binaries / "postgres", "-D", data, "-k", self.socket, "-h", "", *settings],
+                [binaries / "postgres", "-D", data, "-k", self.host, "-h", "", *settings],
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 process_group=0, preexec_fn=die_with_parent(), **self.owner,
             )  # fmt: skip
@@ -83,7 +81,7 @@ class Server:
     def _await(self, process: "subprocess.Popen[bytes]") -> None:
         until = time.monotonic() + 30
         while time.monotonic() < until and process.poll() is None:
-            with contextlib.suppress(psycopg.OperationalError), psycopg.connect(dsn(str(self.socket))):
+            with contextlib.suppress(psycopg.OperationalError), psycopg.connect(dsn(self.host)):
                 return
             time.sleep(0.01)
         process.kill()
@@ -107,10 +105,6 @@ class Server:
             shutil.copytree(libraries, copy.with_name(libraries.name), symlinks=True)
         return copy / "pginstall18" / "bin"
 
-    def _own(self, folder: Path) -> None:
-        if self.owner:
-            os.chown(folder, self.owner["user"], self.owner["group"])
-
 
 def nobody() -> dict[str, Any]:
     """Whom the server runs as when we are root, which PostgreSQL refuses to be."""
@@ -127,11 +121,14 @@ def die_with_parent() -> Callable[[], None] | None:
 
 
 def roomy() -> str:
-    """Memory where it has room (containers often give it 64 MB), else the disk."""
+    """Memory where it has room (containers often give it 64 MB), else the disk.
+
+    Never a longer path: that of a socket ends at 107 bytes and may hold no space.
+    """
     memory = Path("/dev/shm")
     if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM:
         return str(memory)
-    return tempfile.gettempdir()
+    return "/tmp"
 
 
 def remove_leftovers() -> None:
