@@ -1,0 +1,132 @@
+"""Who is told: contacts, their subscriptions and cadences, and partners (DESIGN §2).
+
+A subscription is never deleted, only ended, with a reason. An address is kept as typed for
+sending and as a canonical key for uniqueness (`requirements/mail` LM5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+
+from syndicator.errors import Invalid
+from syndicator.model.delivery import Channel, OnUnknown
+from syndicator.model.item import Kind
+from syndicator.model.markup import one_line
+
+
+class Cadence(StrEnum):
+    """How often a subscription brings mail."""
+
+    IMMEDIATE = "immediate"
+    DAILY = "daily"
+    WORKDAYS = "workdays"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+class SubscriptionState(StrEnum):
+    """The life of a subscription."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A mail address: as typed for sending, and the key by which two spellings are one."""
+
+    typed: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """Somebody on the media list. `zone` is the IANA zone their digests keep to."""
+
+    id: int
+    address: Address
+    name: str = ""
+    outlet: str = ""
+    zone: str = "UTC"
+    created: datetime
+    suppressed: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """Contact × topic × cadence. `consent` says where the yes came from; None while pending."""
+
+    id: int
+    contact_id: int
+    topic: str
+    cadence: Cadence
+    state: SubscriptionState
+    created: datetime
+    consent: str | None = None
+    ended: datetime | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partner:
+    """An organisation's machine that receives pushes.
+
+    Empty `topics` or `kinds` mean all of them. `secret` signs webhooks (Standard Webhooks,
+    `whsec_` + base64); `allow_private` lists address ranges it may be reached at in spite of the
+    guard; `file` marks it as managed by the config file.
+    """
+
+    id: int
+    slug: str
+    channel: Channel
+    url: str
+    secret: str
+    topics: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    on_unknown: OnUnknown | None = None
+    allow_private: tuple[str, ...] = ()
+    paused: bool = False
+    file: bool = False
+    created: datetime
+
+    def wants(self, topics: frozenset[str], kind: Kind) -> bool:
+        """Whether an item in these topics (ruled ones included) goes to this partner."""
+        return (not self.topics or not topics.isdisjoint(self.topics)) and (not self.kinds or kind in self.kinds)
+
+
+def address(text: str) -> Address:
+    """The address in `text`; raises Invalid in words a person can act on. Never asks the DNS.
+
+    The domain becomes lower-case A-labels; the local part keeps its case for sending and is folded
+    in the key; dots and plus tags are never stripped (LM5).
+
+    >>> address("Jane.Doe+press@Example.ORG").key
+    'jane.doe+press@example.org'
+    """
+    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+        raise Invalid(f"{text!r} is no mail address: it holds a line break or control character")
+    try:
+        valid = validate_email(text.strip(), check_deliverability=False, test_environment=True, globally_deliverable=False)
+    except EmailNotValidError as fault:
+        raise Invalid(f"{text!r} is no mail address: {fault}") from None
+    domain = (valid.ascii_domain or valid.domain).lower()
+    return Address(typed=f"{valid.local_part}@{domain}", key=f"{valid.local_part.casefold()}@{domain}")
+
+
+def person_name(text: str) -> str:
+    """A display name fit for a header; raises Invalid on line breaks and control characters (I1)."""
+    return one_line(text, "a name")
+
+
+def webhook_url(text: str) -> str:
+    """The URL of a webhook; raises Invalid unless it is absolute http(s) without user or fragment."""
+    parts = urlsplit(one_line(text, "a URL"))
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
+        raise Invalid(f"{text!r} is no webhook address: use https://host/path without user, password or #fragment")
+    return text

@@ -1,0 +1,195 @@
+"""Deliveries: the duty to bring one subject to one recipient, and the pure rules about it.
+
+Lives of a delivery (DESIGN §2, `requirements/delivery-and-security` §1.4):
+
+    due → leased → sending → accepted | refused | unknown | cancelled | expired
+     ↑_______________|  deferred: due again          (a held doubt stays unknown, no due time)
+
+Serves walk B. The rows and the claims are in `store.deliveries`; the flow in `delivery.lanes`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+
+
+class Outcome(StrEnum):
+    """How one try ended. We never say "delivered" for "accepted"."""
+
+    ACCEPTED = "accepted"
+    DEFERRED = "deferred"  # certainly not accepted; try again
+    REFUSED = "refused"  # never
+    UNKNOWN = "unknown"  # it may have arrived
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    DUE = "due"
+    LEASED = "leased"
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+OPEN = (DeliveryState.DUE, DeliveryState.LEASED, DeliveryState.SENDING)
+# A correction goes to everyone who had the thing or may have it: doubt counts as having.
+MAY_HAVE = (DeliveryState.ACCEPTED, DeliveryState.UNKNOWN, DeliveryState.SENDING)
+
+
+class Priority(IntEnum):
+    """Who goes first; smaller goes earlier."""
+
+    KILL = 10
+    CONFIRMATION = 20
+    CORRECTION = 30
+    IMMEDIATE = 40
+    DIGEST = 50
+    NEWSLETTER = 60
+
+
+class Channel(StrEnum):
+    """By what road a recipient is reached. A closed union: each has its sender in `delivery`."""
+
+    MAIL = "mail"
+    WEBHOOK = "webhook"
+
+
+class OnUnknown(StrEnum):
+    """What to do about a doubt: try once more with the same identity, or leave it to a person."""
+
+    REPEAT = "repeat"
+    HOLD = "hold"
+
+
+class Role(StrEnum):
+    """Why a recipient got a revision; `owed` is given once per person and item for ever."""
+
+    OWED = "owed"
+    TOLD = "told"  # a correction or a kill, after they had it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How long a try may take, and what a doubt leads to."""
+
+    lease: timedelta = timedelta(minutes=10)
+    repeat_after: timedelta = timedelta(minutes=10)
+    on_unknown: OnUnknown | None = None  # None: what the subject and channel ask for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """One delivery taken for sending: all a lane needs to know, and the fence it settles with."""
+
+    id: int
+    subject: str
+    channel: Channel
+    lane: str
+    recipient_id: int
+    address: str
+    name: str
+    attempt: int
+    lease_no: int
+    item_id: int | None
+    revision: int | None
+    token_id: int | None = None
+    planned: datetime
+    doubts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How one try ended, in words an operator understands; `after` is what the other side asked for."""
+
+    outcome: Outcome
+    detail: str = ""
+    code: int | None = None
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What becomes of the delivery: its next state and, if it is due again, when."""
+
+    state: DeliveryState
+    due: datetime | None = None
+
+
+# Svix's schedule, which partners know (`requirements/delivery-and-security` §1.4 rule 7).
+WEBHOOK_WAITS = tuple(timedelta(seconds=s) for s in (5, 300, 1800, 7200, 18000, 36000, 36000))
+# SE8: greylisting wants 5-6 minutes first, then ever longer, then every four hours.
+MAIL_WAITS = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240, 240, 240, 240, 240, 240, 240))
+RETRY_AFTER_CAP = timedelta(hours=24)
+
+
+def revision_subject(uid: str, number: int) -> str:
+    """The subject of a revision; what the ledger's UNIQUE is built on."""
+    return f"revision/{uid}/{number}"
+
+
+def confirmation_subject(subscription_id: int) -> str:
+    """The subject of the mail that asks somebody to confirm a subscription."""
+    return f"confirmation/{subscription_id}"
+
+
+def doubt_policy(policy: Policy, channel: Channel, subject: str) -> OnUnknown:
+    """What a doubt about this delivery leads to (DESIGN §5.1).
+
+    >>> doubt_policy(Policy(), Channel.MAIL, "digest/weekly/2026-W09").value
+    'hold'
+    """
+    if policy.on_unknown is not None:
+        return policy.on_unknown
+    held = channel is Channel.MAIL and subject.startswith(("digest/", "newsletter/"))
+    return OnUnknown.HOLD if held else OnUnknown.REPEAT
+
+
+def wait(channel: Channel, tries: int, key: str) -> timedelta | None:
+    """The pause after the `tries`-th failed try, ±20 % by the key, or None to give up.
+
+    >>> wait(Channel.WEBHOOK, 99, "x") is None
+    True
+    """
+    waits = WEBHOOK_WAITS if channel is Channel.WEBHOOK else MAIL_WAITS
+    if tries > len(waits):
+        return None
+    spread = 0.8 + zlib.crc32(f"{key}/{tries}".encode()) % 1000 / 2500  # no dice: 0.8 … 1.2 from the key
+    return waits[tries - 1] * spread
+
+
+def settle(attempt: Try, result: Result, policy: Policy, now: datetime) -> Settlement:
+    """What follows from a result: pure, so that every branch can be tried at its edge.
+
+    A doubt under *repeat* is repeated once; a second doubt stays `unknown` for a person.
+    """
+    match result.outcome:
+        case Outcome.ACCEPTED:
+            return Settlement(state=DeliveryState.ACCEPTED)
+        case Outcome.REFUSED:
+            return Settlement(state=DeliveryState.REFUSED)
+        case Outcome.UNKNOWN:
+            return _after_doubt(attempt, policy, now)
+        case Outcome.DEFERRED:
+            return _after_deferral(attempt, result, now)
+
+
+def _after_doubt(attempt: Try, policy: Policy, now: datetime) -> Settlement:
+    again = doubt_policy(policy, attempt.channel, attempt.subject) is OnUnknown.REPEAT and attempt.doubts == 0
+    if again:
+        return Settlement(state=DeliveryState.DUE, due=now + policy.repeat_after)
+    return Settlement(state=DeliveryState.UNKNOWN)
+
+
+def _after_deferral(attempt: Try, result: Result, now: datetime) -> Settlement:
+    pause = wait(attempt.channel, attempt.attempt, f"{attempt.subject}/{attempt.recipient_id}")
+    if pause is None:
+        return Settlement(state=DeliveryState.REFUSED)
+    asked = min(result.after, RETRY_AFTER_CAP) if result.after else timedelta()
+    return Settlement(state=DeliveryState.DUE, due=now + max(pause, asked))

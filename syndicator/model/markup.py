@@ -1,0 +1,283 @@
+"""Markup: front matter and Markdown in, clean HTML and plain text out. Pure; knows no files.
+
+One allow-list (`requirements/delivery-and-security` H1) cleans whatever HTML comes in, at ingest
+and once more where a fragment is rendered. URLs become absolute on the way in (feeds:P6).
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import frontmatter
+import nh3
+import yaml
+from inscriptis import get_text
+from markdown_it import MarkdownIt
+
+from syndicator.errors import Invalid
+from syndicator.model.item import SLUG, Author, Content, Kind, Medium, is_absolute_iri
+from syndicator.model.release import Embargo, embargo_from, zone_named
+
+# What XML 1.0 §2.2 forbids, and NUL and lone surrogates with it; tab, LF and CR stay (feeds:P4).
+ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# Line breaks and controls no one-line field may hold; bidi overrides hide what a header says (MC20).
+UNLINEAR = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+TAGS = frozenset(
+    "a abbr b blockquote br caption cite code dd del dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img ins "
+    "kbd li mark ol p pre q s samp small span strong sub sup table tbody td tfoot th thead time tr u ul var".split()
+)
+ATTRIBUTES: dict[str, set[str]] = {
+    "a": {"href", "title"},
+    "abbr": {"title"},
+    "blockquote": {"cite"},
+    "img": {"src", "alt", "title", "width", "height"},
+    "ol": {"start"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan", "scope"},
+    "time": {"datetime"},
+    "*": {"lang", "dir"},
+}
+URL_ATTRIBUTES = frozenset({"href", "src", "cite"})
+SCHEMES = {"http", "https", "mailto"}
+FIELDS = frozenset(
+    "uid title summary kind topics published url authors spokesperson language media embargo embargo_zone slug".split()
+)
+MAX_BODY = 5_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What a Markdown file with front matter says: words, and what an item or a release adds."""
+
+    content: Content
+    uid: str | None = None
+    published: datetime | None = None
+    embargo: Embargo | None = None
+
+
+def draft_from(text: str, *, base_url: str, zone: str) -> Draft:
+    """Read a Markdown file with YAML front matter; `zone` is used where a time has no offset.
+
+    Raises Invalid naming the field and what to write instead.
+    """
+    fields, body = _split(text)
+    _refuse_unknown(fields)
+    if len(body) > MAX_BODY:
+        raise Invalid(f"the text is {len(body):,} characters long; the limit is {MAX_BODY:,}")
+    rendered = clean(markdown(body), base_url)
+    content = Content(
+        title=_title(fields),
+        kind=_kind(fields),
+        summary=strip_illegal(str(fields.get("summary") or "")).strip(),
+        body=rendered,
+        text=strip_illegal(body),
+        topics=_topics(fields),
+        language=_text(fields, "language"),
+        url=_url(fields),
+        authors=_authors(fields),
+        spokesperson=_text(fields, "spokesperson"),
+        media=_media(fields),
+    )
+    embargo_zone = str(fields.get("embargo_zone") or zone)
+    return Draft(
+        content=content,
+        uid=_uid(fields),
+        published=_instant(fields.get("published"), "published", zone),
+        embargo=embargo_from(_wall(fields["embargo"]), embargo_zone) if fields.get("embargo") else None,
+    )
+
+
+@lru_cache(maxsize=1)
+def _markdown_parser() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+
+
+def markdown(text: str) -> str:
+    """The HTML of a Markdown text (CommonMark with tables); not yet clean."""
+    return _markdown_parser().render(strip_illegal(text))
+
+
+def clean(source: str, base_url: str | None = None) -> str:
+    """`source` with only what the allow-list names; URLs absolute against `base_url`.
+
+    Without a base, relative URLs are dropped: a reader could not follow them anyway (feeds:P6).
+    """
+
+    def keep(_tag: str, attribute: str, value: str) -> str | None:
+        return absolute(value, base_url) if attribute in URL_ATTRIBUTES else value
+
+    return nh3.clean(
+        strip_illegal(source),
+        tags=set(TAGS),
+        attributes=ATTRIBUTES,
+        attribute_filter=keep,
+        url_schemes=SCHEMES,
+        link_rel=None,
+        strip_comments=True,
+    ).strip()
+
+
+def absolute(url: str, base_url: str | None) -> str | None:
+    """`url` made absolute, or None if its scheme is not allowed or there is no base to resolve it."""
+    # Browsers drop tabs and line breaks inside a URL before they read its scheme (WHATWG URL §4.4).
+    bare = re.sub(r"[\t\n\r]", "", url).strip()
+    try:
+        joined = urljoin(base_url, bare) if base_url else bare
+        scheme = urlsplit(joined).scheme.lower()
+    except ValueError:
+        return None
+    return joined if scheme in SCHEMES else None
+
+
+def web_address(url: str | None, base_url: str | None = None) -> str | None:
+    """`url` as an absolute http(s) address, or None: what a link that came from outside must be (H2)."""
+    found = absolute(url, base_url) if url else None
+    return found if found and found.lower().startswith(("http://", "https://")) else None
+
+
+def strip_illegal(text: str) -> str:
+    """`text` without what XML 1.0 forbids; emoji, C1 and every other character stay (feeds:P4)."""
+    return ILLEGAL.sub("", text)
+
+
+def one_line(text: str, what: str) -> str:
+    """`text` trimmed; raises Invalid if it holds a line break, a control or a bidi override (I1)."""
+    if UNLINEAR.search(text):
+        raise Invalid(f"{what} holds a line break or control character: {text!r}")
+    return text.strip()
+
+
+def plain_text(source: str) -> str:
+    """Clean HTML as plain text, for a summary or a text part; entities resolved."""
+    return get_text(f"<div>{source}</div>").strip() if source else ""
+
+
+def excerpt(text: str, limit: int = 300) -> str:
+    """The start of a plain text, cut at a word, at most `limit` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1].rsplit(" ", 1)[0] + "…"
+
+
+def from_plain(text: str) -> str:
+    """HTML that shows a plain text as it is: what a feed's plain-text content becomes."""
+    return "".join(f"<p>{html.escape(part)}</p>" for part in re.split(r"\n\s*\n", text.strip()) if part)
+
+
+def _split(text: str) -> tuple[Mapping[str, Any], str]:
+    try:
+        fields, body = frontmatter.parse(text.lstrip("\ufeff"))
+    except yaml.YAMLError as fault:
+        where = getattr(fault, "problem_mark", None)
+        line = f" in line {where.line + 2}" if where else ""
+        raise Invalid(f"the front matter is not YAML{line}: {getattr(fault, 'problem', None) or 'unreadable'}") from None
+    if not fields:
+        raise Invalid("there is no front matter: start the file with ---, title: …, ---")
+    return fields, body
+
+
+def _refuse_unknown(fields: Mapping[str, Any]) -> None:
+    unknown = sorted(str(name) for name in fields if name not in FIELDS)
+    if unknown:
+        raise Invalid(f"the front matter has no field {unknown[0]!r}; fields are {', '.join(sorted(FIELDS))}")
+
+
+def _title(fields: Mapping[str, Any]) -> str:
+    title = fields.get("title")
+    if not isinstance(title, str | int | float) or not str(title).strip():
+        raise Invalid("the front matter has no title: add a line such as title: Society welcomes new guideline")
+    return one_line(strip_illegal(str(title)), "the title")
+
+
+def _kind(fields: Mapping[str, Any]) -> Kind:
+    kind = str(fields.get("kind") or Kind.NEWS)
+    try:
+        return Kind(kind)
+    except ValueError:
+        raise Invalid(f"unknown kind {kind!r}: use {', '.join(Kind)}") from None
+
+
+def _topics(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    topics = fields.get("topics") or []
+    if isinstance(topics, str):
+        topics = [part.strip() for part in topics.split(",")]
+    for topic in topics:
+        if not isinstance(topic, str) or not SLUG.fullmatch(topic):
+            raise Invalid(f"topics: {topic!r} is no topic slug: use 1 to 64 of a-z, 0-9 and hyphen")
+    return tuple(dict.fromkeys(topics))
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    return one_line(str(value), name) if value else None
+
+
+def _uid(fields: Mapping[str, Any]) -> str | None:
+    uid = _text(fields, "uid")
+    if uid and not is_absolute_iri(uid):
+        raise Invalid(f"uid {uid!r} is no absolute IRI: use a tag: or urn:uuid: address, or leave it out")
+    return uid
+
+
+def _url(fields: Mapping[str, Any]) -> str | None:
+    url = _text(fields, "url")
+    if url and not web_address(url):
+        raise Invalid(f"url {url!r} is no web address: start it with https://")
+    return url
+
+
+def _authors(fields: Mapping[str, Any]) -> tuple[Author, ...]:
+    authors = fields.get("authors") or []
+    if isinstance(authors, str):
+        authors = [authors]
+    return tuple(_author(author) for author in authors)
+
+
+def _author(value: Any) -> Author:
+    if isinstance(value, str):
+        return Author(name=one_line(value, "an author"))
+    if not isinstance(value, Mapping) or not value.get("name"):
+        raise Invalid(f"authors: {value!r} needs a name")
+    parts = {key: one_line(str(value[key]), f"author {key}") for key in ("name", "email", "url") if value.get(key)}
+    return Author(**parts)
+
+
+def _media(fields: Mapping[str, Any]) -> tuple[Medium, ...]:
+    media = fields.get("media") or []
+    if not isinstance(media, list):
+        raise Invalid("media is no list: write - url: …, type: …, length: … for each file")
+    return tuple(_medium(value) for value in media)
+
+
+def _medium(value: Any) -> Medium:
+    if not isinstance(value, Mapping) or not {"url", "type", "length"} <= set(value):
+        raise Invalid(f"media: {value!r} needs url, type and length (bytes)")
+    url = web_address(one_line(str(value["url"]), "a media url"))
+    if url is None or not isinstance(value["length"], int) or value["length"] < 0:
+        raise Invalid(f"media: {value!r} needs an https url and a length in bytes")
+    title = one_line(str(value.get("title") or ""), "a media title")
+    return Medium(url=url, type=one_line(str(value["type"]), "a media type"), length=value["length"], title=title)
+
+
+def _wall(value: Any) -> str:
+    """An instant as YAML gave it (it parses some dates by itself), back as text."""
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _instant(value: Any, name: str, zone: str) -> datetime | None:
+    if value in (None, ""):
+        return None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    try:
+        instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        aware = instant if instant.tzinfo else instant.replace(tzinfo=zone_named(zone))
+        return aware.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Invalid(f"{name} {value!r} is no instant: write 2026-03-02T09:00:00+01:00") from None

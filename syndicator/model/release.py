@@ -1,0 +1,151 @@
+"""Releases: whatever is not yet public, and the pure rules of its life (DESIGN §2, walk B).
+
+    draft ⇄ approved → scheduled → released          held → released
+      ↑________________|    ↘ missed, cancelled        ↘ cancelled
+
+A release becomes an Item only at the moment it is released, so what is under embargo is not in
+the item store at all. An embargo is an instant plus what the editor typed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from syndicator.errors import IllegalMove, Invalid
+from syndicator.model.item import Content
+
+
+class ReleaseState(StrEnum):
+    """Where a release stands."""
+
+    DRAFT = "draft"
+    APPROVED = "approved"
+    SCHEDULED = "scheduled"
+    HELD = "held"  # came in from an upstream: future-dated, withheld or quarantined
+    RELEASED = "released"
+    MISSED = "missed"
+    CANCELLED = "cancelled"
+
+
+MOVES: dict[ReleaseState, frozenset[ReleaseState]] = {
+    ReleaseState.DRAFT: frozenset({ReleaseState.APPROVED, ReleaseState.MISSED, ReleaseState.CANCELLED}),
+    ReleaseState.APPROVED: frozenset(
+        {ReleaseState.DRAFT, ReleaseState.SCHEDULED, ReleaseState.RELEASED, ReleaseState.MISSED, ReleaseState.CANCELLED}
+    ),
+    ReleaseState.SCHEDULED: frozenset(
+        {ReleaseState.DRAFT, ReleaseState.SCHEDULED, ReleaseState.RELEASED, ReleaseState.CANCELLED}
+    ),
+    ReleaseState.HELD: frozenset({ReleaseState.RELEASED, ReleaseState.CANCELLED}),
+    ReleaseState.MISSED: frozenset({ReleaseState.DRAFT, ReleaseState.CANCELLED}),
+    ReleaseState.RELEASED: frozenset(),
+    ReleaseState.CANCELLED: frozenset(),
+}
+OPEN_RELEASES = (ReleaseState.DRAFT, ReleaseState.APPROVED, ReleaseState.SCHEDULED, ReleaseState.HELD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embargo:
+    """The instant before which a release must not be public, and the wall time and zone typed."""
+
+    until: datetime
+    zone: str = "UTC"
+    wall: str = ""
+
+    def holds(self, now: datetime) -> bool:
+        """Whether the public must still wait; "until 09:00" lifts at 09:00:00 itself.
+
+        >>> nine = datetime(2026, 3, 1, 9, tzinfo=UTC)
+        >>> Embargo(until=nine).holds(nine)
+        False
+        """
+        return now < self.until
+
+    def __str__(self) -> str:
+        """For people: weekday, date and time as typed, and UTC."""
+        local = self.until.astimezone(ZoneInfo(self.zone))
+        utc = self.until.astimezone(UTC)
+        return f"{local:%A %d %B %Y %H:%M} {self.zone} ({utc:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A thing that is not yet public. `version` counts its drafts; `at` is when it goes out by itself.
+
+    `base` is the fingerprint of the content, by which an edit shows what it was made from.
+    """
+
+    id: int
+    uid: str
+    state: ReleaseState
+    version: int
+    content: Content
+    embargo: Embargo | None = None
+    at: datetime | None = None
+    created: datetime
+    updated: datetime
+    approved_by: str | None = None
+    upstream: str | None = None
+    reason: str | None = None
+
+    @property
+    def base(self) -> str:
+        """What a later edit names as the version it started from."""
+        return self.content.fingerprint[:16]
+
+
+def moved(release: Release, to: ReleaseState) -> Release:
+    """The release in its next state; raises IllegalMove, naming the states that are allowed."""
+    if to not in MOVES[release.state]:
+        raise IllegalMove(f"release {release.uid}", release.state, to, sorted(MOVES[release.state]))
+    return replace(release, state=to)
+
+
+def release_instant(release: Release, at: datetime | None, now: datetime) -> datetime:
+    """When a scheduled release goes out: `at` or its embargo; never before the embargo, never past.
+
+    Raises Invalid when neither is given or when the instant has gone by already.
+    """
+    instant = at or (release.embargo.until if release.embargo else None)
+    if instant is None:
+        raise Invalid(f"release {release.uid} has no embargo: say when with --at, or use `release publish`")
+    if release.embargo and release.embargo.until > instant:
+        raise Invalid(f"{instant.isoformat()} is before the embargo ({release.embargo}); use `release lift` to end it early")
+    if instant < now:
+        raise Invalid(f"{instant.isoformat()} has gone by already (it is {now.isoformat(timespec='seconds')}); use `release publish`")
+    return instant
+
+
+def embargo_from(text: str, zone: str) -> Embargo:
+    """The embargo an editor typed: RFC 3339 with its own offset, or a wall time in `zone`.
+
+    Raises Invalid for an unknown zone, a wall time that does not exist (spring) or exists twice
+    (autumn): an offset settles both.
+    """
+    place = zone_named(zone)
+    try:
+        typed = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"embargo {text!r} is no instant: write 2026-03-02T09:00:00+01:00, or 2026-03-02 09:00 with embargo_zone") from None
+    if typed.tzinfo is not None:
+        return Embargo(until=typed.astimezone(UTC), zone=zone, wall=text)
+    early, late = (typed.replace(tzinfo=place, fold=fold) for fold in (0, 1))
+    if early.utcoffset() != late.utcoffset():
+        _refuse_odd_hour(text, zone, early, late)
+    return Embargo(until=early.astimezone(UTC), zone=zone, wall=text)
+
+
+def zone_named(zone: str) -> ZoneInfo:
+    """The IANA zone; raises Invalid if there is none by that name."""
+    try:
+        return ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Invalid(f"unknown time zone {zone!r}: use an IANA name such as Europe/London") from None
+
+
+def _refuse_odd_hour(text: str, zone: str, early: datetime, late: datetime) -> None:
+    exists = early.astimezone(UTC).astimezone(early.tzinfo).replace(tzinfo=None) == early.replace(tzinfo=None)
+    why = "exists twice" if exists else "does not exist"
+    raise Invalid(f"{text} {why} in {zone} (the clocks change): add an offset, {early.isoformat()} or {late.isoformat()}")

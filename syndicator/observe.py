@@ -1,0 +1,49 @@
+"""Names of log events, and how they are written: one event, one line, at the end of a step.
+
+Lines are key=value on a terminal and JSON otherwise; times are UTC with milliseconds. No line
+holds a body, a token or a whole mail address (`masked`). Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import structlog
+
+Log = structlog.stdlib.BoundLogger | Any
+
+
+def configure_logging(stream: TextIO | None = None, *, level: str = "info", json: bool | None = None) -> None:
+    """Send log lines to `stream` (default stderr), as JSON unless it is a terminal or `json` says so."""
+    out = stream or sys.stderr
+    as_json = not out.isatty() if json is None else json
+    render: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+
+
+def logger(room: str) -> Log:
+    """The logger of one room; its name is part of every line."""
+    return structlog.get_logger().bind(room=room)
+
+
+def masked(address: str) -> str:
+    """A mail address fit for a log line.
+
+    >>> masked("jane.doe@example.org")
+    'j***@example.org'
+    """
+    local, _, domain = address.partition("@")
+    return f"{local[:1]}***@{domain}"

@@ -1,0 +1,121 @@
+"""Documents: the stored bytes of feeds with their validators, and the fragments they are joined from.
+
+Bytes at rest: the web reads them, nobody renders on request. Serves walk A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, select, text
+
+from syndicator.model.site import Format
+from syndicator.store import schema
+from syndicator.store.engine import Tx, insert_or_skip, insert_or_update
+
+d, f, t, m = schema.documents.c, schema.fragments.c, schema.topics.c, schema.memberships.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validators:
+    """What a web process keeps in memory of a document: under 1 kB, no body.
+
+    `etag` is the quoted strong tag of the identity coding; `modified` is in whole seconds, UTC.
+    """
+
+    topic: str
+    format: Format
+    etag: str
+    modified: datetime
+    stored: datetime
+    size: int
+    gzip_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """The bytes of a document, plain and gzip."""
+
+    body: bytes
+    gzip: bytes
+    etag: str
+
+
+def known_fragments(tx: Tx, keys: Collection[str]) -> dict[str, bytes]:
+    """The fragments that exist already, by key."""
+    rows = tx.connection.execute(select(f.key, f.body).where(f.key.in_(list(keys))))
+    return {row.key: row.body for row in rows}
+
+
+def save_fragment(tx: Tx, key: str, item_id: int, body: bytes) -> None:
+    """Keep a fragment for the next time its item stands in a document."""
+    tx.connection.execute(insert_or_skip(tx, schema.fragments).values(key=key, item_id=item_id, body=body))
+
+
+def forget_fragments(tx: Tx, item_ids: Iterable[int]) -> None:
+    """Drop every fragment of these items: their words changed or they are gone."""
+    tx.connection.execute(delete(schema.fragments).where(f.item_id.in_(list(item_ids))))
+
+
+def find(tx: Tx, topic_id: int, format: Format) -> Validators | None:
+    """The validators of a topic's document, or None if it was never built."""
+    row = tx.connection.execute(_validators().where(d.topic_id == topic_id, d.format == format)).first()
+    return _row(row) if row else None
+
+
+def save(
+    tx: Tx, topic_id: int, format: Format, *, etag: str, body: bytes, gzip: bytes, modified: datetime, items: int
+) -> None:
+    """Put new bytes in the place of the old ones; `modified` is the whole second they changed in."""
+    values = {
+        "topic_id": topic_id,
+        "format": format,
+        "etag": etag,
+        "body": body,
+        "gzip": gzip,
+        "modified": modified,
+        "stored": tx.now,
+        "items": items,
+    }
+    insert_or_update(tx, schema.documents, values, ("topic_id", "format"))
+
+
+def validators(tx: Tx, since: datetime | None = None) -> list[Validators]:
+    """Validators of all documents, or of those stored at or after `since`."""
+    query = _validators()
+    if since:
+        query = query.where(d.stored >= since)
+    return [_row(row) for row in tx.connection.execute(query)]
+
+
+def bodies(tx: Tx, topic: str, format: Format) -> Bodies | None:
+    """The bytes of a topic's document as they are now, or None."""
+    query = select(d.body, d.gzip, d.etag).join(schema.topics, t.id == d.topic_id)
+    row = tx.connection.execute(query.where(t.slug == topic, d.format == format)).first()
+    return Bodies(row.body, row.gzip, row.etag) if row else None
+
+
+def data_version(tx: Tx) -> int:
+    """A number that changes when another connection has committed (SQLite only)."""
+    return int(tx.connection.execute(text("PRAGMA data_version")).scalar_one())
+
+
+def prune_fragments(tx: Tx, window: int) -> int:
+    """Drop fragments of items that are in no topic's newest `window` any more; returns how many."""
+    rank = func.row_number().over(partition_by=m.topic_id, order_by=(m.published.desc(), m.uid.desc()))
+    ranked = select(m.item_id, rank.label("place")).where(m.gone.is_(None)).subquery()
+    live = select(ranked.c.item_id).where(ranked.c.place <= window)
+    return tx.connection.execute(delete(schema.fragments).where(f.item_id.not_in(live))).rowcount
+
+
+def _validators() -> Any:
+    sizes = (func.length(d.body).label("size"), func.length(d.gzip).label("gzip_size"))
+    query = select(t.slug.label("topic"), d.format, d.etag, d.modified, d.stored, *sizes)
+    return query.join(schema.topics, t.id == d.topic_id)
+
+
+def _row(row: Row[Any]) -> Validators:
+    return Validators(**{**row._mapping, "format": Format(row.format)})

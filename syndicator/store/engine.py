@@ -1,0 +1,131 @@
+"""The databases behind the store, and the only place where SQLite and PostgreSQL differ.
+
+SQLite: WAL, foreign keys, synchronous=FULL, `BEGIN IMMEDIATE` for writers. PostgreSQL: psycopg 3,
+READ COMMITTED, `SKIP LOCKED` in claims. A transaction's time is `tx.now`: PostgreSQL's own clock,
+or the host's on SQLite with a high-water row (DESIGN §5.11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from syndicator.errors import Invalid, TryLater
+from syndicator.store import schema
+
+Clock = Callable[[], datetime]
+# A clock this far behind what was seen before is no jitter: lifts stop and say so.
+MAX_STEP_BACK = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """One transaction: everything written with it becomes true together, or not at all.
+
+    `now` is its one instant (UTC). `clock_behind` is how far the host clock lies behind an instant
+    this SQLite store has seen already, zero when all is well.
+    """
+
+    connection: Connection
+    now: datetime
+    clock_behind: timedelta = timedelta()
+
+    @property
+    def on_sqlite(self) -> bool:
+        """Whether this is the embedded database."""
+        return self.connection.dialect.name == "sqlite"
+
+
+def connect(address: str) -> Engine:
+    """An engine for a store URL; raises Invalid for one that cannot be meant."""
+    try:
+        url = make_url(address)
+    except ArgumentError:
+        raise Invalid(f"store.url {address!r} is no database address: use sqlite:///var/syndicator.db or postgresql://…") from None
+    match url.get_backend_name():
+        case "sqlite":
+            return _sqlite(url)
+        case "postgresql":
+            return create_engine(url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=24, pool_pre_ping=True)
+        case other:
+            raise Invalid(f"store.url names {other!r}; Syndicator keeps its items in sqlite or postgresql")
+
+
+@contextmanager
+def transaction(engine: Engine, host_clock: Clock, fixed_clock: Clock | None, *, write: bool) -> Iterator[Tx]:
+    """One transaction on either database; commits at the end, rolls back on any exception."""
+    try:
+        with engine.connect().execution_options(syndicator_write=write) as connection, connection.begin():
+            yield _tx(connection, host_clock, fixed_clock, write=write)
+    except OperationalError as fault:
+        raise _later(fault) from fault
+
+
+def insert_or_skip(tx: Tx, table: Table) -> Any:
+    """An INSERT that leaves rows alone which a constraint says are there already."""
+    make = sqlite.insert if tx.on_sqlite else postgresql.insert
+    return make(table).on_conflict_do_nothing()
+
+
+def insert_or_update(tx: Tx, table: Table, values: dict[str, Any], key: str | tuple[str, ...]) -> None:
+    """Write one row, replacing the other columns where `key` exists already."""
+    keys = (key,) if isinstance(key, str) else key
+    make = sqlite.insert if tx.on_sqlite else postgresql.insert
+    statement = make(table).values(**values)
+    rest = {name: statement.excluded[name] for name in values if name not in keys}
+    tx.connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=rest))
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=8, max_overflow=24)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves: sqlite3 would open transactions late
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes its lock at once: an upgrade from reader to writer could fail in the middle.
+    write = connection.get_execution_options().get("syndicator_write", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _tx(connection: Connection, host_clock: Clock, fixed_clock: Clock | None, *, write: bool) -> Tx:
+    if fixed_clock:
+        return Tx(connection, fixed_clock())
+    if connection.dialect.name == "postgresql":
+        # clock_timestamp, not now(): the latter stands still at the begin of the transaction.
+        return Tx(connection, connection.execute(text("SELECT clock_timestamp()")).scalar_one())
+    return _sqlite_time(connection, host_clock(), write=write)
+
+
+def _sqlite_time(connection: Connection, host: datetime, *, write: bool) -> Tx:
+    seen = connection.execute(select(schema.clock.c.high_water)).scalar()
+    if seen and host < seen - MAX_STEP_BACK:
+        return Tx(connection, host, seen - host)
+    if write and seen is None:
+        connection.execute(insert(schema.clock).values(id=1, high_water=host))
+    elif write and seen and host > seen + timedelta(seconds=1):
+        connection.execute(update(schema.clock).values(high_water=host))
+    return Tx(connection, host)
+
+
+def _later(fault: DBAPIError) -> Exception:
+    words = str(fault.orig).strip().splitlines()
+    return TryLater(f"the database does not answer: {words[0] if words else 'unknown reason'}")

@@ -1,0 +1,184 @@
+"""Items, their revisions, and the spokespeople one may ask about them.
+
+Only `publish` calls what writes items here. Serves walks A and B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, exists, insert, select, update
+
+from syndicator.errors import NotFound
+from syndicator.model.item import (
+    Content,
+    Item,
+    ItemState,
+    Revision,
+    Significance,
+    Spokesperson,
+    content_from_json,
+    content_to_json,
+    slug_variants,
+)
+from syndicator.store import schema
+from syndicator.store.engine import Tx, insert_or_update
+
+i, r = schema.items.c, schema.revisions.c
+
+
+def find(tx: Tx, uid: str) -> Item | None:
+    """The item with this uid as it is now, or None."""
+    return _one(tx, _current().where(i.uid == uid))
+
+
+def named(tx: Tx, uid: str) -> Item:
+    """The item with this uid; raises NotFound."""
+    item = find(tx, uid)
+    if item is None:
+        raise NotFound(f"there is no item {uid}; `syndicator item list` shows them all")
+    return item
+
+
+def by_slug(tx: Tx, slug: str) -> Item | None:
+    """The item at /items/{slug}, whatever its state, or None."""
+    return _one(tx, _current().where(i.slug == slug))
+
+
+def by_id(tx: Tx, item_id: int) -> Item | None:
+    """The item with the store's own key, or None."""
+    return _one(tx, _current().where(i.id == item_id))
+
+
+def many(tx: Tx, ids: Iterable[int]) -> list[Item]:
+    """The items with these keys, in no particular order."""
+    return [_item(row) for row in tx.connection.execute(_current().where(i.id.in_(list(ids))))]
+
+
+def listing(tx: Tx, *, limit: int | None = None, after: int = 0, topic: str | None = None) -> list[Item]:
+    """Items in the order they were stored, of one topic if named; `after` is the last key seen."""
+    query = _current().where(i.id > after).order_by(i.id).limit(limit)
+    if topic:
+        m, t = schema.memberships.c, schema.topics.c
+        query = query.where(exists().where(m.item_id == i.id, m.topic_id == t.id, t.slug == topic))
+    return [_item(row) for row in tx.connection.execute(query)]
+
+
+def history(tx: Tx, item_id: int) -> list[Revision]:
+    """Every version of an item, oldest first."""
+    rows = tx.connection.execute(select(schema.revisions).where(r.item_id == item_id).order_by(r.number))
+    return [_revision(row) for row in rows]
+
+
+def revision(tx: Tx, item_id: int, number: int) -> Revision:
+    """One version of an item; raises NotFound."""
+    query = select(schema.revisions).where(r.item_id == item_id, r.number == number)
+    row = tx.connection.execute(query).first()
+    if row is None:
+        raise NotFound(f"item {item_id} has no revision {number}")
+    return _revision(row)
+
+
+def free_slug(tx: Tx, title: str) -> str:
+    """The slug an item with this title gets: the first variant that no item holds."""
+    return next(slug for slug in slug_variants(title) if by_slug(tx, slug) is None)
+
+
+def add(tx: Tx, uid: str, content: Content, published: datetime, upstream: str | None) -> Item:
+    """A new live item with its first revision; a uid that exists breaks the store's own constraint."""
+    slug = free_slug(tx, content.title)
+    values = {
+        "uid": uid,
+        "slug": slug,
+        "state": ItemState.LIVE,
+        "revision": 1,
+        "published": published,
+        "updated": published,
+        "upstream": upstream,
+    }
+    item_id = tx.connection.execute(insert(schema.items).values(**values).returning(i.id)).scalar_one()
+    _add_revision(tx, item_id, 1, Significance.FIRST, content, None)
+    return Item(id=item_id, content=content, **{**values, "state": ItemState.LIVE})  # type: ignore[arg-type]
+
+
+def revise(tx: Tx, item: Item, significance: Significance, content: Content, note: str | None) -> Item:
+    """The next revision of `item`; `item` carries the new state, `updated` and note already."""
+    revised = replace(item, revision=item.revision + 1, content=content)
+    tx.connection.execute(
+        update(schema.items)
+        .where(i.id == item.id)
+        .values(state=item.state, revision=revised.revision, updated=item.updated, note=item.note)
+    )
+    _add_revision(tx, item.id, revised.revision, significance, content, note)
+    return revised
+
+
+def spokesperson(tx: Tx, slug: str | None) -> Spokesperson | None:
+    """The reusable record of whom to ask, or None."""
+    if slug is None:
+        return None
+    row = tx.connection.execute(select(schema.spokespeople).where(schema.spokespeople.c.slug == slug)).first()
+    return Spokesperson(**row._mapping) if row else None
+
+
+def spokespeople(tx: Tx) -> list[Spokesperson]:
+    """All of them, by slug."""
+    return [Spokesperson(**row._mapping) for row in tx.connection.execute(select(schema.spokespeople).order_by("slug"))]
+
+
+def save_spokesperson(tx: Tx, person: Spokesperson) -> None:
+    """Make or replace the record of this slug."""
+    insert_or_update(tx, schema.spokespeople, asdict(person), "slug")
+
+
+def _current() -> Select[Any]:
+    return select(schema.items, r.content).join(
+        schema.revisions, (r.item_id == i.id) & (r.number == i.revision)
+    )
+
+
+def _one(tx: Tx, query: Select[Any]) -> Item | None:
+    row = tx.connection.execute(query).first()
+    return _item(row) if row else None
+
+
+def _item(row: Row[Any]) -> Item:
+    values = dict(row._mapping)
+    values["state"] = ItemState(values["state"])
+    values["content"] = content_from_json(values["content"])
+    return Item(**values)
+
+
+def _revision(row: Row[Any]) -> Revision:
+    return Revision(
+        number=row.number,
+        significance=Significance(row.significance),
+        content=content_from_json(row.content),
+        created=row.created,
+        note=row.note,
+    )
+
+
+def _add_revision(
+    tx: Tx, item_id: int, number: int, significance: Significance, content: Content, note: str | None
+) -> None:
+    tx.connection.execute(
+        insert(schema.revisions).values(
+            item_id=item_id,
+            number=number,
+            significance=significance,
+            content=content_to_json(content),
+            fingerprint=content.fingerprint,
+            note=note,
+            created=tx.now,
+        )
+    )
+
+
+def in_order(items: Iterable[Item], ids: Sequence[int]) -> list[Item]:
+    """The items in the order of `ids`."""
+    by_key = {item.id: item for item in items}
+    return [by_key[key] for key in ids if key in by_key]

@@ -1,0 +1,419 @@
+"""Every table of the canonical store, declared once; nobody outside `store` imports this.
+
+Instants are UTC. "Once" is always a constraint here, never an `if` elsewhere. A change to this
+file needs a migration beside it (`migrations/`), and a test holds the two equal on both databases.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+TEXT_INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime: timestamptz on PostgreSQL, fixed-width sortable text on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(Text())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise TypeError("an instant must be aware")
+        utc = value.astimezone(UTC)
+        # strftime drops leading zeros of years below 1000; isoformat keeps the text sortable.
+        return utc if dialect.name == "postgresql" else utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if dialect.name == "postgresql" else datetime.fromisoformat(value)
+
+
+Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only on INTEGER PRIMARY KEY
+Json = JSON().with_variant(JSONB, "postgresql")
+LIVE_ONLY = text("gone IS NULL")
+
+clock = Table(
+    "clock",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # The latest host time seen: a SQLite host clock that jumps back must not lift an embargo twice or early.
+    Column("high_water", Instant, nullable=False),
+)
+
+topics = Table(
+    "topics",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("title", Text, nullable=False),
+    Column("uid", Text, nullable=False, unique=True),
+    Column("rule", Json),
+    Column("file", Boolean, nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("stale", Instant),  # when its documents may be built anew; NULL: they are fresh
+    Column("head", Text),  # fingerprint of what the feed's head was made from
+    Index("ix_topics_stale", "stale", sqlite_where=text("stale IS NOT NULL"), postgresql_where=text("stale IS NOT NULL")),
+)
+
+spokespeople = Table(
+    "spokespeople",
+    metadata,
+    Column("slug", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("mail", Text, nullable=False),
+    Column("hours", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("stand_in", Text),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("uid", Text, nullable=False, unique=True),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("published", Instant, nullable=False),
+    Column("updated", Instant, nullable=False),
+    Column("note", Text),
+    Column("upstream", Text),
+)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("item_id", Id, ForeignKey("items.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("significance", Text, nullable=False),
+    Column("content", Json, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("note", Text),
+    Column("created", Instant, nullable=False),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("id", Id, primary_key=True),  # counts up: the order in which items entered the topic
+    Column("topic_id", Id, ForeignKey("topics.id"), nullable=False),
+    Column("item_id", Id, ForeignKey("items.id"), nullable=False),
+    # published and uid stand here too, so that a topic's newest items are read off one index.
+    Column("published", Instant, nullable=False),
+    Column("uid", Text, nullable=False),
+    Column("gone", Instant),  # withdrawn: out of the feed, a tombstone in Atom
+    UniqueConstraint("topic_id", "item_id"),
+    Index("ix_memberships_item_id", "item_id"),
+    Index("ix_memberships_live", "topic_id", "published", "uid", sqlite_where=LIVE_ONLY, postgresql_where=LIVE_ONLY),
+    Index(
+        "ix_memberships_gone",
+        "topic_id",
+        "gone",
+        sqlite_where=text("gone IS NOT NULL"),
+        postgresql_where=text("gone IS NOT NULL"),
+    ),
+)
+
+fragments = Table(
+    "fragments",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("item_id", Id, ForeignKey("items.id"), nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("topic_id", Id, ForeignKey("topics.id"), primary_key=True),
+    Column("format", Text, primary_key=True),
+    Column("etag", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("gzip", LargeBinary, nullable=False),
+    Column("modified", Instant, nullable=False),  # when the bytes last changed, whole seconds (feeds:H4)
+    Column("stored", Instant, nullable=False, index=True),
+    Column("items", Integer, nullable=False),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("uid", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("content", Json, nullable=False),
+    Column("embargo_until", Instant),
+    Column("embargo_zone", Text),
+    Column("embargo_wall", Text),
+    Column("at", Instant),
+    Column("approved_by", Text),
+    Column("upstream", Text),
+    Column("reason", Text),
+    Column("created", Instant, nullable=False),
+    Column("updated", Instant, nullable=False),
+    Index("ix_releases_state_at", "state", "at"),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("key", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("outlet", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("created", Instant, nullable=False),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("created", Instant, nullable=False),
+)
+
+NOT_ENDED = text("state <> 'ended'")
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("contact_id", Id, ForeignKey("contacts.id"), nullable=False),
+    Column("topic_id", Id, ForeignKey("topics.id"), nullable=False),
+    Column("cadence", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("consent", Text),
+    Column("created", Instant, nullable=False),
+    Column("confirmed", Instant),
+    Column("ended", Instant),
+    Column("reason", Text),
+    # One live subscription per contact and topic; ended ones are kept as history.
+    Index(
+        "uq_subscriptions_live",
+        "contact_id",
+        "topic_id",
+        unique=True,
+        sqlite_where=NOT_ENDED,
+        postgresql_where=NOT_ENDED,
+    ),
+    Index("ix_subscriptions_topic_id", "topic_id", "state", "cadence"),
+)
+
+partners = Table(
+    "partners",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("channel", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("topics", Json, nullable=False),
+    Column("kinds", Json, nullable=False),
+    Column("on_unknown", Text),
+    Column("allow_private", Json, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("file", Boolean, nullable=False),
+    Column("created", Instant, nullable=False),
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("key", Text, primary_key=True),  # "mail", "partner/slug": one destination
+    Column("channel", Text, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("open", Instant, nullable=False),  # not before this instant (back-off of the destination itself)
+    Column("fault", Text),
+)
+
+DUE_ONLY = text("state = 'due'")
+TAKEN_ONLY = text("state IN ('leased', 'sending')")
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("recipient", Text, nullable=False),  # "contact/42", "partner/3"
+    Column("contact_id", Id, ForeignKey("contacts.id")),
+    Column("partner_id", Id, ForeignKey("partners.id")),
+    Column("subscription_id", Id, ForeignKey("subscriptions.id")),
+    Column("item_id", Id, ForeignKey("items.id")),
+    Column("revision", Integer),
+    Column("channel", Text, nullable=False),
+    Column("lane", Text, ForeignKey("lanes.key"), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("due", Instant),
+    Column("lease_no", Integer, nullable=False),  # the fence: only the latest claim may settle
+    Column("lease_until", Instant),
+    Column("leased_by", Text),
+    Column("sending", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("doubts", Integer, nullable=False),
+    Column("outcome", Text),
+    Column("detail", Text),
+    Column("created", Instant, nullable=False),
+    Column("settled", Instant),
+    UniqueConstraint("subject", "recipient"),  # nobody gets the same thing twice
+    Index("ix_deliveries_due", "lane", "priority", "due", "id", sqlite_where=DUE_ONLY, postgresql_where=DUE_ONLY),
+    Index("ix_deliveries_taken", "lease_until", sqlite_where=TAKEN_ONLY, postgresql_where=TAKEN_ONLY),
+    Index("ix_deliveries_item_id", "item_id"),
+)
+
+OWED_ONLY = text("role = 'owed'")
+delivery_contents = Table(
+    "delivery_contents",
+    metadata,
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), primary_key=True),
+    Column("item_id", Id, ForeignKey("items.id"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("recipient", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    # An item is owed to a person once, for ever (DESIGN §2, Subscription).
+    Index(
+        "uq_delivery_contents_owed",
+        "item_id",
+        "recipient",
+        unique=True,
+        sqlite_where=OWED_ONLY,
+        postgresql_where=OWED_ONLY,
+    ),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("number", Integer, nullable=False),
+    Column("worker", Text),
+    Column("started", Instant, nullable=False),
+    Column("ended", Instant, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("code", Integer),
+    Column("detail", Text, nullable=False),
+)
+
+upstreams = Table(
+    "upstreams",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("url", Text, nullable=False),
+    Column("relation", Text, nullable=False),
+    Column("topics", Json, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("push", Boolean, nullable=False),
+    Column("push_max_age", Integer, nullable=False),  # seconds
+    Column("on_change", Text, nullable=False),
+    Column("hold", Boolean, nullable=False),
+    Column("allow_private", Json, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("file", Boolean, nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("body_hash", Text),
+    Column("next_check", Instant, nullable=False),
+    Column("checked", Instant),
+    Column("succeeded", Instant),
+    Column("status", Integer),
+    Column("failures", Integer, nullable=False),
+    Column("fault", Text),
+    Column("lease_no", Integer, nullable=False),
+    Column("lease_until", Instant),
+    Index("ix_upstreams_next_check", "next_check"),
+)
+
+incoming = Table(
+    "incoming",
+    metadata,
+    Column("upstream_id", Id, ForeignKey("upstreams.id"), primary_key=True),
+    Column("identity", Text, primary_key=True),  # guid → link → hash
+    Column("uid", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("seen", Instant, nullable=False),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("job", Text, nullable=False),
+    Column("cron", Text),
+    Column("every", Text),
+    Column("at", Instant),
+    Column("zone", Text, nullable=False),
+    Column("upstream", Text),
+    Column("paused", Boolean, nullable=False),
+    Column("file", Boolean, nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("since", Instant, nullable=False),  # slots up to here are none of its business (made, edited, resumed)
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("schedule_id", Id, ForeignKey("schedules.id"), nullable=False),
+    Column("slot", Instant, nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("started", Instant, nullable=False),
+    Column("ended", Instant),
+    Column("detail", Text, nullable=False),
+    UniqueConstraint("schedule_id", "slot"),  # many workers ring, one runs
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("started", Instant, nullable=False),
+    Column("seen", Instant, nullable=False),
+)
