@@ -176,8 +176,10 @@ def installer(root: Path, python: Path, lock_fd: int) -> Installer:
         options += ["--no-index"] if str(config.get("no-index", "")).lower() in TRUE else []
         return Installer([str(uv), "pip", "install", *options], env, lock_fd)
     print("uv cannot be had here: going on with pip, which is slower.", file=sys.stderr, flush=True)
-    # The variable and not the option: only the variable reaches the environments pip builds sdists in.
-    env = {**os.environ, "PIP_CONSTRAINT": constraints}
+    # Variables and not options: they reach the environments pip builds sdists in, each in its versions of
+    # pip. As a URL: pip splits a path at its spaces.
+    where = (root / "build.lock").as_uri()
+    env = {**os.environ, "PIP_CONSTRAINT": where, "PIP_BUILD_CONSTRAINT": where}
     return Installer([str(python), "-m", "pip", "install", "--quiet", "--no-input"], env, lock_fd)
 
 
