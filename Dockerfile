@@ -7,18 +7,18 @@ ARG PYTHON=3.13-slim
 FROM python:${PYTHON} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
-RUN python -m venv /opt/syndicator
-# The dependencies are a layer of their own: it changes with the lock only. What sdists are built with is
-# locked too; older versions of pip read the one variable, newer ones the other.
 COPY build.lock runtime.lock ./
-ENV PIP_CONSTRAINT=/src/build.lock PIP_BUILD_CONSTRAINT=/src/build.lock
-RUN /opt/syndicator/bin/pip install --quiet --require-hashes -r runtime.lock
+# The installer and what sdists are built with, by hash as well; they stay behind in this stage.
+RUN python -m venv /opt/build && /opt/build/bin/pip install --quiet --require-hashes -r build.lock
+RUN python -m venv --without-pip /opt/syndicator
+# The dependencies are a layer of their own: it changes with the lock only. Byte code is written now: the
+# running image is read-only.
+RUN /opt/build/bin/uv pip install --quiet --no-cache --python /opt/syndicator/bin/python --compile-bytecode \
+    --require-hashes --build-constraints build.lock -r runtime.lock
 COPY pyproject.toml README.md* LICENSE ./
 COPY syndicator syndicator
-# Byte code is written now: the running image is read-only.
-RUN /opt/syndicator/bin/pip install --quiet --no-deps . \
-    && /opt/syndicator/bin/python -m compileall -q /opt/syndicator/lib \
-    && /opt/syndicator/bin/pip uninstall --quiet --yes pip
+RUN /opt/build/bin/uv pip install --quiet --no-cache --python /opt/syndicator/bin/python --compile-bytecode \
+    --build-constraints build.lock --no-deps .
 
 FROM python:${PYTHON}
 RUN useradd --uid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin syndicator \

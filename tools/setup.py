@@ -177,8 +177,10 @@ def installer(root: Path, python: Path, lock_fd: int) -> Installer:
         return Installer([str(uv), "pip", "install", *options], env, lock_fd)
     print("uv cannot be had here: going on with pip, which is slower.", file=sys.stderr, flush=True)
     # Variables and not options: they reach the environments pip builds sdists in, each in its versions of
-    # pip. As a URL: pip splits a path at its spaces.
-    where = (root / "build.lock").as_uri()
+    # pip. A URL, as pip splits a path at its spaces; without hashes, as pip would want them of what it finds.
+    pins = python.parent.parent / "build-constraints.txt"
+    pins.write_text(without_hashes((root / "build.lock").read_text(encoding="utf-8")), encoding="utf-8")
+    where = pins.as_uri()
     env = {**os.environ, "PIP_CONSTRAINT": where, "PIP_BUILD_CONSTRAINT": where}
     return Installer([str(python), "-m", "pip", "install", "--quiet", "--no-input"], env, lock_fd)
 
@@ -212,6 +214,14 @@ def stanza(lock_text: str, name: str) -> str:
         if inside and not line.lstrip().startswith("#"):
             lines.append(line)
     return "\n".join(lines).rstrip("\\ ") + "\n"
+
+
+def without_hashes(lock_text: str) -> str:
+    """The pinned versions of a lock alone."""
+    lines = lock_text.splitlines()
+    return "".join(
+        line.removesuffix("\\").rstrip() + "\n" for line in lines if not line.startswith((" ", "#"))
+    )
 
 
 def pip_config(python: Path) -> dict[str, str | list[str]]:
