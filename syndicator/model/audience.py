@@ -97,7 +97,9 @@ class Partner:
 
     def wants(self, topics: frozenset[str], kind: Kind) -> bool:
         """Whether an item in these topics (ruled ones included) goes to this partner."""
-        return (not self.topics or not topics.isdisjoint(self.topics)) and (not self.kinds or kind in self.kinds)
+        return (not self.topics or not topics.isdisjoint(self.topics)) and (
+            not self.kinds or kind in self.kinds
+        )
 
 
 def address(text: str) -> Address:
@@ -112,7 +114,9 @@ def address(text: str) -> Address:
     if any(ord(char) < 32 or ord(char) == 127 for char in text):
         raise Invalid(f"{text!r} is no mail address: it holds a line break or control character")
     try:
-        valid = validate_email(text.strip(), check_deliverability=False, test_environment=True, globally_deliverable=False)
+        valid = validate_email(
+            text.strip(), check_deliverability=False, test_environment=True, globally_deliverable=False
+        )
     except EmailNotValidError as fault:
         raise Invalid(f"{text!r} is no mail address: {fault}") from None
     domain = (valid.ascii_domain or valid.domain).lower()
@@ -128,5 +132,7 @@ def webhook_url(text: str) -> str:
     """The URL of a webhook; raises Invalid unless it is absolute http(s) without user or fragment."""
     parts = urlsplit(one_line(text, "a URL"))
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
-        raise Invalid(f"{text!r} is no webhook address: use https://host/path without user, password or #fragment")
+        raise Invalid(
+            f"{text!r} is no webhook address: use https://host/path without user, password or #fragment"
+        )
     return text

@@ -102,6 +102,7 @@ class Try:
     token_id: int | None = None
     planned: datetime
     doubts: int = 0
+    worker: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

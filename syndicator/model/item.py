@@ -124,7 +124,9 @@ class Content:
     @property
     def fingerprint(self) -> str:
         """The same words, the same fingerprint: SHA-256 over the canonical JSON of all fields."""
-        canonical = json.dumps(content_to_json(self), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        canonical = json.dumps(
+            content_to_json(self), sort_keys=True, ensure_ascii=False, separators=(",", ":")
+        )
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 

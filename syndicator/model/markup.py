@@ -101,7 +101,7 @@ def _markdown_parser() -> MarkdownIt:
 
 def markdown(text: str) -> str:
     """The HTML of a Markdown text (CommonMark with tables); not yet clean."""
-    return _markdown_parser().render(strip_illegal(text))
+    return str(_markdown_parser().render(strip_illegal(text)))
 
 
 def clean(source: str, base_url: str | None = None) -> str:
@@ -176,7 +176,9 @@ def _split(text: str) -> tuple[Mapping[str, Any], str]:
     except yaml.YAMLError as fault:
         where = getattr(fault, "problem_mark", None)
         line = f" in line {where.line + 2}" if where else ""
-        raise Invalid(f"the front matter is not YAML{line}: {getattr(fault, 'problem', None) or 'unreadable'}") from None
+        raise Invalid(
+            f"the front matter is not YAML{line}: {getattr(fault, 'problem', None) or 'unreadable'}"
+        ) from None
     if not fields:
         raise Invalid("there is no front matter: start the file with ---, title: …, ---")
     return fields, body
@@ -191,7 +193,9 @@ def _refuse_unknown(fields: Mapping[str, Any]) -> None:
 def _title(fields: Mapping[str, Any]) -> str:
     title = fields.get("title")
     if not isinstance(title, str | int | float) or not str(title).strip():
-        raise Invalid("the front matter has no title: add a line such as title: Society welcomes new guideline")
+        raise Invalid(
+            "the front matter has no title: add a line such as title: Society welcomes new guideline"
+        )
     return one_line(strip_illegal(str(title)), "the title")
 
 
@@ -244,7 +248,9 @@ def _author(value: Any) -> Author:
         return Author(name=one_line(value, "an author"))
     if not isinstance(value, Mapping) or not value.get("name"):
         raise Invalid(f"authors: {value!r} needs a name")
-    parts = {key: one_line(str(value[key]), f"author {key}") for key in ("name", "email", "url") if value.get(key)}
+    parts = {
+        key: one_line(str(value[key]), f"author {key}") for key in ("name", "email", "url") if value.get(key)
+    }
     return Author(**parts)
 
 
@@ -262,7 +268,9 @@ def _medium(value: Any) -> Medium:
     if url is None or not isinstance(value["length"], int) or value["length"] < 0:
         raise Invalid(f"media: {value!r} needs an https url and a length in bytes")
     title = one_line(str(value.get("title") or ""), "a media title")
-    return Medium(url=url, type=one_line(str(value["type"]), "a media type"), length=value["length"], title=title)
+    return Medium(
+        url=url, type=one_line(str(value["type"]), "a media type"), length=value["length"], title=title
+    )
 
 
 def _wall(value: Any) -> str:

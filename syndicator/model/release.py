@@ -33,7 +33,13 @@ class ReleaseState(StrEnum):
 MOVES: dict[ReleaseState, frozenset[ReleaseState]] = {
     ReleaseState.DRAFT: frozenset({ReleaseState.APPROVED, ReleaseState.MISSED, ReleaseState.CANCELLED}),
     ReleaseState.APPROVED: frozenset(
-        {ReleaseState.DRAFT, ReleaseState.SCHEDULED, ReleaseState.RELEASED, ReleaseState.MISSED, ReleaseState.CANCELLED}
+        {
+            ReleaseState.DRAFT,
+            ReleaseState.SCHEDULED,
+            ReleaseState.RELEASED,
+            ReleaseState.MISSED,
+            ReleaseState.CANCELLED,
+        }
     ),
     ReleaseState.SCHEDULED: frozenset(
         {ReleaseState.DRAFT, ReleaseState.SCHEDULED, ReleaseState.RELEASED, ReleaseState.CANCELLED}
@@ -112,9 +118,13 @@ def release_instant(release: Release, at: datetime | None, now: datetime) -> dat
     if instant is None:
         raise Invalid(f"release {release.uid} has no embargo: say when with --at, or use `release publish`")
     if release.embargo and release.embargo.until > instant:
-        raise Invalid(f"{instant.isoformat()} is before the embargo ({release.embargo}); use `release lift` to end it early")
+        raise Invalid(
+            f"{instant.isoformat()} is before the embargo ({release.embargo}); use `release lift` to end it early"
+        )
     if instant < now:
-        raise Invalid(f"{instant.isoformat()} has gone by already (it is {now.isoformat(timespec='seconds')}); use `release publish`")
+        raise Invalid(
+            f"{instant.isoformat()} has gone by already (it is {now.isoformat(timespec='seconds')}); use `release publish`"
+        )
     return instant
 
 
@@ -128,7 +138,9 @@ def embargo_from(text: str, zone: str) -> Embargo:
     try:
         typed = datetime.fromisoformat(text)
     except ValueError:
-        raise Invalid(f"embargo {text!r} is no instant: write 2026-03-02T09:00:00+01:00, or 2026-03-02 09:00 with embargo_zone") from None
+        raise Invalid(
+            f"embargo {text!r} is no instant: write 2026-03-02T09:00:00+01:00, or 2026-03-02 09:00 with embargo_zone"
+        ) from None
     if typed.tzinfo is not None:
         return Embargo(until=typed.astimezone(UTC), zone=zone, wall=text)
     early, late = (typed.replace(tzinfo=place, fold=fold) for fold in (0, 1))
@@ -148,4 +160,6 @@ def zone_named(zone: str) -> ZoneInfo:
 def _refuse_odd_hour(text: str, zone: str, early: datetime, late: datetime) -> None:
     exists = early.astimezone(UTC).astimezone(early.tzinfo).replace(tzinfo=None) == early.replace(tzinfo=None)
     why = "exists twice" if exists else "does not exist"
-    raise Invalid(f"{text} {why} in {zone} (the clocks change): add an offset, {early.isoformat()} or {late.isoformat()}")
+    raise Invalid(
+        f"{text} {why} in {zone} (the clocks change): add an offset, {early.isoformat()} or {late.isoformat()}"
+    )

@@ -128,7 +128,10 @@ def when_from(cron: str | None, every: str | None, at: str | None, zone: str) ->
     """The recurrence an operator typed, exactly one of the three; raises Invalid with what to write."""
     given = [name for name, value in (("cron", cron), ("every", every), ("at", at)) if value]
     if len(given) != 1:
-        raise Invalid("a schedule needs exactly one of cron, every and at" + (f"; there are {' and '.join(given)}" if given else ""))
+        raise Invalid(
+            "a schedule needs exactly one of cron, every and at"
+            + (f"; there are {' and '.join(given)}" if given else "")
+        )
     zone_named(zone)
     if cron:
         return Cron(checked_cron(cron))
@@ -143,7 +146,9 @@ def checked_cron(line: str) -> str:
     try:
         next(_cron_slots(line, "UTC", datetime(2024, 1, 1, tzinfo=UTC)))
     except CronSimError as fault:
-        raise Invalid(f"cron {line!r}: {fault}; write minute hour day month weekday, such as 0 8 * * 1-5") from None
+        raise Invalid(
+            f"cron {line!r}: {fault}; write minute hour day month weekday, such as 0 8 * * 1-5"
+        ) from None
     except StopIteration:
         raise Invalid(f"cron {line!r} never comes: there is no such day in five years") from None
     return line

@@ -25,7 +25,9 @@ __all__ = ["Store", "Tx", "open_store"]
 class Store:
     """An open database. Safe to share between threads; not across a fork."""
 
-    def __init__(self, engine: Engine, host_clock: Callable[[], datetime], fixed_clock: Callable[[], datetime] | None) -> None:
+    def __init__(
+        self, engine: Engine, host_clock: Callable[[], datetime], fixed_clock: Callable[[], datetime] | None
+    ) -> None:
         self._engine = engine
         self._host_clock = host_clock
         self._fixed_clock = fixed_clock
@@ -68,11 +70,15 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
-def open_store(url: str, *, host_clock: Callable[[], datetime], fixed_clock: Callable[[], datetime] | None = None) -> Store:
+def open_store(
+    url: str, *, host_clock: Callable[[], datetime], fixed_clock: Callable[[], datetime] | None = None
+) -> Store:
     """Open the database at `url`; nothing is connected or created until the first transaction.
 
     `host_clock` gives the time on SQLite; `fixed_clock`, for tests, on both databases.

@@ -67,7 +67,15 @@ def find(tx: Tx, topic_id: int, format: Format) -> Validators | None:
 
 
 def save(
-    tx: Tx, topic_id: int, format: Format, *, etag: str, body: bytes, gzip: bytes, modified: datetime, items: int
+    tx: Tx,
+    topic_id: int,
+    format: Format,
+    *,
+    etag: str,
+    body: bytes,
+    gzip: bytes,
+    modified: datetime,
+    items: int,
 ) -> None:
     """Put new bytes in the place of the old ones; `modified` is the whole second they changed in."""
     values = {

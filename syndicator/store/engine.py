@@ -50,12 +50,16 @@ def connect(address: str) -> Engine:
     try:
         url = make_url(address)
     except ArgumentError:
-        raise Invalid(f"store.url {address!r} is no database address: use sqlite:///var/syndicator.db or postgresql://…") from None
+        raise Invalid(
+            f"store.url {address!r} is no database address: use sqlite:///var/syndicator.db or postgresql://…"
+        ) from None
     match url.get_backend_name():
         case "sqlite":
             return _sqlite(url)
         case "postgresql":
-            return create_engine(url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=24, pool_pre_ping=True)
+            return create_engine(
+                url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=24, pool_pre_ping=True
+            )
         case other:
             raise Invalid(f"store.url names {other!r}; Syndicator keeps its items in sqlite or postgresql")
 
@@ -88,7 +92,9 @@ def insert_or_update(tx: Tx, table: Table, values: dict[str, Any], key: str | tu
 def _sqlite(url: URL) -> Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=8, max_overflow=24)
+    engine = create_engine(
+        url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=8, max_overflow=24
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -126,7 +126,10 @@ def spokesperson(tx: Tx, slug: str | None) -> Spokesperson | None:
 
 def spokespeople(tx: Tx) -> list[Spokesperson]:
     """All of them, by slug."""
-    return [Spokesperson(**row._mapping) for row in tx.connection.execute(select(schema.spokespeople).order_by("slug"))]
+    return [
+        Spokesperson(**row._mapping)
+        for row in tx.connection.execute(select(schema.spokespeople).order_by("slug"))
+    ]
 
 
 def save_spokesperson(tx: Tx, person: Spokesperson) -> None:

@@ -26,4 +26,6 @@ def check(engine: Engine) -> None:
     """Raise SchemaBehind unless the database has exactly the schema this program was written for."""
     found = of(engine)
     if found != HEAD:
-        raise SchemaBehind(f"the database has schema {found or 'none'}, this program needs {HEAD}: run `syndicator db upgrade`")
+        raise SchemaBehind(
+            f"the database has schema {found or 'none'}, this program needs {HEAD}: run `syndicator db upgrade`"
+        )

@@ -58,7 +58,11 @@ class Instant(TypeDecorator[datetime]):
             raise TypeError("an instant must be aware")
         utc = value.astimezone(UTC)
         # strftime drops leading zeros of years below 1000; isoformat keeps the text sortable.
-        return utc if dialect.name == "postgresql" else utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return (
+            utc
+            if dialect.name == "postgresql"
+            else utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        )
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -90,7 +94,12 @@ topics = Table(
     Column("created", Instant, nullable=False),
     Column("stale", Instant),  # when its documents may be built anew; NULL: they are fresh
     Column("head", Text),  # fingerprint of what the feed's head was made from
-    Index("ix_topics_stale", "stale", sqlite_where=text("stale IS NOT NULL"), postgresql_where=text("stale IS NOT NULL")),
+    Index(
+        "ix_topics_stale",
+        "stale",
+        sqlite_where=text("stale IS NOT NULL"),
+        postgresql_where=text("stale IS NOT NULL"),
+    ),
 )
 
 spokespeople = Table(
@@ -144,7 +153,14 @@ memberships = Table(
     Column("gone", Instant),  # withdrawn: out of the feed, a tombstone in Atom
     UniqueConstraint("topic_id", "item_id"),
     Index("ix_memberships_item_id", "item_id"),
-    Index("ix_memberships_live", "topic_id", "published", "uid", sqlite_where=LIVE_ONLY, postgresql_where=LIVE_ONLY),
+    Index(
+        "ix_memberships_live",
+        "topic_id",
+        "published",
+        "uid",
+        sqlite_where=LIVE_ONLY,
+        postgresql_where=LIVE_ONLY,
+    ),
     Index(
         "ix_memberships_gone",
         "topic_id",
@@ -298,7 +314,9 @@ deliveries = Table(
     Column("created", Instant, nullable=False),
     Column("settled", Instant),
     UniqueConstraint("subject", "recipient"),  # nobody gets the same thing twice
-    Index("ix_deliveries_due", "lane", "priority", "due", "id", sqlite_where=DUE_ONLY, postgresql_where=DUE_ONLY),
+    Index(
+        "ix_deliveries_due", "lane", "priority", "due", "id", sqlite_where=DUE_ONLY, postgresql_where=DUE_ONLY
+    ),
     Index("ix_deliveries_taken", "lease_until", sqlite_where=TAKEN_ONLY, postgresql_where=TAKEN_ONLY),
     Index("ix_deliveries_item_id", "item_id"),
 )
@@ -392,7 +410,9 @@ schedules = Table(
     Column("paused", Boolean, nullable=False),
     Column("file", Boolean, nullable=False),
     Column("created", Instant, nullable=False),
-    Column("since", Instant, nullable=False),  # slots up to here are none of its business (made, edited, resumed)
+    Column(
+        "since", Instant, nullable=False
+    ),  # slots up to here are none of its business (made, edited, resumed)
 )
 
 runs = Table(

@@ -80,7 +80,9 @@ def titles(tx: Tx) -> dict[str, str]:
 
 def ids(tx: Tx, slugs: Collection[str]) -> dict[str, int]:
     """Slug → key; raises NotFound naming the first slug there is no topic for."""
-    found = {row.slug: row.id for row in tx.connection.execute(select(t.slug, t.id).where(t.slug.in_(list(slugs))))}
+    found = {
+        row.slug: row.id for row in tx.connection.execute(select(t.slug, t.id).where(t.slug.in_(list(slugs))))
+    }
     for slug in sorted(set(slugs) - set(found)):
         named(tx, slug)
     return found
@@ -203,7 +205,9 @@ def refill(tx: Tx, topic: Topic) -> int:
     rule = topic.rule or Rule()
     wanted = [row for row in _live_items(tx) if rule.matches(frozenset(row.topics), Kind(row.kind))]
     ids_wanted = [row.id for row in wanted]
-    tx.connection.execute(delete(schema.memberships).where(m.topic_id == topic.id, m.item_id.not_in(ids_wanted)))
+    tx.connection.execute(
+        delete(schema.memberships).where(m.topic_id == topic.id, m.item_id.not_in(ids_wanted))
+    )
     present = set(tx.connection.execute(select(m.item_id).where(m.topic_id == topic.id)).scalars())
     rows = [
         {"topic_id": topic.id, "item_id": row.id, "published": row.published, "uid": row.uid}
@@ -234,7 +238,9 @@ def _live_items(tx: Tx) -> Iterable[_Filed]:
         .order_by(i.published, i.uid)
     )
     for row in tx.connection.execute(query):
-        yield _Filed(row.id, row.uid, row.published, row.content.get("kind", Kind.NEWS), row.content.get("topics", ()))
+        yield _Filed(
+            row.id, row.uid, row.published, row.content.get("kind", Kind.NEWS), row.content.get("topics", ())
+        )
 
 
 def _values(topic: Topic) -> dict[str, Any]:

@@ -1,0 +1,164 @@
+"""The only writer of items: publish, revise, correct, withdraw.
+
+Each function takes a transaction that its caller owns, and puts into it everything that must be
+true together: the revision, the memberships, the stale marks and the planned deliveries. After the
+commit the feeds loop builds the bytes and the lanes send (walks A and B).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from syndicator.errors import Conflict, Invalid, Refused
+from syndicator.model.delivery import Priority, revision_subject
+from syndicator.model.item import GONE, Content, Item, Significance, Verdict, corrected, judge, memberships
+from syndicator.store import Tx, deliveries, documents, items, topics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """Whether an item may be pushed at all, and how old it may be at most when it enters a topic."""
+
+    allowed: bool = True
+    max_age: timedelta = timedelta(hours=24)
+
+    def covers(self, item: Item, now: datetime) -> bool:
+        """Whether entering a topic now makes the item owed; archives are never mailed."""
+        return self.allowed and now - item.published <= self.max_age
+
+
+PUSH = Push()
+NEVER_PUSH = Push(allowed=False)
+
+
+def publish(
+    tx: Tx,
+    uid: str,
+    content: Content,
+    *,
+    published: datetime | None = None,
+    upstream: str | None = None,
+    push: Push = PUSH,
+) -> Item:
+    """Make a new public item; `published` defaults to now and may not lie in the future.
+
+    Raises Conflict if the uid exists, NotFound for an unknown topic, Invalid for a future date.
+    """
+    moment = published or tx.now
+    if moment > tx.now:
+        raise Invalid(
+            f"published {moment.isoformat()} lies in the future; use `syndicator release draft` for what is not yet public"
+        )
+    if items.find(tx, uid):
+        raise Conflict(f"the item {uid} exists already; `syndicator item edit` changes it")
+    topics.check_plain(tx, content.topics)
+    item = items.add(tx, uid, content, moment, upstream)
+    entered = _file(tx, item)
+    _owe(tx, item, entered, push)
+    return item
+
+
+def submit(
+    tx: Tx, uid: str, content: Content, *, published: datetime | None = None, push: Push = PUSH
+) -> tuple[Item, Verdict]:
+    """Publish, unless the very same words are public already under this uid (then: unchanged).
+
+    Raises Conflict, naming `item edit`, for the same uid with other words.
+    """
+    known = items.find(tx, uid)
+    verdict = judge(content, known.content if known else None)
+    if known is None:
+        return publish(tx, uid, content, published=published, push=push), verdict
+    if verdict is Verdict.REVISED:
+        raise Conflict(
+            f"the item {uid} is public with other words; change it with `syndicator item edit {uid} FILE` or `item correct`"
+        )
+    return known, verdict
+
+
+def edit(tx: Tx, uid: str, content: Content, *, push: Push = PUSH) -> Item:
+    """A silent revision: feeds and pages change, `updated` does not move, nobody is told.
+
+    Entering another topic while still young owes the item to that topic's people. The same words
+    again change nothing.
+    """
+    item = _live(tx, uid)
+    if judge(content, item.content) is Verdict.UNCHANGED:
+        return item
+    return _revise(tx, item, Significance.SILENT, content, item.note, push)
+
+
+def correct(tx: Tx, uid: str, content: Content, note: str) -> Item:
+    """A correction: `updated` moves, the note says what changed, whoever had it is told.
+
+    Raises Invalid without a note and Refused when not a word was changed.
+    """
+    item = _live(tx, uid)
+    if not note.strip():
+        raise Invalid('a correction needs --note "what changed": it is shown to readers')
+    if judge(content, item.content) is Verdict.UNCHANGED:
+        raise Refused(f"nothing was changed in {uid}: correct the text first")
+    revised = _revise(tx, corrected(item, note, tx.now), Significance.CORRECTION, content, note, PUSH)
+    deliveries.plan_told(tx, revised, revision_subject(uid, revised.revision), Priority.CORRECTION)
+    return revised
+
+
+def withdraw(tx: Tx, uid: str, reason: str, *, kill: bool = False) -> Item:
+    """Take an item back: out of the feeds, 410 with a notice at its address, a tombstone in Atom.
+
+    With `kill`, everyone who had it or may have is told, before anything else goes out. What was
+    not yet on the wire is stopped in the same transaction.
+    """
+    item = _live(tx, uid)
+    if not reason.strip():
+        raise Invalid('say why with --reason "…": readers see it at the address of the item')
+    significance = Significance.KILL if kill else Significance.WITHDRAWAL
+    bare = replace(item.content, summary="", body="", text=None, media=(), source=None)
+    gone = replace(item, state=GONE[significance], updated=tx.now, note=reason)
+    deliveries.cancel_unsent(tx, item, f"the item was {gone.state}")
+    revised = items.revise(tx, gone, significance, bare, reason)
+    topics.bury(tx, revised)
+    topics.mark_stale(tx, topics.of_item(tx, item.id).values())
+    documents.forget_fragments(tx, [item.id])
+    subject = revision_subject(uid, revised.revision)
+    priority = Priority.KILL if kill else Priority.CORRECTION
+    deliveries.plan_told(tx, revised, subject, priority, machines_only=not kill)
+    return revised
+
+
+def _live(tx: Tx, uid: str) -> Item:
+    item = items.named(tx, uid)
+    if not item.live:
+        raise Refused(f"the item {uid} is {item.state}; what is gone cannot be changed any more")
+    return item
+
+
+def _revise(
+    tx: Tx, item: Item, significance: Significance, content: Content, note: str | None, push: Push
+) -> Item:
+    topics.check_plain(tx, content.topics)
+    revised = items.revise(tx, item, significance, content, note)
+    entered = _file(tx, revised)
+    deliveries.replace_unsent(tx, revised, revision_subject(item.uid, revised.revision))
+    _owe(tx, revised, entered, push)
+    return revised
+
+
+def _file(tx: Tx, item: Item) -> list[int]:
+    """Put the item where its words say; returns the topics it was not in before."""
+    slugs = memberships(item.content, topics.ruled(tx))
+    before = topics.of_item(tx, item.id)
+    entered = topics.enter(tx, item, slugs)
+    if before:
+        topics.leave(tx, item, slugs)
+    topics.mark_stale(tx, {*before.values(), *topics.ids(tx, slugs).values()})
+    return entered
+
+
+def _owe(tx: Tx, item: Item, entered: Collection[int], push: Push) -> int:
+    if not push.covers(item, tx.now):
+        return 0
+    slugs = frozenset(topics.of_item(tx, item.id))
+    return deliveries.plan_owed(tx, item, entered, revision_subject(item.uid, item.revision), slugs)

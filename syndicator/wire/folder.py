@@ -1,0 +1,72 @@
+"""Letters into a folder instead of onto the wire: one `.eml` file each, no server needed.
+
+The postman of the demo and of a first try (`transport = "folder"`). What it takes, a relay with every
+extension would take as well. The same letter gets the same file name: a repeat is seen as one file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from syndicator.model.delivery import Outcome, Result
+from syndicator.wire.letters import Letter, Offer, objection
+
+
+class Folder:
+    """A folder that accepts letters; it is made when the first one comes."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    def send(self, letters: Iterable[Letter]) -> Iterator[tuple[Letter, Result]]:
+        """Write letters one after the other; a fault of the disk defers the letter."""
+        for letter in letters:
+            yield letter, self._kept(letter)
+
+    def quit(self) -> None:
+        """Nothing to say goodbye to."""
+
+    def _kept(self, letter: Letter) -> Result:
+        fault = objection(letter, _EVERYTHING)
+        if fault is not None:
+            return Result(outcome=Outcome.REFUSED, detail=fault)
+        name = file_name(letter)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            _write(self.path / name, letter.message)
+        except OSError as trouble:
+            words = f"cannot write into {self.path}: {trouble.strerror or trouble}; check the folder of the mail settings"
+            return Result(outcome=Outcome.DEFERRED, detail=words[:300])
+        return Result(outcome=Outcome.ACCEPTED, detail=f"written as {name}")
+
+
+def file_name(letter: Letter) -> str:
+    """The name of this letter's file: readable, safe, the same for the same letter."""
+    digest = hashlib.sha256()
+    for part in (letter.sender.encode(), letter.recipient.encode(), letter.message):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    safe = re.sub(r"[^A-Za-z0-9@._+-]", "_", letter.recipient).lstrip(".-")[:80]
+    return f"{safe}-{digest.hexdigest()[:12]}.eml"
+
+
+_EVERYTHING = Offer(pipelining=True, eight_bit=True, utf8=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    handle, part = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(part).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(part).unlink()
+        raise

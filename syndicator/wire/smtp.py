@@ -1,0 +1,317 @@
+"""Letters over one connection to the mail relay: smtplib opened it (`relay`), the transactions are ours.
+
+They are pipelined where the relay offers it: one write ends a letter and begins the next. Replies are matched
+strictly in order, and the moment the final dot went to the kernel is remembered: only that tells "deferred"
+from "unknown" (mail:SE2, SE11). Which letters, how often and over how many connections is decided in
+`delivery`; how a letter is written, in `render.mail`. Serves walk B.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import ssl
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import NamedTuple, Self
+
+from syndicator.model.delivery import Outcome, Result
+from syndicator.wire.letters import Letter, objection
+from syndicator.wire.relay import LONGEST_DETAIL, Relay, Timeouts, clean, offer, reason, session
+
+__all__ = ["Connection", "Letter", "Relay", "Timeouts"]
+
+
+class Connection:
+    """One authenticated connection; raises Unreachable or, after a 4xx, TryLater when none comes about."""
+
+    def __init__(self, relay: Relay) -> None:
+        smtp = session(relay)
+        self.relay = relay
+        self.offer = offer(smtp)
+        self.sent = 0  # letters whose final dot was written
+        self._sock = smtp.sock
+        self._limits = relay.timeouts
+        self._buffer = bytearray()
+        self._taken: list[Letter] = []  # without a result yet, in order; never more than two
+        self._dotted = False  # the first of them has its final dot in the kernel
+        self._midway = False  # something was written whose end was not read
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.quit()
+
+    @property
+    def alive(self) -> bool:
+        """Whether letters can be given; looks, as relays hang up on idle connections."""
+        if self._sock is not None and not self._midway and self._hung_up(self._sock):
+            self._drop()
+        return self._sock is not None
+
+    def send(self, letters: Iterable[Letter]) -> Iterator[tuple[Letter, Result]]:
+        """Send letters one after the other and yield how each ended, as soon as it is known.
+
+        Every letter taken gets a result. When the connection dies no more are taken: those left in `letters`
+        were not touched and may go over another. To stop, end `letters`; closing this iterator midway drops
+        the connection.
+        """
+        if not self.alive:
+            return
+        try:
+            yield from self._converse(iter(letters))
+        except _Lost as lost:
+            self._drop()
+            yield from self._unsettled(lost)
+        finally:
+            if self._midway:  # else the relay would take our next command for the body it waits for
+                self._drop()
+
+    def quit(self) -> None:
+        """QUIT and close; no error, whatever the relay says."""
+        if self._sock is not None and not self._midway:
+            with contextlib.suppress(_Lost):
+                self._put(b"QUIT\r\n")
+                self._reply(self._limits.farewell)
+        self._drop()
+
+    def _converse(self, source: Iterator[Letter]) -> Generator[tuple[Letter, Result], None, None]:
+        ahead = self.offer.pipelining
+        letter = yield from self._fitting(source)
+        if letter is not None and ahead:
+            self._put(b"".join(_commands(letter)))
+        while letter is not None:
+            refusal, ending = self._envelope(letter)
+            if refusal is not None:
+                self._midway = bool(ending)
+                yield self._taken.pop(0), refusal
+                if self._sock is None:
+                    return
+            following = (yield from self._fitting(source)) if ahead else None
+            self._hand_over(ending, following, dotted=refusal is None)
+            result = self._concluded(ending) if ending else None
+            self._midway = following is not None
+            if refusal is None and result is not None:
+                self._dotted = False
+                yield self._taken.pop(0), result
+            letter = following if ahead else (yield from self._fitting(source))
+
+    def _fitting(self, source: Iterator[Letter]) -> Generator[tuple[Letter, Result], None, Letter | None]:
+        for letter in source:
+            fault = objection(letter, self.offer)
+            if fault is None:
+                self._taken.append(letter)
+                return letter
+            yield letter, Result(outcome=Outcome.REFUSED, detail=fault)
+        return None
+
+    def _envelope(self, letter: Letter) -> tuple[Result | None, tuple[bytes, ...]]:
+        """The relay's refusal, if any, and the bytes that end the transaction."""
+        replies = self._answers(letter)
+        refusal = _refusal(replies)
+        if len(replies) == len(_EXPECTED) and replies[-1].kind == _GO_AHEAD:
+            # RFC 2920 §3.1: refused RCPT, yet 354: the body it waits for is a lone dot.
+            return refusal, (_body(letter.message) if refusal is None else (_DOT,))
+        return refusal, (_RESET if replies[0].kind == _GOOD else ())
+
+    def _answers(self, letter: Letter) -> list[_Reply]:
+        limits = (self._limits.command, self._limits.command, self._limits.data)
+        commands = (b"", b"", b"") if self.offer.pipelining else _commands(letter)
+        replies: list[_Reply] = []
+        try:
+            for command, limit in zip(commands, limits, strict=True):
+                if command:
+                    self._put(command)
+                replies.append(self._reply(limit))
+                if command and replies[-1].kind > _GO_AHEAD:
+                    break
+        except _Lost:
+            if _refusal(replies) is None:
+                raise
+            self._drop()  # 550 to RCPT, 421 to DATA: the recipient is refused all the same
+        return replies
+
+    def _hand_over(self, ending: Sequence[bytes], following: Letter | None, *, dotted: bool) -> None:
+        begin = b"" if following is None else b"".join(_commands(following))
+        if not ending and not begin:
+            return
+        try:
+            self._put(b"".join((*ending, begin)), sum(map(len, ending)))
+        except _Lost as lost:
+            self._dotted = dotted and lost.reached
+            raise
+        self._dotted = dotted
+        self.sent += dotted
+
+    def _concluded(self, ending: Sequence[bytes]) -> Result | None:
+        reply = self._reply(self._limits.dot)
+        if ending == (_DOT,):
+            return None  # whatever it says to an empty letter for nobody, it is no success
+        if reply.kind == _GOOD:
+            return None if ending is _RESET else _result(Outcome.ACCEPTED, reply)
+        if ending is not _RESET and reply.kind in _NO:
+            return _turned_down(reply)
+        raise _Lost(f"the relay is out of step: {reply}")
+
+    def _unsettled(self, lost: _Lost) -> Iterator[tuple[Letter, Result]]:
+        taken, dotted, self._taken, self._dotted = self._taken, self._dotted, [], False
+        for place, letter in enumerate(taken):
+            if dotted and place == 0 and lost.code is None:
+                words = f"no answer after the final dot, it may have arrived: {lost}"
+                yield letter, Result(outcome=Outcome.UNKNOWN, detail=words[:LONGEST_DETAIL])
+            else:
+                words = (
+                    str(lost) if lost.code else f"connection lost before the letter was handed over: {lost}"
+                )
+                yield letter, Result(outcome=Outcome.DEFERRED, detail=words[:LONGEST_DETAIL], code=lost.code)
+
+    def _put(self, data: bytes, dot: int = 0) -> None:
+        """Write all; a fault knows whether the first `dot` bytes may have left us."""
+        sock = self._open_socket()
+        if self._buffer:  # nothing is owed to us before a write: whose answer would that be?
+            raise _Lost("the relay answered more than it was asked")
+        self._midway = True
+        view, done = memoryview(data), 0
+        record = _TLS_RECORD if isinstance(sock, ssl.SSLSocket) else 0
+        try:
+            sock.settimeout(self._limits.block)
+            while done < len(data):
+                done += sock.send(view[done : done + (record or _PLAIN_BLOCK)])
+        except OSError as fault:
+            # What a plain socket did not count is not sent; a TLS record may be, although its write failed.
+            raise _Lost(reason(fault), reached=done + record >= dot > 0) from fault
+
+    def _reply(self, limit: float) -> _Reply:
+        deadline = time.monotonic() + limit
+        texts: list[bytes] = []
+        while True:
+            line = self._line(deadline)
+            if not _REPLY_LINE.match(line) or len(texts) > _MOST_LINES:
+                raise _Lost(f"the relay's answer is not SMTP: {clean(line)}")
+            texts.append(line[4:])
+            if line[3:4] != b"-":
+                break
+        reply = _Reply(int(line[:3]), texts)
+        if reply.code == _CLOSING:
+            raise _Lost(str(reply), code=reply.code)
+        return reply
+
+    def _line(self, deadline: float) -> bytes:
+        buffer = self._buffer
+        while (end := buffer.find(b"\n")) < 0:
+            self._read(deadline - time.monotonic())
+        line = bytes(buffer[:end])
+        del buffer[: end + 1]
+        return line.removesuffix(b"\r")
+
+    def _read(self, seconds: float) -> None:
+        if seconds <= 0:
+            raise _Lost("no answer in time")
+        if len(self._buffer) > _LONGEST_LINE:
+            raise _Lost("the relay's answer has no end")
+        sock = self._open_socket()
+        try:
+            sock.settimeout(seconds)
+            some = sock.recv(4096)
+        except OSError as fault:
+            raise _Lost(reason(fault)) from fault
+        if not some:
+            raise _Lost("the relay closed the connection")
+        self._buffer += some
+
+    def _open_socket(self) -> socket.socket:
+        if self._sock is None:
+            raise _Lost("the connection is closed")
+        return self._sock
+
+    def _hung_up(self, sock: socket.socket) -> bool:
+        """An idle relay has nothing to say to us but 421 or the end."""
+        if self._buffer:
+            return True
+        try:
+            sock.settimeout(0)
+            sock.recv(4096)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        except OSError:
+            return True
+        return True
+
+    def _drop(self) -> None:
+        sock, self._sock, self._midway = self._sock, None, False
+        if sock is not None:
+            sock.close()
+
+
+_DOT = b".\r\n"
+_RESET = (b"RSET\r\n",)
+_GOOD, _GO_AHEAD, _NO = 2, 3, (4, 5)  # first figures of a reply code
+_EXPECTED = (_GOOD, _GOOD, _GO_AHEAD)  # MAIL, RCPT, DATA
+_CLOSING = 421
+_LONGEST_LINE = 8192  # octets; RFC 5321 §4.5.3.1.5 says 512, smtplib takes as much
+_MOST_LINES = 100
+_PLAIN_BLOCK = 1 << 18
+_TLS_RECORD = 1 << 14  # RFC 8446 §5.1: one write, one record
+_REPLY_LINE = re.compile(rb"[2-5][0-9]{2}(?:[ -]|$)")
+_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
+_LEADING_DOT = re.compile(rb"\n\.")
+
+
+class _Lost(Exception):
+    """The conversation is over; `code` if the relay said so (421)."""
+
+    def __init__(self, words: str, *, code: int | None = None, reached: bool = False) -> None:
+        self.code, self.reached = code, reached
+        super().__init__(words)
+
+
+class _Reply(NamedTuple):
+    code: int
+    texts: list[bytes]
+
+    @property
+    def kind(self) -> int:
+        return self.code // 100
+
+    def __str__(self) -> str:
+        return clean(b" ".join(self.texts))
+
+
+def _refusal(replies: Sequence[_Reply]) -> Result | None:
+    for reply, good in zip(replies, _EXPECTED, strict=False):
+        if reply.kind in _NO:
+            return _turned_down(reply)
+        if reply.kind != good:
+            raise _Lost(f"the relay is out of step: {reply}")
+    return None
+
+
+def _turned_down(reply: _Reply) -> Result:
+    words = str(reply)
+    enhanced = _ENHANCED.match(words)
+    # mail:SE6: a full mailbox empties. 552 alone says that; with another enhanced code, a letter too big.
+    full = enhanced[0] == "5.2.2" if enhanced else reply.code == 552
+    # RFC 4954 §6, RFC 3207 §4: 530 judges this session, not the letter.
+    soft = reply.kind == 4 or full or reply.code == 530
+    return Result(outcome=Outcome.DEFERRED if soft else Outcome.REFUSED, detail=words, code=reply.code)
+
+
+def _result(outcome: Outcome, reply: _Reply) -> Result:
+    return Result(outcome=outcome, detail=str(reply), code=reply.code)
+
+
+def _commands(letter: Letter) -> tuple[bytes, bytes, bytes]:
+    extras = "" if letter.message.isascii() else " BODY=8BITMIME"
+    if not (letter.sender.isascii() and letter.recipient.isascii()):
+        extras += " SMTPUTF8"
+    mail, rcpt = f"MAIL FROM:<{letter.sender}>{extras}\r\n", f"RCPT TO:<{letter.recipient}>\r\n"
+    return mail.encode(), rcpt.encode(), b"DATA\r\n"
+
+
+def _body(message: bytes) -> tuple[bytes, ...]:
+    if _LEADING_DOT.search(message):
+        message = message.replace(b"\n.", b"\n..")
+    first = b"." if message.startswith(b".") else b""
+    return first, message, b"" if message.endswith(b"\r\n") else b"\r\n", _DOT
