@@ -88,6 +88,7 @@ def make_ready(root: Path) -> bool:
     venv = root / ".venv"
     if is_ready(venv, stamp(root)):
         return False
+    require_venv()
     with alone(root) as lock_fd:
         wanted = stamp(root)
         if is_ready(venv, wanted):  # another set-up ended while this one waited
@@ -123,6 +124,12 @@ def is_ready(venv: Path, wanted: str) -> bool:
     return False
 
 
+def require_venv() -> None:
+    """Raise where this interpreter cannot make environments: Debian takes ensurepip out of its python3."""
+    if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
+        raise SetupError(VENV_MISSING)
+
+
 def build(root: Path, venv: Path, lock_fd: int) -> None:
     """Remove what is there and install everything the lock names, then the project itself."""
     create_venv(venv, lock_fd)
@@ -135,8 +142,6 @@ def build(root: Path, venv: Path, lock_fd: int) -> None:
 
 def create_venv(venv: Path, lock_fd: int) -> None:
     """An empty environment with pip in it, in the place of whatever was there."""
-    if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
-        raise SetupError(VENV_MISSING)  # Debian takes ensurepip out of python3
     if venv.is_symlink() or venv.is_file():
         venv.unlink()
     elif venv.exists():
@@ -261,6 +266,7 @@ def uv_environment(environ: Mapping[str, str], config: Mapping[str, str | list[s
 
 def lock(root: Path, more: Sequence[str]) -> None:
     """Compile the three locks; `more` goes to uv (`--upgrade`, `--upgrade-package NAME`)."""
+    require_venv()
     with alone(root) as lock_fd, tempfile.TemporaryDirectory() as folder:
         create_venv(Path(folder, "venv"), lock_fd)
         python = Path(folder, "venv", "bin", "python")
