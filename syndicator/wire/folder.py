@@ -51,7 +51,7 @@ def file_name(letter: Letter) -> str:
     digest = hashlib.sha256()
     for part in (letter.sender.encode(), letter.recipient.encode(), letter.message):
         digest.update(len(part).to_bytes(8, "big") + part)
-    safe = re.sub(r"[^A-Za-z0-9@._+-]", "_", letter.recipient).lstrip(".-")[:80]
+    safe = re.sub(r"[^A-Za-z0-9@._+-]", "_", letter.recipient).lstrip(".-")[:80] or "nobody"
     return f"{safe}-{digest.hexdigest()[:12]}.eml"
 
 
