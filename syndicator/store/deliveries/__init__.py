@@ -1,0 +1,72 @@
+"""The delivery ledger: one row per (subject, recipient); what was planned, tried and became of it.
+
+`plan` adds duties inside the publishing transaction, `claims` takes them to the wire and back,
+`rows` shows them to operators. `delivery_contents` says which revisions a delivery carried, and so
+who had what. Serves walk B.
+"""
+
+from syndicator.store.deliveries.claims import (
+    cancel_for_subscription,
+    claim,
+    due_lanes,
+    give_back,
+    lane_failed,
+    lane_works,
+    next_due,
+    recover,
+    settle_all,
+    start,
+)
+from syndicator.store.deliveries.plan import (
+    MAIL_LANE,
+    cancel_unsent,
+    plan_confirmation,
+    plan_owed,
+    plan_test,
+    plan_told,
+    replace_unsent,
+)
+from syndicator.store.deliveries.rows import (
+    Attempt,
+    Delivery,
+    attempts,
+    contents,
+    counts,
+    earlier_subject,
+    listing,
+    named,
+    open_count,
+    resolve,
+    retry,
+)
+
+__all__ = [
+    "MAIL_LANE",
+    "Attempt",
+    "Delivery",
+    "attempts",
+    "cancel_for_subscription",
+    "cancel_unsent",
+    "claim",
+    "contents",
+    "counts",
+    "due_lanes",
+    "earlier_subject",
+    "give_back",
+    "lane_failed",
+    "lane_works",
+    "listing",
+    "named",
+    "next_due",
+    "open_count",
+    "plan_confirmation",
+    "plan_owed",
+    "plan_test",
+    "plan_told",
+    "recover",
+    "replace_unsent",
+    "resolve",
+    "retry",
+    "settle_all",
+    "start",
+]

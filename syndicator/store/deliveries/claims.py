@@ -1,0 +1,321 @@
+"""Claims: due → leased → sending → settled, with a fence, and what dead workers left behind.
+
+*Sending* is committed before a socket opens; only the holder of the latest `lease_no` settles. So a
+double is possible only where a receiver accepted and we died before writing it down, and each such
+case is on record as `unknown` (`requirements/delivery-and-security` §1.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
+
+from syndicator.model.audience import Cadence, SubscriptionState
+from syndicator.model.delivery import (
+    Channel,
+    DeliveryState,
+    Outcome,
+    Policy,
+    Priority,
+    Result,
+    Settlement,
+    Try,
+    settle,
+)
+from syndicator.store import schema
+from syndicator.store.engine import Tx
+
+d, dc, c, s, x, p, lane = (
+    schema.deliveries.c,
+    schema.delivery_contents.c,
+    schema.contacts.c,
+    schema.subscriptions.c,
+    schema.suppressions.c,
+    schema.partners.c,
+    schema.lanes.c,
+)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=5)
+
+
+def due_lanes(tx: Tx) -> list[tuple[str, Channel]]:
+    """Destinations with something due that are neither paused nor backing off."""
+    waiting = exists().where(d.lane == lane.key, d.state == DeliveryState.DUE, d.due <= tx.now)
+    query = select(lane.key, lane.channel).where(lane.paused.is_(False), lane.open <= tx.now, waiting)
+    return [(row.key, Channel(row.channel)) for row in tx.connection.execute(query.order_by(lane.key))]
+
+
+def next_due(tx: Tx) -> datetime | None:
+    """When the next delivery or lease on a lane that is not paused asks for attention, or None."""
+    ready = case((d.due > lane.open, d.due), else_=lane.open)
+    due = (
+        select(func.min(ready))
+        .join(schema.lanes, lane.key == d.lane)
+        .where(d.state == DeliveryState.DUE, lane.paused.is_(False))
+    )
+    lease = select(func.min(d.lease_until)).where(d.state.in_((DeliveryState.LEASED, DeliveryState.SENDING)))
+    instants = [tx.connection.execute(query).scalar() for query in (due, lease)]
+    return min((instant for instant in instants if instant), default=None)
+
+
+def claim(tx: Tx, key: str, worker: str, limit: int, lease: timedelta) -> list[Try]:
+    """Take up to `limit` due deliveries of a lane, in order of priority, until the lease runs out.
+
+    Suppressed addresses and people who have left are settled as cancelled here, at the last moment.
+    """
+    due = (
+        select(d.id)
+        .where(d.lane == key, d.state == DeliveryState.DUE, d.due <= tx.now)
+        .order_by(d.priority, d.due, d.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)  # PostgreSQL; SQLite holds the write lock already
+        .cte("taken")
+    )
+    taken = tx.connection.execute(
+        update(schema.deliveries)
+        .where(d.id.in_(select(due.c.id)))
+        .values(
+            state=DeliveryState.LEASED, lease_no=d.lease_no + 1, lease_until=tx.now + lease, leased_by=worker
+        )
+        .returning(d.id)
+    ).scalars()
+    rows = tx.connection.execute(
+        _tries().where(d.id.in_(list(taken))).order_by(d.priority, d.due, d.id)
+    ).all()
+    stopped = [(row.id, why) for row in rows if (why := _why_not(row))]
+    _cancel(tx, stopped)
+    gone = {delivery_id for delivery_id, _ in stopped}
+    return [_try(row) for row in rows if row.id not in gone]
+
+
+def start(tx: Tx, tries: Sequence[Try], lease: timedelta) -> list[Try]:
+    """Mark these as *sending*, to be committed before a socket opens; returns those still ours.
+
+    Whoever is missing was taken over or cancelled meanwhile and must not be sent.
+    """
+    started = tx.connection.execute(
+        update(schema.deliveries)
+        .where(_fenced(tries), d.state == DeliveryState.LEASED)
+        .values(
+            state=DeliveryState.SENDING, sending=tx.now, attempts=d.attempts + 1, lease_until=tx.now + lease
+        )
+        .returning(d.id)
+    )
+    ours = set(started.scalars())
+    return [attempt for attempt in tries if attempt.id in ours]
+
+
+def give_back(tx: Tx, tries: Sequence[Try], pause: timedelta = timedelta()) -> None:
+    """Deliveries that were claimed but certainly not sent are due again; it counts as no attempt."""
+    if tries:
+        tx.connection.execute(
+            update(schema.deliveries)
+            .where(_fenced(tries), d.state == DeliveryState.LEASED)
+            .values(state=DeliveryState.DUE, due=tx.now + pause, lease_until=None, leased_by=None)
+        )
+
+
+def settle_all(tx: Tx, results: Sequence[tuple[Try, Result]], policy: Policy) -> int:
+    """Write how these tries ended, if the fence is still ours; returns how many were.
+
+    A worker that woke up after its lease settles nothing: another has recorded the doubt.
+    """
+    settled: list[tuple[Try, Result]] = []
+    for attempt, result in results:
+        verdict = settle(attempt, result, policy, tx.now)
+        if _settle_one(tx, attempt, result, verdict):
+            settled.append((attempt, result))
+    _record_attempts(tx, settled)
+    return len(settled)
+
+
+def recover(tx: Tx, policy: Policy, limit: int = 500) -> tuple[int, int]:
+    """Take back what dead workers held: leased is due again, sending is a doubt; returns both counts."""
+    over = (d.lease_until <= tx.now) & d.state.in_((DeliveryState.LEASED, DeliveryState.SENDING))
+    expired = select(d.id).where(over).order_by(d.lease_until).limit(limit).with_for_update(skip_locked=True)
+    keys = list(tx.connection.execute(expired).scalars())
+    if not keys:
+        return 0, 0
+    leased = tx.connection.execute(
+        update(schema.deliveries)
+        .where(d.id.in_(keys), d.state == DeliveryState.LEASED)
+        .values(state=DeliveryState.DUE, due=tx.now, lease_until=None, leased_by=None)
+    ).rowcount
+    doubts = tx.connection.execute(_tries().where(d.id.in_(keys), d.state == DeliveryState.SENDING)).all()
+    lost = Result(outcome=Outcome.UNKNOWN, detail="the worker ended while sending; it may have arrived")
+    settle_all(tx, [(_try(row), lost) for row in doubts], policy)
+    return leased, len(doubts)
+
+
+def lane_failed(tx: Tx, key: str, fault: str) -> timedelta:
+    """The destination itself is in trouble: leave it alone for a while that doubles; returns the pause."""
+    failures = tx.connection.execute(select(lane.failures).where(lane.key == key)).scalar_one()
+    pause: timedelta = min(FIRST_PAUSE * 2 ** min(failures, 16), LONGEST_PAUSE)
+    values = {"failures": failures + 1, "open": tx.now + pause, "fault": fault}
+    tx.connection.execute(update(schema.lanes).where(lane.key == key).values(**values))
+    return pause
+
+
+def lane_works(tx: Tx, key: str) -> None:
+    """The destination took something: no more back-off."""
+    healed = (lane.key == key) & (lane.failures > 0)
+    tx.connection.execute(update(schema.lanes).where(healed).values(failures=0, open=tx.now, fault=None))
+
+
+def cancel_for_subscription(tx: Tx, subscription_id: int, reason: str) -> int:
+    """Somebody left: nothing that came through this subscription and is not yet on the wire goes out.
+
+    What the contact is owed through another live subscription to one of the item's topics goes on
+    under that one.
+    """
+    m = schema.memberships.c
+    other = (
+        select(func.min(s.id))
+        .join(schema.memberships, m.topic_id == s.topic_id)
+        .where(s.contact_id == d.contact_id, s.id != subscription_id, s.state == SubscriptionState.ACTIVE)
+        .where(s.cadence == Cadence.IMMEDIATE, m.item_id == d.item_id)
+        .scalar_subquery()
+    )
+    waiting = (d.subscription_id == subscription_id) & d.state.in_((DeliveryState.DUE, DeliveryState.LEASED))
+    tx.connection.execute(
+        update(schema.deliveries).where(waiting, other.is_not(None)).values(subscription_id=other)
+    )
+    keys = tx.connection.execute(select(d.id).where(waiting)).scalars()
+    return _cancel(tx, [(key, reason) for key in keys])
+
+
+def _tries() -> Select[Any]:
+    return (
+        select(
+            d.id,
+            d.subject,
+            d.channel,
+            d.lane,
+            d.contact_id,
+            d.partner_id,
+            d.subscription_id,
+            d.item_id,
+            d.revision,
+            d.attempts,
+            d.doubts,
+            d.lease_no,
+            d.leased_by,
+            d.created,
+            d.state,
+            d.priority,
+            c.address,
+            c.name,
+            p.slug,
+            x.reason.label("suppressed"),
+            s.state.label("subscription"),
+        )
+        .outerjoin(schema.contacts, c.id == d.contact_id)
+        .outerjoin(schema.partners, p.id == d.partner_id)
+        .outerjoin(schema.suppressions, x.key == c.key)
+        .outerjoin(schema.subscriptions, s.id == d.subscription_id)
+    )
+
+
+def _try(row: Row[Any]) -> Try:
+    return Try(
+        id=row.id,
+        subject=row.subject,
+        channel=Channel(row.channel),
+        lane=row.lane,
+        recipient_id=row.contact_id or row.partner_id,
+        address=row.address or row.slug,
+        name=row.name or "",
+        attempt=row.attempts if row.state == DeliveryState.SENDING else row.attempts + 1,
+        lease_no=row.lease_no,
+        item_id=row.item_id,
+        revision=row.revision,
+        token_id=row.subscription_id,
+        planned=row.created,
+        doubts=row.doubts,
+        worker=row.leased_by,
+    )
+
+
+def _why_not(row: Row[Any]) -> str | None:
+    """Why a delivery must not go out although it was planned; suppression stands above everything."""
+    if row.suppressed:
+        return f"suppressed: {row.suppressed}"
+    # A kill is a service to whoever had the thing, also after they left (EM5).
+    if row.subscription == SubscriptionState.ENDED and row.priority != Priority.KILL:
+        return "the subscription has ended"
+    return None
+
+
+def _cancel(tx: Tx, stopped: Sequence[tuple[int, str]]) -> int:
+    reasons: dict[str, list[int]] = {}
+    for delivery_id, why in stopped:
+        reasons.setdefault(why, []).append(delivery_id)
+    for why, keys in reasons.items():
+        values = {"state": DeliveryState.CANCELLED, "detail": why, "settled": tx.now, "due": None}
+        tx.connection.execute(update(schema.deliveries).where(d.id.in_(keys)).values(**values))
+        # What was never sent was never had: they stay entitled, should the reason go away.
+        untouched = select(d.id).where(d.id.in_(keys), d.doubts == 0)
+        tx.connection.execute(delete(schema.delivery_contents).where(dc.delivery_id.in_(untouched)))
+    return len(stopped)
+
+
+def _fenced(tries: Iterable[Try]) -> ColumnElement[bool]:
+    return tuple_(d.id, d.lease_no).in_([(attempt.id, attempt.lease_no) for attempt in tries])
+
+
+def _settle_one(tx: Tx, attempt: Try, result: Result, verdict: Settlement) -> bool:
+    doubt = 1 if result.outcome is Outcome.UNKNOWN else 0
+    settled = None if verdict.state is DeliveryState.DUE else tx.now
+    done = tx.connection.execute(
+        update(schema.deliveries)
+        .where(d.id == attempt.id, d.lease_no == attempt.lease_no, d.state == DeliveryState.SENDING)
+        .values(
+            state=verdict.state,
+            due=verdict.due,
+            lease_until=None,
+            leased_by=None,
+            doubts=d.doubts + doubt,
+            outcome=result.outcome,
+            detail=result.detail,
+            settled=settled,
+        )
+    )
+    return done.rowcount == 1
+
+
+def _record_attempts(tx: Tx, settled: Sequence[tuple[Try, Result]]) -> None:
+    if not settled:
+        return
+    started = dict(
+        tx.connection.execute(
+            select(d.id, d.sending).where(d.id.in_([attempt.id for attempt, _ in settled]))
+        ).all()
+    )
+    rows = [
+        {
+            "delivery_id": attempt.id,
+            "number": attempt.attempt,
+            "worker": attempt.worker,
+            "started": started[attempt.id],
+            "ended": tx.now,
+            "outcome": result.outcome,
+            "code": result.code,
+            "detail": result.detail,
+        }
+        for attempt, result in settled
+    ]
+    tx.connection.execute(insert(schema.attempts), rows)

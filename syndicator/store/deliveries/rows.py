@@ -1,0 +1,190 @@
+"""The ledger as operators see it, and what a person may do to a row: try again, or settle a doubt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Row,
+    Select,
+    func,
+    select,
+    update,
+)
+
+from syndicator.errors import NotFound, Refused
+from syndicator.model.delivery import (
+    MAY_HAVE,
+    OPEN,
+    Channel,
+    DeliveryState,
+    Outcome,
+)
+from syndicator.store import schema
+from syndicator.store.engine import Tx
+
+d, dc, c, s, x, p, lane = (
+    schema.deliveries.c,
+    schema.delivery_contents.c,
+    schema.contacts.c,
+    schema.subscriptions.c,
+    schema.suppressions.c,
+    schema.partners.c,
+    schema.lanes.c,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A ledger row as operators see it; `recipient` is the address or the partner's slug, whole."""
+
+    id: int
+    subject: str
+    recipient: str
+    channel: Channel
+    state: DeliveryState
+    attempts: int
+    last_outcome: Outcome | None
+    detail: str | None
+    due: datetime | None
+    created: datetime
+    settled: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try, kept for ever."""
+
+    number: int
+    worker: str | None
+    started: datetime
+    ended: datetime
+    outcome: Outcome
+    code: int | None
+    detail: str
+
+
+def listing(
+    tx: Tx, *, limit: int | None = None, after: int = 0, state: str | None = None, subject: str | None = None
+) -> list[Delivery]:
+    """Ledger rows in the order they were planned."""
+    query = _deliveries().where(d.id > after).order_by(d.id).limit(limit)
+    if state:
+        query = query.where(d.state == state)
+    if subject:
+        query = query.where(d.subject.startswith(subject, autoescape=True))
+    return [_delivery(row) for row in tx.connection.execute(query)]
+
+
+def named(tx: Tx, delivery_id: int) -> Delivery:
+    """One ledger row; raises NotFound."""
+    row = tx.connection.execute(_deliveries().where(d.id == delivery_id)).first()
+    if row is None:
+        raise NotFound(f"there is no delivery {delivery_id}; `syndicator delivery list` shows them all")
+    return _delivery(row)
+
+
+def attempts(tx: Tx, delivery_id: int) -> list[Attempt]:
+    """Every try of a delivery, oldest first."""
+    a = schema.attempts.c
+    rows = tx.connection.execute(select(schema.attempts).where(a.delivery_id == delivery_id).order_by(a.id))
+    return [
+        Attempt(
+            number=row.number,
+            worker=row.worker,
+            started=row.started,
+            ended=row.ended,
+            outcome=Outcome(row.outcome),
+            code=row.code,
+            detail=row.detail,
+        )
+        for row in rows
+    ]
+
+
+def contents(tx: Tx, delivery_id: int) -> list[tuple[int, int]]:
+    """Which (item, revision) a delivery carried."""
+    query = (
+        select(dc.item_id, dc.revision).where(dc.delivery_id == delivery_id).order_by(dc.item_id, dc.revision)
+    )
+    return [(row.item_id, row.revision) for row in tx.connection.execute(query)]
+
+
+def earlier_subject(tx: Tx, delivery_id: int) -> str | None:
+    """The subject under which this recipient first had the same item: what a correction answers to."""
+    this = select(d.recipient, d.item_id).where(d.id == delivery_id).subquery().c
+    query = (
+        select(d.subject)
+        .join(schema.delivery_contents, dc.delivery_id == d.id)
+        .where(dc.item_id == select(this.item_id).scalar_subquery())
+        .where(d.recipient == select(this.recipient).scalar_subquery(), d.id < delivery_id)
+        .where(d.state.in_(MAY_HAVE) | (d.doubts > 0))
+        .order_by(d.id)
+    )
+    return tx.connection.execute(query).scalars().first()
+
+
+def counts(tx: Tx) -> dict[tuple[Channel, DeliveryState], int]:
+    """How many deliveries stand where, by channel."""
+    rows = tx.connection.execute(
+        select(d.channel, d.state, func.count().label("n")).group_by(d.channel, d.state)
+    )
+    return {(Channel(row.channel), DeliveryState(row.state)): row.n for row in rows}
+
+
+def open_count(tx: Tx) -> int:
+    """How many duties are not settled yet."""
+    query = select(func.count()).select_from(schema.deliveries).where(d.state.in_(OPEN))
+    return int(tx.connection.execute(query).scalar_one())
+
+
+def retry(tx: Tx, delivery_id: int) -> None:
+    """A person says: try this again now. Raises Refused for one that was accepted or is under way."""
+    delivery = named(tx, delivery_id)
+    if delivery.state in (DeliveryState.ACCEPTED, DeliveryState.LEASED, DeliveryState.SENDING):
+        raise Refused(
+            f"delivery {delivery_id} is {delivery.state}; only what failed, waits or is in doubt can be tried again"
+        )
+    tx.connection.execute(
+        update(schema.deliveries)
+        .where(d.id == delivery_id)
+        .values(state=DeliveryState.DUE, due=tx.now, settled=None)
+    )
+
+
+def resolve(tx: Tx, delivery_id: int, state: DeliveryState, reason: str) -> None:
+    """A person settles a doubt: it arrived, or it is not to be tried again."""
+    delivery = named(tx, delivery_id)
+    if delivery.state is not DeliveryState.UNKNOWN:
+        raise Refused(f"delivery {delivery_id} is {delivery.state}; only a doubt (unknown) can be resolved")
+    tx.connection.execute(
+        update(schema.deliveries)
+        .where(d.id == delivery_id)
+        .values(state=state, detail=reason, settled=tx.now)
+    )
+
+
+def _deliveries() -> Select[Any]:
+    return (
+        select(schema.deliveries, c.address, p.slug)
+        .outerjoin(schema.contacts, c.id == d.contact_id)
+        .outerjoin(schema.partners, p.id == d.partner_id)
+    )
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    return Delivery(
+        id=row.id,
+        subject=row.subject,
+        recipient=row.address or row.slug,
+        channel=Channel(row.channel),
+        state=DeliveryState(row.state),
+        attempts=row.attempts,
+        last_outcome=Outcome(row.outcome) if row.outcome else None,
+        detail=row.detail,
+        due=row.due,
+        created=row.created,
+        settled=row.settled,
+    )
