@@ -26,6 +26,7 @@ import psycopg
 PREFIX = "syndicator-postgres-"
 ROOM = 2 * 1024**3  # bytes that must be free before data is kept in memory
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=256MB", "autovacuum=off")
+INIT = "-A trust -U postgres -E UTF8 --locale=C.UTF-8 --no-sync --no-instructions".split()
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -53,19 +54,8 @@ class Server:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         data, binaries = self.folder / "data", self._binaries()
-        init = (
-            "-A",
-            "trust",
-            "-U",
-            "postgres",
-            "-E",
-            "UTF8",
-            "--locale=C.UTF-8",
-            "--no-sync",
-            "--no-instructions",
-        )
         subprocess.run(
-            [binaries / "initdb", "-D", data, *init],
+            [binaries / "initdb", "-D", data, *INIT],
             check=True, cwd=self.folder, stdout=subprocess.DEVNULL, **self.owner,
         )  # fmt: skip
         settings = [word for setting in (*FAST, "max_connections=200") for word in ("-c", setting)]
