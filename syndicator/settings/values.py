@@ -30,7 +30,12 @@ from syndicator.model.schedule import checked_cron, checked_interval, duration, 
 HIDDEN = "•••"
 SECRET_KEY_MIN = 16  # characters
 SIGNING_BYTES = range(24, 65)  # Standard Webhooks, "Signature scheme": 24 to 64 bytes
-SHAPES: dict[type, str] = {str: "text in quotes", int: "a whole number", bool: "true or false", list: "a list in brackets"}
+SHAPES: dict[type, str] = {
+    str: "text in quotes",
+    int: "a whole number",
+    bool: "true or false",
+    list: "a list in brackets",
+}
 
 
 class Secret:
@@ -237,16 +242,21 @@ def _language(raw: str) -> str:
 
 
 def _web_address(raw: str) -> SplitResult:
+    parts = _split(raw)
+    if parts is None or parts.scheme not in ("http", "https") or re.search(r"[\s\x00-\x1f\x7f]", raw):
+        shown = "" if "@" in raw else f'"{raw}" '  # what stands before an @ may be a password
+        raise Invalid(f"{shown}is no absolute web address: write https://host/path")
+    if "@" in parts.netloc:
+        raise Invalid("a web address must not hold a user or password")
+    return parts
+
+
+def _split(raw: str) -> SplitResult | None:
     try:
         parts = urlsplit(raw)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        return parts if parts.hostname and parts.port != 0 else None
     except ValueError:
-        sound = False
-    if not sound or re.search(r"[\s\x00-\x1f\x7f]", raw):
-        raise Invalid(f'"{raw}" is no absolute web address: write https://host/path')
-    if "@" in parts.netloc:
-        raise Invalid("a web address must not hold a user or password")  # not quoted: it is a secret
-    return parts
+        return None
 
 
 def _base_url(raw: str) -> str:
@@ -264,14 +274,18 @@ def _url(raw: str) -> str:
 def _database(raw: str) -> SecretUrl:
     scheme = raw.partition(":")[0].partition("+")[0]
     if "://" not in raw or scheme not in ("sqlite", "postgresql"):
-        raise Invalid("is no database address: write sqlite:///var/syndicator.db or postgresql://user@host/name")
+        raise Invalid(
+            "is no database address: write sqlite:///var/syndicator.db or postgresql://user@host/name"
+        )
     return SecretUrl(raw)
 
 
 def _signing_key(raw: str) -> Secret:
     # White space parts the key that signs from former ones, which only verify.
     if not raw.split() or min(map(len, raw.split())) < SECRET_KEY_MIN:
-        raise Invalid(f"is too short: use at least {SECRET_KEY_MIN} characters, such as `openssl rand -hex 32` prints")
+        raise Invalid(
+            f"is too short: use at least {SECRET_KEY_MIN} characters, such as `openssl rand -hex 32` prints"
+        )
     return Secret(raw)
 
 
@@ -281,7 +295,9 @@ def _webhook_secret(raw: str) -> Secret:
     except (binascii.Error, ValueError):
         length = 0
     if length not in SIGNING_BYTES:
-        raise Invalid("is no webhook secret: write whsec_ and 24 to 64 bytes in base64 (`openssl rand -base64 32`)")
+        raise Invalid(
+            "is no webhook secret: write whsec_ and 24 to 64 bytes in base64 (`openssl rand -base64 32`)"
+        )
     return Secret(raw if raw.startswith("whsec_") else f"whsec_{raw}")
 
 
@@ -303,11 +319,19 @@ def _listen(raw: str) -> Listen | None:
 
 def _sender(raw: str) -> Sender:
     name, typed = parseaddr(one_line(raw, "the value"))
+    if re.fullmatch(
+        r"[A-Za-z0-9._-]+@localhost", typed
+    ):  # no address of the outside world, but one may try with it
+        return Sender(name, Address(typed=typed, key=typed.casefold()))
     return Sender(name, address(typed or raw))
 
 
 def _mail_or_none(raw: str) -> str:
     return raw and address(raw).typed
+
+
+def _destination(raw: str) -> str:
+    return _url(raw) if "://" in raw else address(raw).typed
 
 
 def _path(raw: str) -> str:
@@ -350,7 +374,9 @@ SLUGGED = checked("slug: a-z, 0-9, hyphen", _slug, pattern="^[a-z0-9-]{1,64}$")
 LANGUAGE = checked("language tag", _language, pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
 BASE_URL = checked("web address", _base_url, pattern="^https?://[^?#]+$")
 URL = checked("web address", _url, pattern="^https?://")
-DATABASE = checked("database address; its password is hidden", _database, pattern="^(sqlite|postgresql)(\\+[a-z0-9]+)?://")
+DATABASE = checked(
+    "database address; its password is hidden", _database, pattern="^(sqlite|postgresql)(\\+[a-z0-9]+)?://"
+)
 SIGNING_KEY = checked("secret", _signing_key, minLength=SECRET_KEY_MIN)
 WEBHOOK_SECRET = checked("secret", _webhook_secret)
 PASSWORD = checked("secret", Secret)
@@ -359,6 +385,7 @@ LISTEN = checked("host:port, or empty for none", _listen)
 SENDER = checked("mail address, with or without a name", _sender)
 MAIL = checked("mail address", _mail_or_none)
 PATH = checked("path", _path, pattern="^/")
+DESTINATION = checked("web address, or mail address", _destination)
 TARGET = checked("path or web address", _target, pattern="^(/|https?://)")
 CRON = checked("cron line", _cron)
 INTERVAL = checked("duration: `6s`, `10m`, `2h`, `1d`", _interval, pattern="^[0-9]{1,9}(ms|s|m|h|d)$")
