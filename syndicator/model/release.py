@@ -80,6 +80,7 @@ class Embargo:
 class Release:
     """A thing that is not yet public. `version` counts its drafts; `at` is when it goes out by itself.
 
+    `published` is the date an incoming item brings along (None: the moment of its release);
     `base` is the fingerprint of the content, by which an edit shows what it was made from.
     """
 
@@ -90,6 +91,7 @@ class Release:
     content: Content
     embargo: Embargo | None = None
     at: datetime | None = None
+    published: datetime | None = None
     created: datetime
     updated: datetime
     approved_by: str | None = None

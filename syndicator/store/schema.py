@@ -203,6 +203,7 @@ releases = Table(
     Column("embargo_zone", Text),
     Column("embargo_wall", Text),
     Column("at", Instant),
+    Column("published", Instant),  # the date an incoming item brings along
     Column("approved_by", Text),
     Column("upstream", Text),
     Column("reason", Text),

@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("embargo_zone", sa.Text(), nullable=True),
         sa.Column("embargo_wall", sa.Text(), nullable=True),
         sa.Column("at", Instant(), nullable=True),
+        sa.Column("published", Instant(), nullable=True),
         sa.Column("approved_by", sa.Text(), nullable=True),
         sa.Column("upstream", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),

@@ -1,0 +1,141 @@
+"""Releases: draft, approve, schedule, publish, cancel — and what goes out when its instant comes.
+
+Nothing here is public until `release_due` or `publish_now` hands it to `publish` in one transaction:
+page, feed and mail duty appear together or not at all (walk B). A release nobody approved never goes
+by itself: at its embargo it becomes *missed*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from syndicator import publish
+from syndicator.errors import Conflict, Refused
+from syndicator.model.item import Content, Item
+from syndicator.model.release import Embargo, Release, ReleaseState, moved, release_instant
+from syndicator.observe import logger
+from syndicator.store import Store, Tx, items, releases, topics
+
+log = logger("press")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """What one round of `release_due` did; `behind` names a host clock that cannot be trusted."""
+
+    items: tuple[Item, ...] = ()
+    missed: int = 0
+    behind: str | None = None
+
+
+def draft(tx: Tx, uid: str, content: Content, embargo: Embargo | None, *, base: str | None = None) -> Release:
+    """Make a draft, or a new version of the one with this uid; an approved one is a draft again.
+
+    `base` is the version the words were made from; raises Conflict if somebody changed it since, or
+    if the uid is public already.
+    """
+    topics.check_plain(tx, content.topics)
+    known = releases.find(tx, uid)
+    if known is None:
+        _refuse_public(tx, uid)
+        return releases.add(tx, uid, content, embargo=embargo)
+    held = releases.held_for_change(tx, uid)
+    if base and base != held.base:
+        raise Conflict(
+            f"release {uid} is now version {held.version} ({held.base}), yours was made from {base}: fetch it anew with `syndicator release show {uid}`"
+        )
+    if held.content == content and held.embargo == embargo:
+        return held
+    back = held if held.state is ReleaseState.DRAFT else moved(held, ReleaseState.DRAFT)
+    changed = replace(
+        back, content=content, embargo=embargo, version=held.version + 1, approved_by=None, at=None
+    )
+    return releases.save(tx, changed)
+
+
+def approve(tx: Tx, uid: str, by: str) -> Release:
+    """Somebody stands for these words; only what is approved can be scheduled or published."""
+    held = releases.held_for_change(tx, uid)
+    return releases.save(tx, replace(moved(held, ReleaseState.APPROVED), approved_by=by))
+
+
+def schedule(tx: Tx, uid: str, at: datetime | None) -> Release:
+    """Let it go out by itself at `at`, or at its embargo; never before the embargo."""
+    held = releases.held_for_change(tx, uid)
+    going = moved(held, ReleaseState.SCHEDULED)
+    return releases.save(tx, replace(going, at=release_instant(held, at, tx.now)))
+
+
+def publish_now(tx: Tx, uid: str) -> Item:
+    """Make an approved or held release public at once; raises Refused while its embargo holds."""
+    held = releases.held_for_change(tx, uid)
+    if held.embargo and held.embargo.holds(tx.now):
+        raise Refused(
+            f"release {uid} is under embargo until {held.embargo}; schedule it, or end the embargo with `syndicator release lift {uid}`"
+        )
+    return _release(tx, held)
+
+
+def lift(tx: Tx, uid: str) -> Item:
+    """End an embargo early: public now, with everything that follows."""
+    held = releases.held_for_change(tx, uid)
+    return _release(tx, replace(held, embargo=None))
+
+
+def cancel(tx: Tx, uid: str, reason: str) -> Release:
+    """It will not go out; the draft is kept as it was."""
+    held = releases.held_for_change(tx, uid)
+    return releases.save(tx, replace(moved(held, ReleaseState.CANCELLED), reason=reason or None, at=None))
+
+
+def release_due(store: Store) -> Released:
+    """Make public whatever is due by the store's clock, one transaction each; never early, never twice.
+
+    A host clock that jumped back stops lifts until it has caught up: better late than early twice.
+    """
+    done: list[Item] = []
+    while True:
+        with store.begin() as tx:
+            if tx.clock_behind:
+                return Released(
+                    items=tuple(done),
+                    behind=f"the host clock is {tx.clock_behind} behind: no release until it is right",
+                )
+            release = releases.take_next_due(tx)
+            if release is None:
+                return Released(items=tuple(done), missed=_miss(tx))
+            item = _release(tx, release)
+        done.append(item)
+        late = (item.published - release.at).total_seconds() if release.at else 0.0
+        log.info("released", uid=item.uid, slug=item.slug, late_seconds=round(late, 3))
+
+
+def _release(tx: Tx, release: Release) -> Item:
+    """The one door from release to item. An incoming item keeps its own date, if it has gone by."""
+    out = moved(release, ReleaseState.RELEASED)
+    moment = min(release.published or tx.now, tx.now)
+    push = upstreams.push_of(tx, release.upstream) if release.upstream else PUSH
+    item = publish.publish(tx, release.uid, release.content, published=moment, upstream=release.upstream, push=push)
+    releases.save(tx, out)
+    return item
+
+
+def _miss(tx: Tx) -> int:
+    count = 0
+    while release := releases.take_next_missed(tx):
+        releases.save(
+            tx,
+            replace(
+                moved(release, ReleaseState.MISSED),
+                reason="its embargo went by without approval and schedule",
+            ),
+        )
+        log.warning("missed", uid=release.uid)
+        count += 1
+    return count
+
+
+def _refuse_public(tx: Tx, uid: str) -> None:
+    if items.find(tx, uid):
+        raise Conflict(f"{uid} is public already; change it with `syndicator item edit` or `item correct`")
