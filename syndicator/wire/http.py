@@ -16,13 +16,13 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from queue import Empty, SimpleQueue
-from typing import Any, Self
+from typing import Any
 
 import httpcore
 import httpx
@@ -46,8 +46,9 @@ _CLOSED_V6 = "2001::/23 2001:db8::/32 2002::/16 3fff::/20"  # Teredo and its kin
 _CLOSED = tuple(map(ip_network, f"{_CLOSED_V4} {_CLOSED_V6}".split()))
 # IANA gives out 2000::/3 alone (RFC 4291 §2.4): NAT64, v4-compatible and local addresses lie outside.
 _OPEN_V6 = IPv6Network("2000::/3")
-_HOUSE_V4 = "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16"
-_HOUSE = tuple(map(ip_network, f"{_HOUSE_V4} ::1/128 fc00::/7".split()))
+_HOUSE = tuple(
+    map(ip_network, "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 ::1/128 fc00::/7".split())
+)
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -122,8 +123,7 @@ class Limits:
 class Reply:
     """What came back, any status. Header names are lower case; `url` is the one that answered.
 
-    `permanent`: what we asked for has moved to `url` for good, that is, at least one redirect was
-    followed and every one was 301 or 308 (RFC 9110 §15.4).
+    `permanent`: redirects were followed, and each said 301 or 308: moved for good (RFC 9110 §15.4).
     """
 
     status: int
@@ -133,7 +133,7 @@ class Reply:
     permanent: bool = False
 
 
-class Client:
+class Client(AbstractContextManager["Client"]):
     """A guarded client for one destination, with one connection that is kept for five seconds.
 
     Threads may share it and take turns; the deadline begins with the turn. `resolve` stands in for
@@ -165,9 +165,7 @@ class Client:
         )
 
     def get(self, url: str, headers: Headers | None = None) -> Reply:
-        """Fetch `url`. Raises Blocked (nothing was sent to that target), Unreachable, NoAnswer, TooLarge;
-        Invalid for a header that may not be sent.
-        """
+        """Fetch `url`; raises Blocked, Unreachable, NoAnswer, TooLarge, and Invalid for an illegal header."""
         return self._exchange("GET", url, headers, None)
 
     def post(self, url: str, body: bytes, headers: Headers | None = None) -> Reply:
@@ -177,9 +175,6 @@ class Client:
     def close(self) -> None:
         """Hang up; a further request would dial anew."""
         self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -208,16 +203,13 @@ class Client:
             request = _redirected(request, location)
 
     def _body(self, host: str, response: httpx.Response) -> bytes:
-        most, taken = self._limits.max_bytes, bytearray()
+        plain = bytearray()
         try:
-            for piece in _decoded(host, response, most):
-                taken += piece
-                if len(taken) > most:
-                    raise TooLarge(f"{host} answered with more than {most} bytes; reading stopped there")
+            _fill(plain, host, response, self._limits.max_bytes)
         except (WireFault, httpx.TransportError):
             if not self._limits.status_only:
                 raise
-        return bytes(taken[:most])
+        return bytes(plain[: self._limits.max_bytes])
 
 
 def _target(url: str, base: httpx.URL | None = None) -> httpx.URL:
@@ -229,6 +221,8 @@ def _target(url: str, base: httpx.URL | None = None) -> httpx.URL:
         raise Blocked("only http and https are spoken; write the address like https://host/path")
     if parsed.userinfo:
         raise Blocked("an address with a user name or password in it is refused; use a header for them")
+    if parsed.port is not None and not 0 < parsed.port < 65_536:  # httpcore takes 0 for the usual port
+        raise Blocked(_closed_port(parsed.port))
     _check_host(_host(parsed))
     return parsed.copy_with(fragment=None)
 
@@ -270,10 +264,8 @@ def _translated(host: str) -> Iterator[None]:
         raise Unreachable(f"no connection to {host}; check the name and whether it is up") from fault
     except httpx.TimeoutException as fault:
         raise NoAnswer(f"{host} did not answer in time; it may have got the request") from fault
-    except httpx.ProtocolError as fault:
-        raise NoAnswer(f"{host} hung up or answered in broken HTTP; it may have got the request") from fault
     except httpx.TransportError as fault:
-        raise NoAnswer(f"the connection to {host} broke; it may have got the request") from fault
+        raise NoAnswer(f"{host} hung up or answered in broken HTTP; it may have got the request") from fault
 
 
 def _location(request: httpx.Request, response: httpx.Response) -> str | None:
@@ -290,31 +282,22 @@ def _redirected(request: httpx.Request, location: str) -> httpx.Request:
     return httpx.Request(request.method, there, headers=kept, content=request.content)
 
 
-def _decoded(host: str, response: httpx.Response, most: int) -> Iterator[bytes]:
+def _fill(plain: bytearray, host: str, response: httpx.Response, most: int) -> None:
     coding = response.headers.get("content-encoding", "identity").strip().lower()
-    if coding == "identity":
-        yield from response.iter_raw()
-        return
     member = zlib.decompressobj(wbits=31)
-    coded, room = 0, most + 1  # one byte more is enough to know that it is too much
+    coded = 0
     for piece in response.iter_raw():
-        coded += len(piece)
-        if coding not in {"gzip", "x-gzip"}:
+        if coding not in {"identity", "gzip", "x-gzip"}:
             raise NoAnswer(f"{host} answered in the coding {coding[:20]!r}; only gzip was asked for")
-        if coded > most + GZIP_FRAMING:
-            raise TooLarge(f"{host} answered with gzip in which nothing ends; reading stopped")
-        plain = _inflated(host, member, piece, room)
-        room -= len(plain)
-        yield plain
-    if coded and (not member.eof or member.unused_data.startswith(b"\x1f\x8b")):
+        coded += len(piece)
+        try:  # one byte more than there is room for is enough to know that it is too much
+            plain += piece if coding == "identity" else member.decompress(piece, most + 1 - len(plain))
+        except zlib.error as fault:
+            raise NoAnswer(f"{host} answered with broken gzip") from fault
+        if len(plain) > most or coded > most + GZIP_FRAMING:  # the latter: empty blocks without end
+            raise TooLarge(f"{host} answered with more than {most} bytes; reading stopped there")
+    if coded and coding != "identity" and (not member.eof or member.unused_data[:2] == b"\x1f\x8b"):
         raise NoAnswer(f"{host} answered with gzip that is cut off or in several parts")
-
-
-def _inflated(host: str, member: Any, piece: bytes, room: int) -> bytes:
-    try:
-        return member.decompress(piece, room)
-    except zlib.error as fault:
-        raise NoAnswer(f"{host} answered with broken gzip") from fault
 
 
 class _Backend(httpcore.NetworkBackend):
@@ -379,10 +362,7 @@ class _Backend(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A socket whose every wait is clipped to what is left of the exchange.
-
-    httpcore's own stream would grant each part of a long write a whole timeout anew.
-    """
+    """A socket whose waits are clipped to what is left; httpcore's own starts anew with each partial send."""
 
     def __init__(self, dialled: socket.socket, backend: _Backend) -> None:
         self._socket = dialled
