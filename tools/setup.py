@@ -171,9 +171,9 @@ def installer(root: Path, python: Path, lock_fd: int) -> Installer:
         env = uv_environment(os.environ, config)
         options = [
             "--quiet",
+            "--compile-bytecode",
             "--python",
             str(python),
-            "--compile-bytecode",
             "--build-constraints",
             constraints,
         ]
@@ -275,13 +275,20 @@ def lock(root: Path, more: Sequence[str]) -> None:
             lock_fd,
             dict(os.environ),
         )
-        env = uv_environment(os.environ, pip_config(python))
+        env = uv_environment(os.environ, whole_index(pip_config(python)))
         for arguments in (
             ["build.in", "-o", "build.lock"],
             [*EVERYTHING, "pyproject.toml", "-o", "requirements.lock"],
             ["-c", "requirements.lock", "pyproject.toml", "-o", "runtime.lock"],
         ):
             run([str(python.with_name("uv")), *COMPILE, *more, *arguments], lock_fd, env, cwd=root)
+
+
+def whole_index(config: Mapping[str, str | list[str]]) -> dict[str, str | list[str]]:
+    """Only the main index: a folder of wheels holds some platforms' files, and the lock would hold their hashes alone."""
+    return {
+        option: value for option, value in config.items() if option not in {"find-links", "extra-index-url"}
+    }
 
 
 @contextlib.contextmanager

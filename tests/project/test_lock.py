@@ -29,6 +29,13 @@ def test_every_package_is_pinned_by_version_and_hash(name: str) -> None:
         assert "--hash=sha256:" in setup.stanza(text, package), package
 
 
+@pytest.mark.parametrize("package", ["lxml", "psycopg-binary", "pydantic-core", "cffi", "nh3"])
+def test_a_lock_serves_every_platform(package: str) -> None:
+    """A lock made from a folder of wheels would know only the hashes of one interpreter."""
+    text = (setup.ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert setup.stanza(text, package).count("--hash=") > 10
+
+
 @pytest.mark.parametrize("name", ["runtime.lock", "requirements.lock"])
 def test_a_lock_satisfies_the_project(name: str) -> None:
     """A dependency added or raised in pyproject.toml is in the lock: else `make lock` was forgotten."""
