@@ -365,9 +365,10 @@ def test_nonsense_after_the_dot_is_a_doubt(said: str | bytes) -> None:
         assert [UNKNOWN] == outcomes(sent(server, letters(2)))
 
 
-def test_more_answers_than_questions_end_the_connection() -> None:
+@BOTH_WAYS
+def test_more_answers_than_questions_end_the_connection(extensions: tuple[str, ...]) -> None:
     """mail:SE2: a second reply to one dot never counts for the next letter."""
-    with Server({("DOT", 1): "250 once\r\n250 twice"}) as server:
+    with Server({("DOT", 1): b"250 once\r\n250 twice\r\n"}, extensions=extensions) as server:
         results = sent(server, letters(3))
     assert [ACCEPTED, DEFERRED] == outcomes(results)
     assert 1 == len(server.mails)
@@ -520,6 +521,44 @@ def test_tls_with_our_own_authority(tls: str, ca: Authority) -> None:
     assert big.message == server.mails[1].message
     opening = ["EHLO", "STARTTLS", "EHLO"] if tls == "starttls" else ["EHLO"]
     assert [*opening, *["MAIL", "RCPT", "DATA", "DOT"] * 3, "QUIT"] == server.verbs()
+
+
+def test_an_idle_connection_over_tls_lives(ca: Authority) -> None:
+    """mail:SE1: what TLS says for itself between letters (session tickets) is no reply and no end."""
+    ours = {"tls": "starttls", "ca_file": str(ca.file)}
+    with (
+        Server(context=ca.context("127.0.0.1")) as server,
+        Connection(relay(server.port, **ours)) as connection,
+    ):
+        for _ in range(3):
+            assert connection.alive
+            assert [ACCEPTED] * 2 == outcomes(list(connection.send(letters(2))))
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [
+        ({"DOT": CLOSE}, UNKNOWN),
+        ({"DOT": HANG}, UNKNOWN),
+        ({"DATA": ("354 go on", DEAF)}, DEFERRED),
+        ({"DATA": CLOSE}, DEFERRED),
+    ],
+    ids=["dot-close", "dot-hang", "body-deaf", "data-close"],
+)
+def test_doubt_and_certainty_over_tls(script: Script, outcome: Outcome, ca: Authority) -> None:
+    """mail:SE11: over TLS too the dot tells a doubt from a certain failure."""
+    big = letter(1, b"Subject: big\r\n\r\n" + (b"z" * 900 + b"\r\n") * 20_000)
+    ours = {"tls": "starttls", "ca_file": str(ca.file), "timeouts": Timeouts(dot=0.3, block=0.5)}
+    with Server(script, context=ca.context("127.0.0.1")) as server:
+        assert [outcome] == outcomes(sent(server, [big], **ours))
+
+
+def test_a_password_smtplib_cannot_say() -> None:
+    """mail:SE7: a password that is not ASCII is a fault of the settings, said without showing it."""
+    with Server(extensions=("AUTH PLAIN",)) as server, pytest.raises(Unreachable) as told:
+        Connection(relay(server.port, username="news", password="geheimnisvöll"))
+    assert "plain ASCII" in str(told.value)
+    assert "geheim" not in str(told.value)
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
