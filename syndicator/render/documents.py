@@ -82,9 +82,7 @@ def head(topic: Topic, site: Site, format: Format, moments: Iterable[datetime]) 
 
 def document(head: Head, fragments: Sequence[bytes], tombstones: Sequence[Tombstone] = ()) -> bytes:
     """The whole feed, fragments in the order given; tombstones show in Atom only (P23)."""
-    # Text holds no bare "<", so this finds an element and nothing else.
-    media = any(b"<media:" in fragment for fragment in fragments)
-    empty = whole(head, generator(head, tombstones, media=media))
+    empty = whole(head, generator(head, tombstones, media=any(map(_ends_in_media, fragments))))
     tail = _TAILS[head.format]
     return b"".join((empty.removesuffix(tail), *fragments, tail))
 
@@ -160,6 +158,13 @@ class _Extension(BaseExtension):  # type: ignore[misc]  # feedgen is untyped
         for hub in self.head.site.hubs:  # T5: feedgen prints rel="self" alone
             etree.SubElement(channel, f"{{{ATOM}}}link", {"rel": "hub", "href": hub})
         return rss
+
+
+def _ends_in_media(fragment: bytes) -> bool:
+    # `entries` writes media elements last and text holds no bare "<": the last tag but one tells,
+    # where a search through all fragments would cost as much as the head itself.
+    last = fragment.rfind(b"<", 0, fragment.rfind(b"<"))
+    return fragment.startswith((b"<media:", b"</media:"), last)
 
 
 def _describe(made: Any, head: Head) -> None:

@@ -179,7 +179,9 @@ def clean(text: str) -> str:
 
 def line(text: str) -> str:
     """The text, cleaned, on one line."""
-    return text.strip() if text.isprintable() else _BREAKS.sub(" ", clean(text)).strip()
+    if text.isprintable() and "  " not in text:
+        return text.strip()
+    return _BREAKS.sub(" ", clean(text)).strip()
 
 
 def plain_title(title: str, summary: str, body: str) -> str:
@@ -192,8 +194,8 @@ def plain_title(title: str, summary: str, body: str) -> str:
 
 
 def rfc822(moment: datetime) -> str:
-    """An aware instant as RSS wants it: English names and four-digit years whatever the locale (P11, T22)."""
-    return format_datetime(moment)
+    """A UTC instant as RSS wants it: English names and four-digit years whatever the locale (P11, T22)."""
+    return format_datetime(moment, usegmt=True)
 
 
 def spell_out(element: Any) -> None:
@@ -203,7 +205,8 @@ def spell_out(element: Any) -> None:
     parsers it is the same text.
     """
     first, *rest = _MARKUP.split(element.text)
-    element.text = first
+    if rest:
+        element.text = first
     for sign, after in zip(rest[::2], rest[1::2], strict=True):
         reference = etree.Entity(f"#x{ord(sign):X}")
         reference.tail = after
@@ -224,7 +227,7 @@ class _Extension(BaseEntryExtension):  # type: ignore[misc]  # feedgen is untype
             element.set(XML_LANG, self.entry.language)  # T26
         if self.entry.source:
             _atom_source(element, self.entry.source)
-        _images(element, self.entry.media)
+        _images(element, self.entry.media)  # media last: `documents` relies on it
         return element
 
     def extend_rss(self, item: Any) -> Any:
@@ -236,7 +239,7 @@ class _Extension(BaseEntryExtension):  # type: ignore[misc]  # feedgen is untype
         if self.entry.language:
             _text(item, f"{{{DC}}}language", self.entry.language)
         _text(item, f"{{{ATOM}}}updated", self.entry.updated.isoformat())  # RSS has no word for it
-        _images(item, self.entry.media)
+        _images(item, self.entry.media)  # media last here too
         for medium in self.entry.media[1:]:  # T12: RSS has one enclosure
             if not medium.type.startswith("image/"):
                 _media_content(item, medium)
@@ -248,17 +251,18 @@ def _fill_atom(made: Any, entry: Entry) -> None:
     made.author([_person(author) for author in entry.authors])
     if entry.summary:
         made.summary(entry.summary)
-    if entry.content:
-        made.content(entry.content, type="html")  # T7, T8, T10: always html, never CDATA or xhtml
+    if content := entry.content:
+        made.content(content, type="html")  # T7, T8, T10: always html, never CDATA or xhtml
 
 
 def _fill_rss(made: Any, entry: Entry) -> None:
     guid = entry.guid or Guid(value=entry.uid, permalink=entry.uid == entry.url)  # P9
     made.guid(guid.value, permalink=guid.permalink)
     # P17: a description is HTML, so the plain summary is escaped once more than in Atom.
-    made.description(escape(entry.summary, quote=False) or entry.content)
-    if entry.summary and entry.content:
-        made.content(entry.content, type="html")
+    content = entry.content
+    made.description(escape(entry.summary, quote=False) or content)
+    if entry.summary and content:
+        made.content(content, type="html")
     if _addressed(entry.authors):
         made.author(_person(entry.authors[0]))
     for medium in entry.media[:1]:
@@ -363,7 +367,7 @@ def _categories(topics: tuple[str, ...], site: Site, titles: Mapping[str, str]) 
 
 def category(slug: str, title: str, site: Site) -> Category:
     """A topic as a category; its slug stands in for an empty title (T20)."""
-    return Category(slug, line(title) or slug, site.url("/topics/"))
+    return Category(clean(slug), line(title) or clean(slug), site.url("/topics/"))
 
 
 def _medium(medium: Medium) -> Medium:

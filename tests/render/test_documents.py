@@ -1,0 +1,335 @@
+"""Whole documents: the same bytes as feedgen's own, the same bytes everywhere, and what validators say."""
+
+import gzip
+import hashlib
+import locale
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import feedparser
+import pytest
+import time_machine
+from lxml import etree
+
+from syndicator.model.item import ALL
+from syndicator.model.site import MEDIA_TYPES, Format
+from syndicator.render import documents, entries
+from tests.make import NOW
+from tests.render.test_entries import AGNES, FORMATS, POOR, RICH, SITE, TOPIC, entry, with_content
+
+GOLDEN = Path(__file__).parent / "golden"
+ENTRIES = (entry(RICH, AGNES), entry(POOR))
+GONE = documents.Tombstone(uid="tag:news.example.org,2026:item/0", when=NOW, note="It was wrong & withdrawn")
+WATCHED = ("LC_ALL", "TZ", "PYTHONHASHSEED")
+
+
+def many(count: int) -> list[entries.Entry]:
+    """That many entries, rich and poor by turns, a minute apart (DuplicateUpdated is the data's fault)."""
+    return [
+        replace(
+            ENTRIES[n % 2],
+            uid=f"tag:news.example.org,2026:many/{n}",
+            guid=None,
+            updated=NOW - timedelta(minutes=n),
+        )
+        for n in range(count)
+    ]
+
+
+def head(format: Format, **site: Any) -> documents.Head:
+    """The head of the test topic."""
+    return documents.head(TOPIC, replace(SITE, **site), format, [made.updated for made in ENTRIES])
+
+
+def fragments(made: Sequence[entries.Entry], format: Format) -> list[bytes]:
+    """The fragment of each entry."""
+    return [entries.fragment(one, format) for one in made]
+
+
+def document(format: Format, tombstones: Sequence[documents.Tombstone] = ()) -> bytes:
+    """A whole document of the rich and the poor item."""
+    return documents.document(head(format), fragments(ENTRIES, format), tombstones)
+
+
+def parsed(format: Format, **site: Any) -> Any:
+    """What a reader finds."""
+    found = feedparser.parse(documents.document(head(format, **site), fragments(ENTRIES, format)))
+    assert not found.bozo, found.bozo_exception
+    return found
+
+
+# -- the proof: cheaper, and the same bytes --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("count", [0, 1, 10, 1000])
+def test_the_same_bytes_as_feedgen(count: int, format: Format) -> None:
+    """feeds:P12 Head, fragments and tail are byte for byte what feedgen prints for the whole feed."""
+    made = many(count)
+    whole = documents.generator(head(format), media=count > 0)
+    for one in made:
+        whole.add_entry(entries.feed_entry(one, format), order="append")  # T3
+    expected = documents.whole(head(format), whole)
+    assert expected == documents.document(head(format), fragments(made, format))
+
+
+def test_the_same_bytes_as_feedgen_with_tombstones() -> None:
+    """feeds:P23 The proof holds with tombstones and their prefix as well."""
+    whole = documents.generator(head(Format.ATOM), [GONE], media=True)
+    for one in ENTRIES:
+        whole.add_entry(entries.feed_entry(one, Format.ATOM), order="append")
+    assert documents.whole(head(Format.ATOM), whole) == document(Format.ATOM, [GONE])
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_golden(format: Format) -> None:
+    """feeds:P12 A document of a rich and a poor item, with a tombstone, has the bytes on record."""
+    golden = GOLDEN / f"document.{format}.xml"
+    assert golden.read_bytes() == document(format, [GONE]) + b"\n"
+
+
+DIGESTS = """
+import hashlib
+from tests.render.test_documents import FORMATS, GONE, document
+from syndicator.render.documents import pack
+for format in FORMATS:
+    packed = pack(document(format, [GONE]))
+    print(packed.etag, hashlib.sha256(packed.gzip).hexdigest())
+"""
+
+
+def digests(**environment: str) -> str:
+    """What another process makes of the same data."""
+    kept = {name: value for name, value in os.environ.items() if name not in WATCHED}
+    command = [sys.executable, "-c", DIGESTS]
+    ran = subprocess.run(
+        command,
+        env={**kept, **environment},
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=GOLDEN.parents[2],
+    )
+    return ran.stdout
+
+
+def test_the_same_bytes_in_every_process() -> None:
+    """feeds:P12 Hash seed, time zone and locale of a process change no byte, compressed or not."""
+    packed = [documents.pack(document(format, [GONE])) for format in FORMATS]
+    expected = "".join(f"{one.etag} {hashlib.sha256(one.gzip).hexdigest()}\n" for one in packed)
+    assert expected == digests(PYTHONHASHSEED="1", TZ="UTC", LC_ALL="C.UTF-8")
+    assert expected == digests(PYTHONHASHSEED="2", TZ="Asia/Kathmandu", LC_ALL="POSIX")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_same_bytes_at_every_time(format: Format) -> None:
+    """feeds:P10 No date comes from the clock (T6)."""
+    now = document(format)
+    with time_machine.travel(NOW + timedelta(days=4000)):
+        assert now == document(format)
+
+
+def test_the_locale_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """feeds:P11 No render switches the locale of the process, as feedgen's own dates do (T22)."""
+    monkeypatch.delattr(locale, "setlocale")
+    assert document(Format.RSS).startswith(b"<?xml")
+
+
+# -- the head --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_declaration_and_prefixes(format: Format) -> None:
+    """feeds:P3 The XML declaration is first, there is no BOM, and prefixes are the usual ones."""
+    expected: dict[Format, dict[str | None, str]] = {
+        Format.ATOM: {None: entries.ATOM, "media": entries.MEDIA},
+        Format.RSS: {
+            "atom": entries.ATOM,
+            "content": entries.CONTENT,
+            "dc": entries.DC,
+            "media": entries.MEDIA,
+        },
+    }
+    body = document(format)
+    assert body.startswith(b"<?xml version='1.0' encoding='UTF-8'?>\n<")
+    assert b"ns0:" not in body
+    assert 1 == body.count(b"xmlns:media=")
+    assert expected[format] == etree.fromstring(body).nsmap
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_prefixes_only_where_used(format: Format) -> None:
+    """feeds:P3 Without images there is no media prefix, without tombstones none for them."""
+    body = documents.document(head(format), fragments([entry(POOR)], format))
+    assert b"xmlns:media" not in body
+    assert b"xmlns:at=" not in body
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_links(format: Format) -> None:
+    """feeds:P15 Self is the served address of this format, alternate the page, and every hub is named."""
+    hubs = ("https://hub.example.org/", "https://hub.example.net/")
+    found = parsed(format, hubs=hubs).feed
+    media_type = MEDIA_TYPES[format].partition(";")[0]
+    links = [(link.rel, link.href, link.get("type")) for link in found.links]
+    assert ("self", f"https://news.example.org/feeds/policy.{format}", media_type) in links
+    assert ("alternate", "https://news.example.org/topics/policy", "text/html") in links
+    assert list(hubs) == [href for rel, href, _ in links if rel == "hub"]
+    assert "https://news.example.org/topics/policy" == found.link
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_a_feed_says_of_itself(format: Format) -> None:
+    """feeds:P15 Title, description, language, rights and generator are there; the generator has no version."""
+    found = parsed(format).feed
+    assert "Society & Sons: Policy" == found.title
+    assert "What the society says: 1 < 2." == found.subtitle
+    assert "en-GB" == found.language
+    assert "© 2026 Society" == found.rights
+    assert "Syndicator" == found.generator
+    assert [("https://news.example.org/topics/", "Policy")] == [
+        (tag.scheme, tag.label or tag.term) for tag in found.tags
+    ]
+
+
+def test_rss_channel() -> None:
+    """feeds:H7 The channel's ttl is max_age in minutes, its editor the desk, its date from data."""
+    body = document(Format.RSS)
+    assert b"<ttl>5</ttl>" in body
+    assert b"<managingEditor>press@example.org (Society &amp; Sons)</managingEditor>" in body
+    assert b"<lastBuildDate>Mon, 02 Mar 2026 09:00:00 GMT</lastBuildDate>" in body
+
+
+def test_rss_channel_without_a_desk() -> None:
+    """feeds:P15 What is no mail address is not shown as one."""
+    for desk in (None, "Ask at the door"):
+        assert b"managingEditor" not in documents.document(head(Format.RSS, media_contact=desk), [])
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_everything(format: Format) -> None:
+    """feeds:P15 The feed of every item bears the site's title, no category, and leads to the front page."""
+    topic = replace(TOPIC, slug=ALL, title="Everything")
+    body = documents.document(documents.head(topic, SITE, format, []), [])
+    found = feedparser.parse(body).feed
+    assert (SITE.title, f"{SITE.base_url}/") == (found.title, found.link)
+    assert "tags" not in found
+
+
+def test_updated_is_the_newest_of_the_data() -> None:
+    """feeds:P10 A feed's date is its newest entry, withdrawal or the topic's own beginning."""
+    for moments in ([], [NOW - timedelta(days=1)]):
+        assert documents.head(TOPIC, SITE, Format.ATOM, moments).updated == TOPIC.created
+    later = NOW + timedelta(seconds=1.5)
+    assert documents.head(TOPIC, SITE, Format.ATOM, [NOW, later]).updated == NOW + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_order_is_the_callers(format: Format) -> None:
+    """feeds:P13 Entries stand in the order they were given (T3)."""
+    expected = [made.title for made in ENTRIES]
+    assert expected == [found.title for found in parsed(format).entries]
+
+
+# -- tombstones ------------------------------------------------------------------------------------------
+
+
+def test_atom_tombstone() -> None:
+    """feeds:P23 Atom names what is gone, when and why, before its entries."""
+    expected = (
+        b'<at:deleted-entry ref="tag:news.example.org,2026:item/0" when="2026-03-02T09:00:00+00:00">'
+        b"<at:comment>It was wrong &amp; withdrawn</at:comment></at:deleted-entry><entry"
+    )
+    assert expected in document(Format.ATOM, [GONE])
+
+
+def test_a_silent_tombstone() -> None:
+    """feeds:P23 A tombstone without a note has no comment."""
+    assert b"at:comment" not in document(Format.ATOM, [replace(GONE, note="")])
+
+
+def test_rss_has_no_tombstones() -> None:
+    """feeds:P23 RSS has no word for what is gone: tombstones change no byte of it."""
+    assert document(Format.RSS) == document(Format.RSS, [GONE])
+
+
+# -- packing ---------------------------------------------------------------------------------------------
+
+
+def test_pack() -> None:
+    """feeds:H2 The tag is strong, made of the body, and another for the compressed bytes."""
+    packed = documents.pack(b"body")
+    digest = hashlib.sha256(b"body").hexdigest()
+    assert digest == packed.digest
+    assert f'"{digest[:32]}"' == packed.etag
+    assert f'"{digest[:32]}-gzip"' == packed.gzip_etag
+    assert b"body" == gzip.decompress(packed.gzip)
+
+
+def test_pack_is_reproducible() -> None:
+    """feeds:H13 The compressed bytes hold no time and no name."""
+    first = documents.pack(b"body")
+    with time_machine.travel(NOW):
+        assert first == documents.pack(b"body")
+    assert bytes(5) == first.gzip[3:8]  # RFC 1952 §2.3: flags and mtime
+
+
+# -- the validator ---------------------------------------------------------------------------------------
+
+PLAIN = with_content(POOR, title="AT&T asks: is <a> < <b>?", authors=RICH.content.authors[:1])
+CASES: dict[str, tuple[list[entries.Entry], list[documents.Tombstone]]] = {
+    "rich and poor": (list(ENTRIES), []),
+    "signs": ([entry(PLAIN)], []),
+    "empty": ([], []),
+    "two hundred": (many(200), []),
+    "tombstone": (list(ENTRIES), [GONE]),
+}
+# P23: the validator does not know RFC 6721.
+ACCEPTED = "warning UnknownNamespace: Use of unknown namespace: http://purl.org/atompub/tombstones/1.0"
+JUDGE = """
+import io, sys
+directory, content_type, base, source = sys.argv[1:]
+sys.path.insert(0, directory + "/src")
+import feedvalidator
+from feedvalidator.formatter.text_plain import Formatter
+with open(source, "rb") as body:
+    events = feedvalidator.validateStream(body, contentType=content_type, base=base)["loggedEvents"]
+text = Formatter(events)
+for event in events:
+    for kind in (feedvalidator.logging.Error, feedvalidator.logging.Warning):
+        if isinstance(event, kind):
+            name = type(event).__name__
+            print(f"{kind.__name__.lower()} {name}: {' '.join(text.getMessage(event).split())}")
+"""
+
+
+def findings(body: bytes, format: Format, folder: Path) -> list[str]:
+    """The W3C validator's errors and warnings, run by FEEDVALIDATOR_PYTHON (it needs html5lib, rdflib)."""
+    directory = os.environ.get("FEEDVALIDATOR_DIR")
+    if not directory:
+        pytest.skip("the W3C feed validator: FEEDVALIDATOR_DIR is not set")
+    source = folder / "feed.xml"
+    source.write_bytes(body)
+    python = os.environ.get("FEEDVALIDATOR_PYTHON", sys.executable)
+    url = SITE.feed_url(TOPIC.slug, format)
+    command = [python, "-W", "ignore", "-c", JUDGE, directory, MEDIA_TYPES[format], url, str(source)]
+    ran = subprocess.run(
+        command, check=True, capture_output=True, text=True, env={**os.environ, "LANGUAGE": "en"}
+    )
+    return ran.stdout.splitlines()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("case", CASES)
+def test_validator(case: str, format: Format, tmp_path: Path) -> None:
+    """feeds:P1 The W3C validator finds no error and no warning, as served; a tombstone costs the one known."""
+    made, tombstones = CASES[case]
+    body = documents.document(head(format), fragments(made, format), tombstones)
+    expected = [ACCEPTED] if tombstones and format is Format.ATOM else []
+    assert expected == findings(body, format, tmp_path)
