@@ -15,7 +15,7 @@ from syndicator.errors import Conflict, Refused
 from syndicator.model.item import Content, Item
 from syndicator.model.release import Embargo, Release, ReleaseState, moved, release_instant
 from syndicator.observe import logger
-from syndicator.store import Store, Tx, items, releases, topics
+from syndicator.store import Store, Tx, items, releases, topics, upstreams
 
 log = logger("press")
 
@@ -115,10 +115,24 @@ def _release(tx: Tx, release: Release) -> Item:
     """The one door from release to item. An incoming item keeps its own date, if it has gone by."""
     out = moved(release, ReleaseState.RELEASED)
     moment = min(release.published or tx.now, tx.now)
-    push = upstreams.push_of(tx, release.upstream) if release.upstream else PUSH
-    item = publish.publish(tx, release.uid, release.content, published=moment, upstream=release.upstream, push=push)
+    item = publish.publish(
+        tx,
+        release.uid,
+        release.content,
+        published=moment,
+        upstream=release.upstream,
+        push=_push(tx, release),
+    )
     releases.save(tx, out)
     return item
+
+
+def _push(tx: Tx, release: Release) -> publish.Push:
+    """What came from an upstream keeps that upstream's rule about being mailed."""
+    upstream = upstreams.find(tx, release.upstream) if release.upstream else None
+    if upstream is None:
+        return publish.PUSH
+    return publish.Push(allowed=upstream.push, max_age=upstream.push_max_age)
 
 
 def _miss(tx: Tx) -> int:

@@ -86,33 +86,49 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
-    """One delivery taken for sending: all a lane needs to know, and the fence it settles with."""
+    """One delivery taken for sending: all a lane needs to know, and the fence it settles with.
+
+    `recipient` is the ledger's key of the recipient ("contact/42"); `address` the mail address or the
+    partner's slug; `planned` the instant it became a duty.
+    """
 
     id: int
     subject: str
     channel: Channel
     lane: str
-    recipient_id: int
+    recipient: str
     address: str
     name: str
     attempt: int
     lease_no: int
     item_id: int | None
     revision: int | None
-    token_id: int | None = None
+    subscription_id: int | None = None
     planned: datetime
     doubts: int = 0
     worker: str | None = None
+    priority: Priority = Priority.IMMEDIATE
+    on_unknown: OnUnknown | None = None  # the partner's own wish
+
+    @property
+    def role(self) -> Role:
+        """Why the recipient gets it: told of a correction or a kill, or owed it."""
+        return Role.TOLD if self.priority in (Priority.KILL, Priority.CORRECTION) else Role.OWED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How one try ended, in words an operator understands; `after` is what the other side asked for."""
+    """How one try ended, in words an operator understands.
+
+    `code` is the SMTP or HTTP status; `after` the pause the other side asked for; `over` says that
+    the destination wants nothing more, ever (HTTP 410).
+    """
 
     outcome: Outcome
     detail: str = ""
     code: int | None = None
     after: timedelta | None = None
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,15 +156,11 @@ def confirmation_subject(subscription_id: int) -> str:
     return f"confirmation/{subscription_id}"
 
 
-def doubt_policy(policy: Policy, channel: Channel, subject: str) -> OnUnknown:
-    """What a doubt about this delivery leads to (DESIGN §5.1).
-
-    >>> doubt_policy(Policy(), Channel.MAIL, "digest/weekly/2026-W09").value
-    'hold'
-    """
-    if policy.on_unknown is not None:
-        return policy.on_unknown
-    held = channel is Channel.MAIL and subject.startswith(("digest/", "newsletter/"))
+def doubt_policy(attempt: Try, policy: Policy) -> OnUnknown:
+    """What a doubt leads to: the partner's wish, else the house's, else by subject (DESIGN §5.1)."""
+    if wish := attempt.on_unknown or policy.on_unknown:
+        return wish
+    held = attempt.channel is Channel.MAIL and attempt.subject.startswith(("digest/", "newsletter/"))
     return OnUnknown.HOLD if held else OnUnknown.REPEAT
 
 
@@ -182,14 +194,13 @@ def settle(attempt: Try, result: Result, policy: Policy, now: datetime) -> Settl
 
 
 def _after_doubt(attempt: Try, policy: Policy, now: datetime) -> Settlement:
-    again = doubt_policy(policy, attempt.channel, attempt.subject) is OnUnknown.REPEAT and attempt.doubts == 0
-    if again:
+    if doubt_policy(attempt, policy) is OnUnknown.REPEAT and attempt.doubts == 0:
         return Settlement(state=DeliveryState.DUE, due=now + policy.repeat_after)
     return Settlement(state=DeliveryState.UNKNOWN)
 
 
 def _after_deferral(attempt: Try, result: Result, now: datetime) -> Settlement:
-    pause = wait(attempt.channel, attempt.attempt, f"{attempt.subject}/{attempt.recipient_id}")
+    pause = wait(attempt.channel, attempt.attempt, f"{attempt.subject}/{attempt.recipient}")
     if pause is None:
         return Settlement(state=DeliveryState.REFUSED)
     asked = min(result.after, RETRY_AFTER_CAP) if result.after else timedelta()

@@ -6,14 +6,20 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syndicator.model.item import Content, Kind, Significance, is_absolute_iri
+from syndicator.model.release import ReleaseState
 
 # An incoming date this little ahead is a clock that differs, not an embargo (DESIGN §5.10).
 SKEW = timedelta(minutes=2)
+INTERVAL = timedelta(minutes=15)  # how often a feed is asked when it does not say
+CEILING = timedelta(hours=24)  # the longest wait, whatever a server or the backoff asks for (feeds:I6)
+# Identities and uids are keys: PostgreSQL refuses index rows above 2,704 bytes, four per character.
+LONGEST_KEY = 600
 
 
 class Relation(StrEnum):
@@ -75,12 +81,29 @@ class Incoming:
     @property
     def identity(self) -> str:
         """What makes it the same item next time: guid → link → hash of its title and date (feeds:I15)."""
-        if self.guid:
-            return self.guid
-        if self.link:
-            return self.link
-        stable = f"{self.content.title}\n{self.published.isoformat() if self.published else ''}"
-        return "hash:" + hashlib.sha256(stable.encode("utf-8", "surrogatepass")).hexdigest()
+        named = self.guid or self.link
+        if named and len(named) <= LONGEST_KEY:
+            return named
+        stable = named or f"{self.content.title}\n{self.published.isoformat() if self.published else ''}"
+        return "hash:" + _digest(stable)
+
+    @property
+    def fingerprint(self) -> str:
+        """What changes when its words do (`words_of`)."""
+        return words_of(self.content)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the store remembers of an identity of this upstream.
+
+    `held` is the state of its release, if it came in as a held one, and `at` when that goes out by itself.
+    """
+
+    uid: str
+    fingerprint: str
+    held: ReleaseState | None = None
+    at: datetime | None = None
 
 
 class Fate(StrEnum):
@@ -105,12 +128,50 @@ class Judgement:
     at: datetime | None = None
 
 
-def judge(incoming: Incoming, known: str | None, upstream: Upstream, now: datetime) -> Judgement:
-    """What `incoming` means; `known` is the fingerprint last seen for its identity, if any."""
-    if known == incoming.content.fingerprint:
-        return Judgement(fate=Fate.UNCHANGED, why="the same words as last time")
-    if known is not None:
+def judge(incoming: Incoming, known: Known | None, upstream: Upstream, now: datetime) -> Judgement:
+    """What `incoming` means; `known` is what is remembered of its identity, if anything."""
+    if known is None:
+        return _placed(incoming, upstream, now)
+    if known.held is ReleaseState.CANCELLED:
+        return Judgement(fate=Fate.UNCHANGED, why="its release was cancelled here")
+    changed = known.fingerprint != incoming.fingerprint
+    if known.held is ReleaseState.HELD:
+        return _still_held(incoming, known, upstream, now, changed=changed)
+    if changed:
         return Judgement(fate=Fate.REVISED, why=f"its words changed ({upstream.on_change})")
+    return Judgement(fate=Fate.UNCHANGED, why="the same words as last time")
+
+
+def words_of(content: Content) -> str:
+    """The fingerprint of what the origin says, without what we add: filing, and the date of its feed.
+
+    Otherwise each new entry of a foreign feed, or another topic in our configuration, would revise
+    every item it ever brought (feeds:I16).
+    """
+    said = replace(content, source=None, topics=(), kind=Kind.NEWS, spokesperson=None, text=None)
+    return said.fingerprint
+
+
+def may_be_uid(guid: str | None) -> bool:
+    """Whether the origin's guid can be our uid: an absolute IRI (RFC 4287 §4.2.6) of sane length."""
+    return guid is not None and len(guid) <= LONGEST_KEY and is_absolute_iri(guid)
+
+
+def wait(slug: str, failures: int, retry_after: timedelta | None = None) -> timedelta:
+    """How long until an upstream is asked again after so many failures in a row.
+
+    Doubles up to a day; never sooner than the server's Retry-After. Spread by the slug, later only,
+    so that a hundred feeds added at once do not stay in step.
+
+    >>> wait("cms", 0) < timedelta(minutes=17) < timedelta(minutes=30) <= wait("cms", 1)
+    True
+    """
+    spread = 1 + zlib.crc32(f"{slug}/{failures}".encode()) % 1000 / 10_000  # 1.0 … 1.1
+    backoff = INTERVAL * 2 ** min(failures, 10) * spread
+    return min(max(backoff, retry_after or timedelta()), CEILING)
+
+
+def _placed(incoming: Incoming, upstream: Upstream, now: datetime) -> Judgement:
     until = incoming.embargo or incoming.published
     if incoming.withheld and not (until and until > now):
         return Judgement(fate=Fate.HELD, why="the origin marks it as withheld")
@@ -121,6 +182,25 @@ def judge(incoming: Incoming, known: str | None, upstream: Upstream, now: dateti
     return Judgement(fate=Fate.ITEM, why="new", published=min(incoming.published or now, now))
 
 
-def may_be_uid(guid: str | None) -> bool:
-    """Whether the origin's guid can be our uid: an absolute IRI (RFC 4287 §4.2.6)."""
-    return bool(guid) and is_absolute_iri(guid or "")
+def _still_held(
+    incoming: Incoming, known: Known, upstream: Upstream, now: datetime, *, changed: bool
+) -> Judgement:
+    """What news of a thing that is not yet public means: its words and its date may move."""
+    at = _moved(_placed(incoming, upstream, now), known, now)
+    if at != known.at:
+        return Judgement(fate=Fate.REVISED, why="its date moved before it was released", at=at)
+    if changed:
+        return Judgement(fate=Fate.REVISED, why="its words changed before it was released", at=at)
+    return Judgement(fate=Fate.UNCHANGED, why="still held")
+
+
+def _moved(placed: Judgement, known: Known, now: datetime) -> datetime | None:
+    if known.at is None:
+        return None  # what waits for a yes waits for it, whatever the feed says later
+    if placed.fate is Fate.HELD:
+        return placed.at
+    return min(known.at, now)  # its date was taken back or has come: the release loop takes it
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -164,7 +164,7 @@ def named_partner(tx: Tx, slug: str) -> Partner:
     return _partner(row)
 
 
-def pause_partner(tx: Tx, slug: str, paused: bool) -> None:
+def pause_partner(tx: Tx, slug: str, *, paused: bool) -> None:
     """Stop or resume everything that goes to a partner; nothing planned is lost. Raises NotFound."""
     partner = named_partner(tx, slug)
     tx.connection.execute(update(schema.partners).where(p.id == partner.id).values(paused=paused))

@@ -126,4 +126,4 @@ def _validators() -> Any:
 
 
 def _row(row: Row[Any]) -> Validators:
-    return Validators(**{**row._mapping, "format": Format(row.format)})
+    return Validators(**{**row._asdict(), "format": Format(row.format)})

@@ -121,13 +121,13 @@ def spokesperson(tx: Tx, slug: str | None) -> Spokesperson | None:
     if slug is None:
         return None
     row = tx.connection.execute(select(schema.spokespeople).where(schema.spokespeople.c.slug == slug)).first()
-    return Spokesperson(**row._mapping) if row else None
+    return Spokesperson(**row._asdict()) if row else None
 
 
 def spokespeople(tx: Tx) -> list[Spokesperson]:
     """All of them, by slug."""
     return [
-        Spokesperson(**row._mapping)
+        Spokesperson(**row._asdict())
         for row in tx.connection.execute(select(schema.spokespeople).order_by("slug"))
     ]
 
@@ -149,7 +149,7 @@ def _one(tx: Tx, query: Select[Any]) -> Item | None:
 
 
 def _item(row: Row[Any]) -> Item:
-    values = dict(row._mapping)
+    values = row._asdict()
     values["state"] = ItemState(values["state"])
     values["content"] = content_from_json(values["content"])
     return Item(**values)

@@ -73,7 +73,7 @@ def named(tx: Tx, name: str) -> Schedule:
     return _schedule(row)
 
 
-def pause(tx: Tx, name: str, paused: bool) -> None:
+def pause(tx: Tx, name: str, *, paused: bool) -> None:
     """Stop or resume a schedule; slots that pass while it is paused are not made up for."""
     schedule = named(tx, name)
     tx.connection.execute(

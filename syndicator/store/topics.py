@@ -106,7 +106,7 @@ def check_rule(tx: Tx, rule: Rule) -> None:
 def enter(tx: Tx, item: Item, slugs: Collection[str]) -> list[int]:
     """Put the item into these topics; returns the keys of those it was not in before."""
     entered = []
-    for slug, topic_id in sorted(ids(tx, slugs).items()):
+    for topic_id in sorted(ids(tx, slugs).values()):
         row = {"topic_id": topic_id, "item_id": item.id, "published": item.published, "uid": item.uid}
         if tx.connection.execute(insert_or_skip(tx, schema.memberships).values(**row)).rowcount:
             entered.append(topic_id)

@@ -20,6 +20,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal,
     select,
     tuple_,
     update,
@@ -29,6 +30,7 @@ from syndicator.model.audience import Cadence, SubscriptionState
 from syndicator.model.delivery import (
     Channel,
     DeliveryState,
+    OnUnknown,
     Outcome,
     Policy,
     Priority,
@@ -119,13 +121,14 @@ def start(tx: Tx, tries: Sequence[Try], lease: timedelta) -> list[Try]:
     return [attempt for attempt in tries if attempt.id in ours]
 
 
-def give_back(tx: Tx, tries: Sequence[Try], pause: timedelta = timedelta()) -> None:
-    """Deliveries that were claimed but certainly not sent are due again; it counts as no attempt."""
+def give_back(tx: Tx, tries: Sequence[Try]) -> None:
+    """Deliveries that were taken but certainly not sent are due again; it counts as no attempt."""
     if tries:
+        not_tried = case((d.state == DeliveryState.SENDING, d.attempts - 1), else_=d.attempts)
         tx.connection.execute(
             update(schema.deliveries)
-            .where(_fenced(tries), d.state == DeliveryState.LEASED)
-            .values(state=DeliveryState.DUE, due=tx.now + pause, lease_until=None, leased_by=None)
+            .where(_fenced(tries), d.state.in_((DeliveryState.LEASED, DeliveryState.SENDING)))
+            .values(state=DeliveryState.DUE, due=tx.now, lease_until=None, leased_by=None, attempts=not_tried)
         )
 
 
@@ -176,6 +179,14 @@ def lane_works(tx: Tx, key: str) -> None:
     tx.connection.execute(update(schema.lanes).where(healed).values(failures=0, open=tx.now, fault=None))
 
 
+def lane_over(tx: Tx, key: str, fault: str) -> None:
+    """The destination wants nothing more: pause it until a person resumes the partner."""
+    tx.connection.execute(update(schema.lanes).where(lane.key == key).values(paused=True, fault=fault))
+    tx.connection.execute(
+        update(schema.partners).where(literal("partner/") + p.slug == key).values(paused=True)
+    )
+
+
 def cancel_for_subscription(tx: Tx, subscription_id: int, reason: str) -> int:
     """Somebody left: nothing that came through this subscription and is not yet on the wire goes out.
 
@@ -205,8 +216,7 @@ def _tries() -> Select[Any]:
             d.subject,
             d.channel,
             d.lane,
-            d.contact_id,
-            d.partner_id,
+            d.recipient,
             d.subscription_id,
             d.item_id,
             d.revision,
@@ -220,6 +230,7 @@ def _tries() -> Select[Any]:
             c.address,
             c.name,
             p.slug,
+            p.on_unknown,
             x.reason.label("suppressed"),
             s.state.label("subscription"),
         )
@@ -236,17 +247,19 @@ def _try(row: Row[Any]) -> Try:
         subject=row.subject,
         channel=Channel(row.channel),
         lane=row.lane,
-        recipient_id=row.contact_id or row.partner_id,
+        recipient=row.recipient,
         address=row.address or row.slug,
         name=row.name or "",
         attempt=row.attempts if row.state == DeliveryState.SENDING else row.attempts + 1,
         lease_no=row.lease_no,
         item_id=row.item_id,
         revision=row.revision,
-        token_id=row.subscription_id,
+        subscription_id=row.subscription_id,
         planned=row.created,
         doubts=row.doubts,
         worker=row.leased_by,
+        priority=Priority(row.priority),
+        on_unknown=OnUnknown(row.on_unknown) if row.on_unknown else None,
     )
 
 

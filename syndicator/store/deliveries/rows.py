@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,11 +17,11 @@ from sqlalchemy import (
 
 from syndicator.errors import NotFound, Refused
 from syndicator.model.delivery import (
-    MAY_HAVE,
     OPEN,
     Channel,
     DeliveryState,
     Outcome,
+    Role,
 )
 from syndicator.store import schema
 from syndicator.store.engine import Tx
@@ -112,18 +113,14 @@ def contents(tx: Tx, delivery_id: int) -> list[tuple[int, int]]:
     return [(row.item_id, row.revision) for row in tx.connection.execute(query)]
 
 
-def earlier_subject(tx: Tx, delivery_id: int) -> str | None:
-    """The subject under which this recipient first had the same item: what a correction answers to."""
-    this = select(d.recipient, d.item_id).where(d.id == delivery_id).subquery().c
+def first_subjects(tx: Tx, item_id: int, recipients: Collection[str]) -> dict[str, str]:
+    """Recipient → the subject under which they first had the item: what a correction answers to."""
     query = (
-        select(d.subject)
-        .join(schema.delivery_contents, dc.delivery_id == d.id)
-        .where(dc.item_id == select(this.item_id).scalar_subquery())
-        .where(d.recipient == select(this.recipient).scalar_subquery(), d.id < delivery_id)
-        .where(d.state.in_(MAY_HAVE) | (d.doubts > 0))
-        .order_by(d.id)
+        select(dc.recipient, d.subject)
+        .join(schema.deliveries, d.id == dc.delivery_id)
+        .where(dc.item_id == item_id, dc.recipient.in_(list(recipients)), dc.role == Role.OWED)
     )
-    return tx.connection.execute(query).scalars().first()
+    return {row.recipient: row.subject for row in tx.connection.execute(query)}
 
 
 def counts(tx: Tx) -> dict[tuple[Channel, DeliveryState], int]:

@@ -1,0 +1,242 @@
+"""Lanes: claim, send, settle — one destination each, so that none can starve another.
+
+A turn of a lane is: claim in a short transaction; make ready; mark *sending* and commit; only then
+open the mouth; settle in groups. Killed at any point, the ledger knows: leased rows were certainly not
+sent, *sending* rows are doubts (`requirements/delivery-and-security` §1.4 rules 2-5). A destination in
+trouble is left alone for a while that doubles, and is one incident, not ten thousand.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from syndicator.delivery.road import Parcel, Road
+from syndicator.errors import SyndicatorError, TryLater, WireFault
+from syndicator.model.delivery import Channel, Outcome, Policy, Result, Try
+from syndicator.observe import logger
+from syndicator.store import Store, deliveries
+
+log = logger("delivery")
+# Results wait at most this long for company before they are written (SE14), in seconds.
+FLUSH_AFTER = 0.1
+# A claim is held this long at most before it is marked *sending*: it comes back soon after a crash.
+CLAIM_LEASE = timedelta(minutes=1)
+MAX_LANES = 64
+
+Roads = Callable[[str, Channel], Road]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """What every lane of a worker shares. `worker` is its unique name; `width` is lanes by channel at once."""
+
+    store: Store
+    roads: Roads
+    worker: str
+    policy: Policy
+    width: Callable[[Channel], int]
+    stop: threading.Event
+
+
+def drain(crew: Crew) -> int:
+    """Send everything that is due now, on all lanes at once; returns how many tries were made."""
+    tries = 0
+    with ThreadPoolExecutor(MAX_LANES, "lane") as pool:
+        while not crew.stop.is_set():
+            recover(crew)
+            running = [pool.submit(run, crew, key, channel) for key, channel in _open_lanes(crew)]
+            done = sum(future.result() for future in running)
+            tries += done
+            if not done:
+                return tries
+    return tries
+
+
+def attend(crew: Crew, wake: threading.Event) -> None:
+    """Serve all lanes until told to stop: start a thread for each lane with something due.
+
+    Sleeps until the next due instant, a hint (`wake`) or one second, whichever is first.
+    """
+    running: dict[tuple[str, int], Future[int]] = {}
+    with ThreadPoolExecutor(MAX_LANES, "lane") as pool:
+        while not crew.stop.is_set():
+            wake.clear()
+            try:
+                recover(crew)
+                _start_lanes(crew, pool, running)
+                pause = _pause(crew)
+            except TryLater as fault:  # the database is away: it will be back
+                log.warning("store away", fault=str(fault))
+                pause = 1.0
+            wake.wait(pause)
+
+
+def recover(crew: Crew) -> None:
+    """Take back what dead workers held."""
+    with crew.store.begin() as tx:
+        leased, doubts = deliveries.recover(tx, crew.policy)
+    if leased or doubts:
+        log.warning("recovered", due_again=leased, doubts=doubts)
+
+
+def next_due(crew: Crew) -> datetime | None:
+    """When the ledger next asks for attention."""
+    with crew.store.read() as tx:
+        return deliveries.next_due(tx)
+
+
+def run(crew: Crew, key: str, channel: Channel) -> int:
+    """Serve one lane until nothing is due on it or its destination is in trouble; returns tries made."""
+    road = crew.roads(key, channel)
+    tries = 0
+    with closing(road):
+        while not crew.stop.is_set():
+            with crew.store.begin() as tx:
+                claimed = deliveries.claim(
+                    tx, key, crew.worker, road.batch, min(CLAIM_LEASE, crew.policy.lease)
+                )
+                parcels = road.prepare(tx, claimed)
+            if not claimed:
+                break
+            carried, healthy = _turn(crew, key, road, parcels)
+            tries += carried
+            if not healthy:
+                break
+    return tries
+
+
+def _turn(crew: Crew, key: str, road: Road, parcels: Sequence[Parcel]) -> tuple[int, bool]:
+    """Carry one claim; returns how many were tried and whether the destination is well."""
+    tries = [parcel.attempt for parcel in parcels]
+    try:
+        road.open()
+    except (WireFault, TryLater) as fault:
+        _trouble(crew, key, tries, str(fault))
+        return 0, False
+    with crew.store.begin() as tx:
+        ours = {attempt.id for attempt in deliveries.start(tx, tries, crew.policy.lease)}
+    counted = _Counted()
+    with closing(
+        _results(crew, road, [parcel for parcel in parcels if parcel.attempt.id in ours])
+    ) as results:
+        for group in _groups(results):
+            counted.add(group)
+            with crew.store.begin() as tx:
+                deliveries.settle_all(tx, group, crew.policy)
+    untouched = [attempt for attempt in tries if attempt.id in ours - counted.ids]
+    return counted.total, _conclude(crew, key, untouched, counted)
+
+
+class _Counted:
+    """What a turn has heard so far."""
+
+    def __init__(self) -> None:
+        self.ids: set[int] = set()
+        self.accepted = 0
+        self.trouble: str | None = None
+        self.over: str | None = None
+
+    @property
+    def total(self) -> int:
+        return len(self.ids)
+
+    def add(self, group: Sequence[tuple[Try, Result]]) -> None:
+        for attempt, result in group:
+            self.ids.add(attempt.id)
+            self.accepted += result.outcome is Outcome.ACCEPTED
+            if result.outcome in (Outcome.DEFERRED, Outcome.UNKNOWN):
+                self.trouble = result.detail
+            if result.over:
+                self.over = result.detail
+            log.info(
+                "tried",
+                delivery=attempt.id,
+                subject=attempt.subject,
+                lane=attempt.lane,
+                outcome=result.outcome,
+            )
+
+
+def _conclude(crew: Crew, key: str, untouched: Sequence[Try], counted: _Counted) -> bool:
+    """Write what the turn says about the destination itself; True if it is well."""
+    if counted.trouble and not counted.accepted:
+        _trouble(crew, key, untouched, counted.trouble)
+        return False
+    with crew.store.begin() as tx:
+        deliveries.give_back(tx, untouched)
+        if counted.accepted:
+            deliveries.lane_works(tx, key)
+        if counted.over:
+            deliveries.lane_over(tx, key, counted.over)
+    if counted.over:
+        log.warning("lane over", lane=key, fault=counted.over)
+    return not counted.over
+
+
+def _trouble(crew: Crew, key: str, tries: Sequence[Try], fault: str) -> None:
+    with crew.store.begin() as tx:
+        deliveries.give_back(tx, tries)
+        pause = deliveries.lane_failed(tx, key, fault)
+    log.warning(
+        "lane in trouble", lane=key, fault=fault, waiting=len(tries), pause_seconds=pause.total_seconds()
+    )
+
+
+def _results(crew: Crew, road: Road, parcels: Sequence[Parcel]) -> Generator[tuple[Try, Result], None, None]:
+    for parcel in parcels:
+        if parcel.fault:
+            yield parcel.attempt, parcel.fault
+    # Told to stop, it takes no further parcel; those not taken are given back, unsent.
+    ready = (parcel for parcel in parcels if parcel.fault is None and not crew.stop.is_set())
+    for parcel, result in road.carry(ready):
+        yield parcel.attempt, result
+
+
+def _groups(results: Iterator[tuple[Try, Result]]) -> Iterator[list[tuple[Try, Result]]]:
+    group: list[tuple[Try, Result]] = []
+    since = time.monotonic()
+    for result in results:
+        group.append(result)
+        if time.monotonic() - since > FLUSH_AFTER:
+            yield group
+            group, since = [], time.monotonic()
+    if group:
+        yield group
+
+
+def _open_lanes(crew: Crew) -> list[tuple[str, Channel]]:
+    with crew.store.read() as tx:
+        lanes = deliveries.due_lanes(tx)
+    return [(key, channel) for key, channel in lanes for _ in range(crew.width(channel))]
+
+
+def _start_lanes(crew: Crew, pool: ThreadPoolExecutor, running: dict[tuple[str, int], Future[int]]) -> None:
+    for slot in [slot for slot, future in running.items() if future.done()]:
+        _report(slot[0], running.pop(slot))
+    with crew.store.read() as tx:
+        lanes = deliveries.due_lanes(tx)
+    for key, channel in lanes:
+        for n in range(crew.width(channel)):
+            if (key, n) not in running and len(running) < MAX_LANES:
+                running[key, n] = pool.submit(run, crew, key, channel)
+
+
+def _report(key: str, future: Future[int]) -> None:
+    fault = future.exception()
+    if isinstance(fault, SyndicatorError):
+        log.warning("lane ended", lane=key, fault=str(fault))
+    elif fault:  # a bug is no SyndicatorError: it must be loud, but other lanes go on
+        log.error("lane broke", lane=key, exc_info=fault)
+
+
+def _pause(crew: Crew) -> float:
+    with crew.store.read() as tx:
+        due = deliveries.next_due(tx)
+        wait = (due - tx.now).total_seconds() if due else 1.0
+    return min(max(wait, 0.02), 1.0)

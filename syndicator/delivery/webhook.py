@@ -1,0 +1,148 @@
+"""The webhook road: signed POSTs after Standard Webhooks, to one partner, in order.
+
+`webhook-id` is the same on every try, so a receiver can drop what it has. An answer that is not 2xx is
+certainly not accepted; no answer after bytes left is a doubt (`requirements/delivery-and-security`
+§1.4 rule 5). No redirect is followed; the guard pins the address.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from standardwebhooks import Webhook
+
+from syndicator.delivery.road import Parcel
+from syndicator.errors import Blocked, SyndicatorError, WireFault
+from syndicator.model.audience import Partner
+from syndicator.model.delivery import Outcome, Result, Role, Try
+from syndicator.model.site import Site
+from syndicator.observe import logger
+from syndicator.render import payload
+from syndicator.store import Tx, audience, items, topics
+from syndicator.wire.http import Client, Reply
+
+log = logger("webhook")
+BATCH = 1  # one in flight: a partner gets things in order
+GONE, TIMEOUT, TOO_EARLY, TOO_MANY = 410, 408, 425, 429
+
+
+class WebhookRoad:
+    """One partner's endpoint. `client` is its own guarded client; `now` dates the signature."""
+
+    batch = BATCH
+
+    def __init__(
+        self, slug: str, site: Site, client: Callable[[Partner], Client], now: Callable[[], datetime]
+    ) -> None:
+        self._slug = slug
+        self._site = site
+        self._make = client
+        self._now = now
+        self._partner: Partner | None = None
+        self._client: Client | None = None
+
+    def prepare(self, tx: Tx, tries: Sequence[Try]) -> list[Parcel]:
+        """The bodies of these events, as of the revision each row names."""
+        self._partner = audience.named_partner(tx, self._slug)
+        titles = topics.titles(tx) if tries else {}
+        return [Parcel(attempt, self._body(tx, attempt, titles)) for attempt in tries]
+
+    def open(self) -> None:
+        """Make the partner's client; it dials when it must."""
+        if self._client is None and self._partner:
+            self._client = self._make(self._partner)
+
+    def carry(self, parcels: Iterable[Parcel]) -> Iterator[tuple[Parcel, Result]]:
+        """POST one after the other."""
+        for parcel in parcels:
+            yield parcel, self._post(parcel.attempt, parcel.load)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._client:
+            self._client.close()
+            self._client = None
+
+    def _body(self, tx: Tx, attempt: Try, titles: dict[str, str]) -> bytes:
+        if attempt.item_id is None or attempt.revision is None:
+            return payload.trial(self._slug, attempt.planned)
+        item = items.by_id(tx, attempt.item_id)
+        assert item is not None
+        revision = items.revision(tx, attempt.item_id, attempt.revision)
+        return payload.event(item, revision, self._site, titles, first=attempt.role is Role.OWED)
+
+    def _post(self, attempt: Try, body: bytes) -> Result:
+        assert self._partner is not None
+        assert self._client is not None
+        try:
+            headers = signed(self._partner.secret, webhook_id(attempt), self._now(), body)
+            return judge(self._client.post(self._partner.url, body, headers), self._now())
+        except Blocked as fault:
+            return Result(outcome=Outcome.REFUSED, detail=f"not sent: {fault}")
+        except WireFault as fault:
+            return Result(
+                outcome=Outcome.UNKNOWN if fault.may_have_arrived else Outcome.DEFERRED, detail=str(fault)
+            )
+        except SyndicatorError as fault:
+            return Result(outcome=Outcome.REFUSED, detail=str(fault))
+
+
+def webhook_id(attempt: Try) -> str:
+    """The id of an event for one partner: the same on every try, and of no meaning to others."""
+    digest = hashlib.sha256(f"{attempt.subject}\n{attempt.recipient}".encode()).hexdigest()
+    return f"msg_{digest[:32]}"
+
+
+def signed(secret: str, event_id: str, now: datetime, body: bytes) -> dict[str, str]:
+    """The headers of Standard Webhooks: id, timestamp (seconds), HMAC-SHA256 over `id.timestamp.body`."""
+    return {
+        "content-type": "application/json",
+        "webhook-id": event_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(secret).sign(event_id, now, body.decode()),
+    }
+
+
+def judge(reply: Reply, now: datetime) -> Result:
+    """What a partner's answer means. 4xx is final but for those that ask to come again.
+
+    A 3xx or 5xx is an answer, and it is not yes: certainly not accepted, so it is tried again.
+    """
+    status = reply.status
+    if 200 <= status < 300:
+        return Result(outcome=Outcome.ACCEPTED, code=status, detail=f"answered {status}")
+    if 300 <= status < 400:
+        words = f"answered {status}: redirects are not followed; give the partner's final address"
+        return Result(outcome=Outcome.DEFERRED, code=status, detail=words)
+    if 400 <= status < 500 and status not in (TIMEOUT, TOO_EARLY, TOO_MANY):
+        words = f"answered {status}{_said(reply)}"
+        return Result(outcome=Outcome.REFUSED, code=status, detail=words, over=status == GONE)
+    after = retry_after(reply.headers.get("retry-after"), now)
+    return Result(
+        outcome=Outcome.DEFERRED, code=status, detail=f"answered {status}{_said(reply)}", after=after
+    )
+
+
+def retry_after(value: str | None, now: datetime) -> timedelta | None:
+    """What Retry-After asks for, in seconds or as a date (RFC 9110 §10.2.3); None if unreadable."""
+    if not value:
+        return None
+    if value.isdigit():
+        return timedelta(seconds=min(int(value), 10**8))
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(aware - now, timedelta())
+
+
+def _said(reply: Reply) -> str:
+    """The start of the answer, one printable line: enough to recognise an error page (S7)."""
+    text = "".join(
+        sign if sign.isprintable() else " " for sign in reply.body[:200].decode("utf-8", "replace")
+    )
+    return f": {text.strip()}" if text.strip() else ""
