@@ -16,13 +16,15 @@ from typing import Any
 
 from syndicator.model.audience import Partner
 from syndicator.model.delivery import Channel, OnUnknown
-from syndicator.model.item import Kind, Rule, Spokesperson, Topic
+from syndicator.model.item import Kind, Rule, Significance, Spokesperson, Topic
 from syndicator.model.schedule import Job, Schedule, When, when_from
+from syndicator.model.upstream import Relation, Upstream
 from syndicator.settings import values as v
 from syndicator.settings.values import Listen, Secret, SecretUrl, Sender, Value
 
 REQUIRED = object()  # the default of a key that has none
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+CHANGES = (Significance.SILENT, Significance.CORRECTION)
+SECOND = timedelta(seconds=1)
 
 
 class Transport(StrEnum):
@@ -38,20 +40,6 @@ class Tls(StrEnum):
     NONE = "none"
     STARTTLS = "starttls"
     TLS = "tls"
-
-
-class Relation(StrEnum):
-    """What an upstream is to us: our own system, or a partner who is credited."""
-
-    OWN = "own"
-    FOREIGN = "foreign"
-
-
-class OnChange(StrEnum):
-    """What a change at an upstream becomes: a silent revision, or a correction that is told."""
-
-    SILENT = "silent"
-    CORRECTION = "correction"
 
 
 def key(value: Value, default: object, meaning: str) -> Any:
@@ -222,16 +210,16 @@ class FileUpstream:
     kind: Kind = key(v.choice(Kind, "kind"), "news", "The kind given to every item from it.")
     push: bool = key(
         v.FLAG,
-        False,
+        True,
         "Whether its items may be sent to contacts and partners; otherwise feeds and pages only.",
     )
     push_max_age: timedelta = key(
-        v.span(MINUTE),
+        v.span(SECOND),
         "24h",
         "Items older than this are never sent, so that a first reading sends no archive.",
     )
-    on_change: OnChange = key(
-        v.choice(OnChange, "on_change"),
+    on_change: Significance = key(
+        v.choice(CHANGES, "on_change"),
         "silent",
         "What a changed item becomes: a silent revision, or a correction that is told.",
     )
@@ -239,6 +227,11 @@ class FileUpstream:
     allow_private: tuple[str, ...] = key(
         v.NETWORKS, [], "Private address ranges it may be read from; otherwise only the public internet."
     )
+
+    def upstream(self, *, id: int, created: datetime, paused: bool = False) -> Upstream:
+        """The model's upstream, managed by the file."""
+        rest = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Upstream(id=id, created=created, paused=paused, file=True, **rest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,7 +159,7 @@ def _settings(draft: Draft, records: Mapping[str, Records]) -> Settings:
     zone = parts["newsroom"].timezone
     for name in ("schedules", "spokespeople"):
         parts[name] = tuple(replace(entry, timezone=entry.timezone or zone) for entry in parts[name])
-    return Settings(**parts, file=draft.file, origins=MappingProxyType(origins))
+    return Settings(**parts, file=draft.file, origins=origins)
 
 
 def _path(section: k.Section, entry: Any, index: int, key: str) -> str:

@@ -48,7 +48,7 @@ class Origin:
 class Given:
     """A raw value, and how a fault about it begins."""
 
-    raw: Any
+    raw: Any = field(repr=False)  # it may be a secret
     at: str
     origin: Origin
 
@@ -323,9 +323,10 @@ def _content(path: str) -> str:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as fault:
-        raise Invalid(f"{path} cannot be read: {fault.strerror}") from None
+        # The name is not quoted: people do put the password itself here.
+        raise Invalid(f"the file it names cannot be read: {fault.strerror}") from None
     except ValueError:
-        raise Invalid(f"{path} is not UTF-8") from None
+        raise Invalid("the file it names is not UTF-8") from None
     return text.removesuffix("\n").removesuffix("\r")
 
 

@@ -75,12 +75,9 @@ class SecretUrl(Secret):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        parts = urlsplit(self._text)
-        user, at, host = parts.netloc.rpartition("@")
-        name, colon, _ = user.partition(":")
-        netloc = f"{name}{colon and ':' + HIDDEN}{at}{host}"
-        # Put together by hand: urlunsplit drops the empty authority of sqlite:///file.
-        return f"{parts.scheme}://{netloc}{parts.path}{parts.query and '?' + HIDDEN}"
+        # By the last @: a password may hold any character, even ones that should be escaped.
+        safe = re.sub(r"(//[^:/@]*):.*@", rf"\1:{HIDDEN}@", self._text)
+        return re.sub(r"\?.*", f"?{HIDDEN}", safe)
 
 
 class Sender(NamedTuple):
@@ -179,16 +176,16 @@ def number(low: int, high: int) -> Value:
     return Value(words=f"number, {low} to {high}", shape=int, schema=schema, read=read)
 
 
-def choice(options: type[StrEnum], what: str) -> Value:
+def choice(options: Iterable[StrEnum], what: str) -> Value:
     """One of a closed set of words; `what` names the set in a fault."""
-    known = [str(option) for option in options]
+    known = {str(option): option for option in options}
 
     def read(raw: str) -> StrEnum:
         if raw not in known:
             raise Invalid(f'unknown {what} "{raw}"{nearest(raw, known)}')
-        return options(raw)
+        return known[raw]
 
-    return Value(words=" or ".join(f"`{name}`" for name in known), schema={"enum": known}, read=read)
+    return Value(words=" or ".join(f"`{name}`" for name in known), schema={"enum": list(known)}, read=read)
 
 
 def span(low: timedelta) -> Value:
@@ -269,6 +266,10 @@ def _base_url(raw: str) -> str:
 def _url(raw: str) -> str:
     _web_address(raw)
     return webhook_url(raw)
+
+
+def _password(raw: str) -> Secret | None:
+    return Secret(raw) if raw else None
 
 
 def _database(raw: str) -> SecretUrl:
@@ -379,7 +380,7 @@ DATABASE = checked(
 )
 SIGNING_KEY = checked("secret", _signing_key, minLength=SECRET_KEY_MIN)
 WEBHOOK_SECRET = checked("secret", _webhook_secret)
-PASSWORD = checked("secret", Secret)
+PASSWORD = checked("secret", _password)
 NETWORK = checked("address range", _network)
 LISTEN = checked("host:port, or empty for none", _listen)
 SENDER = checked("mail address, with or without a name", _sender)
