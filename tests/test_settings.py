@@ -122,6 +122,13 @@ def test_a_file_that_cannot_be_read_is_not_quoted(read: Load) -> None:
     assert (expected,) == faults(read, {"SYNDICATOR_MAIL__PASSWORD_FILE": PLANTED})
 
 
+def test_a_file_that_is_no_text_is_a_fault(read: Load, tmp_path: Path) -> None:
+    """operations:OP9: a file named by mistake is not taken for a value."""
+    (tmp_path / "picture").write_bytes(b"\x89PNG\xff")
+    expected = "SYNDICATOR_SITE__TITLE_FILE: the file it names is not UTF-8"
+    assert (expected,) == faults(read, {"SYNDICATOR_SITE__TITLE_FILE": str(tmp_path / "picture")})
+
+
 def test_the_environment_writes_every_type(read: Load) -> None:
     """Numbers, lists, durations, words: the environment can say what the file can."""
     environ = {

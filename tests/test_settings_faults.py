@@ -61,6 +61,7 @@ FAULTS = {
     "transport": ('[mail]\ntransport = "smpt"\n', '2: [mail] .transport: unknown transport "smpt"; did you mean "smtp"?'),
     "tls": ('[mail]\ntls = "ssl"\n', '2: [mail] .tls: unknown tls "ssl"; use one of none, starttls, tls'),
     "smtp without host": ('[mail]\ntransport = "smtp"\n', '1: [mail] .host: is missing; transport = "smtp" needs the name of the relay'),
+    "smtp, empty host": ('[mail]\ntransport = "smtp"\nhost = ""\n', "3: [mail] .host: is empty; write the name of the relay"),
     "smtp half account": ('[mail]\ntransport = "smtp"\nhost = "r"\nusername = "u"\n', "1: [mail] .password: is missing; an account has both username and password"),
     "smtp port": ('[mail]\ntransport = "smtp"\nhost = "r"\nport = 465\n', '4: [mail] .port: port 465 speaks tls, and tls is "starttls"; change one of the two'),
     "duration": ("[delivery]\nlease = 10\n", "2: [delivery] .lease: must be text in quotes, not a whole number"),
@@ -95,6 +96,7 @@ FAULTS = {
     "two recurrences": (ENTRY["schedules"] + 'every = "1m"\ncron = "@daily"\n', '1: [[schedules]] "d": needs exactly one of cron, every and at; there are cron and every'),
     "schedule's zone": (ENTRY["schedules"] + 'every = "1m"\ntimezone = "UCT+1"\n', '5: [[schedules]] "d" .timezone: unknown time zone "UCT+1"; did you mean'),
     "upstream unknown": (ENTRY["schedules"] + 'every = "1m"\nupstream = "v"\n', '5: [[schedules]] "d" .upstream: unknown upstream "v"'),
+    "upstream, other job": (ENTRY["upstreams"] + '[[schedules]]\nname = "d"\njob = "prune"\nevery = "1m"\nupstream = "u"\n', '8: [[schedules]] "d" .upstream: only the job poll reads an upstream; leave it out'),
     "redirect": ('[[redirects]]\nfrom = "old"\nto = "/new"\n', '2: [[redirects]] "old" .from: "old" is no path of this site: begin with one slash, and leave out ? and #'),
     "redirect, loop": ('[[redirects]]\nfrom = "/a"\nto = "/a"\n', '3: [[redirects]] "/a" .to: leads back to itself; write the new address'),
 }  # fmt: skip
