@@ -15,9 +15,11 @@ from typing import Any
 import feedparser
 import pytest
 import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
-from syndicator.model.item import ALL
+from syndicator.model.item import ALL, Author, Content, Guid, Medium, Source, Spokesperson
 from syndicator.model.site import MEDIA_TYPES, Format
 from syndicator.render import documents, entries
 from tests.make import NOW
@@ -278,6 +280,43 @@ def test_pack_is_reproducible() -> None:
     with time_machine.travel(NOW):
         assert first == documents.pack(b"body")
     assert bytes(5) == first.gzip[3:8]  # RFC 1952 §2.3: flags and mtime
+
+
+# -- any input -------------------------------------------------------------------------------------------
+
+ANY = st.text(st.characters(exclude_categories=()), max_size=30)  # lone surrogates included
+AUTHORS = st.builds(Author, name=ANY, email=st.none() | ANY, url=st.none() | ANY)
+MEDIA = st.builds(Medium, url=ANY, type=ANY, length=st.integers(0, 2**40), title=ANY)
+GUIDS = st.builds(Guid, value=ANY, permalink=st.booleans())
+SOURCES = st.builds(Source, id=ANY, title=ANY, updated=st.just(NOW), feed_url=ANY, url=st.none() | ANY)
+CONTENTS = st.builds(
+    Content,
+    title=ANY,
+    summary=ANY,
+    body=ANY,
+    topics=st.lists(ANY, max_size=3).map(tuple),
+    language=st.none() | ANY,
+    url=st.none() | ANY,
+    authors=st.lists(AUTHORS, max_size=3).map(tuple),
+    media=st.lists(MEDIA, max_size=3).map(tuple),
+    source=st.none() | SOURCES,
+    guid=st.none() | GUIDS,
+)
+
+
+@given(CONTENTS, st.none() | ANY, ANY, st.builds(Spokesperson, slug=ANY, name=ANY, hours=ANY))
+def test_any_text_in_any_field(
+    content: Content, note: str | None, title: str, spokesperson: Spokesperson
+) -> None:
+    """feeds:P4 Whatever stands in any field, both formats are well-formed; only wordless items are refused."""
+    item = replace(POOR, content=replace(content, title="t" + content.title), note=note)
+    site = replace(SITE, title="S" + title, description=title, rights=title, media_contact=title)
+    made = entries.entry(item, site, dict.fromkeys(content.topics, title), spokesperson)
+    for format in FORMATS:
+        head = documents.head(replace(TOPIC, title=title), site, format, [item.updated])
+        tombstone = documents.Tombstone(uid="tag:x" + title, when=NOW, note=title)
+        body = documents.document(head, [entries.fragment(made, format)], [tombstone])
+        assert 1 == len(feedparser.parse(body).entries)
 
 
 # -- the validator ---------------------------------------------------------------------------------------
