@@ -910,7 +910,10 @@ def test_a_server_that_does_not_read_ends_on_time(serve: Serve, sip: int) -> Non
 
     server = serve(read_slowly, greedy=False)
     began = time.monotonic()
-    with client() as http, pytest.raises(NoAnswer, match="in time"):
+    with (
+        client(limits=Limits(deadline=timedelta(seconds=2))) as http,
+        pytest.raises(NoAnswer, match="in time"),
+    ):
         http.post(server.url(), bytes(50_000_000))
     assert time.monotonic() - began < SOON
 
