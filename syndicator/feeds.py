@@ -6,6 +6,7 @@ out and named, the rest of the feed stands. Pages and drafts are none of this ro
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,6 +51,11 @@ def rebuild_stale(store: Store, site: Site) -> Rebuilt:
             return Rebuilt(topics=built, changed=changed, left_out=tuple(sorted(left_out)))
 
 
+def look(site: Site) -> str:
+    """What every document depends on besides its items; another look makes all of them stale."""
+    return hashlib.sha256(f"{entries.RENDERER_VERSION} {site!r}".encode()).hexdigest()
+
+
 def _rebuild(tx: Tx, topic: Topic, site: Site, titles: dict[str, str]) -> tuple[int, set[str]]:
     """All documents of a topic; returns how many changed, and the uids left out."""
     ids = topics.newest(tx, topic.id, site.window)
@@ -57,7 +63,7 @@ def _rebuild(tx: Tx, topic: Topic, site: Site, titles: dict[str, str]) -> tuple[
     oldest = window[-1].published if len(window) == site.window else None
     gone = topics.withdrawn(tx, topic.id, oldest, site.window)
     if not window and not gone:  # nothing public was ever in it: there is no document to speak of
-        topics.set_fresh(tx, topic.id, None)
+        topics.set_fresh(tx, topic.id, None, look(site))
         return 0, set()
     fragments, bad = _fragments(tx, window, site, titles)
     outcomes = [_store(tx, topic, site, format, window, fragments[format], gone) for format in Format]

@@ -129,8 +129,8 @@ def _release(tx: Tx, release: Release) -> Item:
 
 def _push(tx: Tx, release: Release) -> publish.Push:
     """What came from an upstream keeps that upstream's rule about being mailed."""
-    upstream = upstreams.find(tx, release.upstream) if release.upstream else None
-    if upstream is None:
+    upstream = next((known for known in upstreams.listing(tx) if known.slug == release.upstream), None)
+    if upstream is None:  # made here, or the upstream has been removed since
         return publish.PUSH
     return publish.Push(allowed=upstream.push, max_age=upstream.push_max_age)
 

@@ -1,12 +1,48 @@
-"""Composition root: the clock, the dice, the keys, the store — built once, handed down as values.
+"""Composition root: the clock, the dice, the keys, the store, the roads — built once, handed down.
 
-The only module that may ask the time of day or for randomness (ruff holds everyone else to it).
+The only module that may ask the time of day or for randomness (ruff holds everyone else to it), and
+the only one that turns settings into what flows take: values and callables. What the config file
+provisions is reconciled here at start and reload (DESIGN §5.12).
 """
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import os
 import secrets
-from datetime import UTC, datetime
+import socket
+import tempfile
+import threading
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+from syndicator import __version__, feeds
+from syndicator.delivery.lanes import Crew
+from syndicator.delivery.mail import Desk, Links, MailRoad
+from syndicator.delivery.road import Road
+from syndicator.delivery.webhook import WebhookRoad
+from syndicator.errors import Misconfigured
+from syndicator.model.audience import Partner
+from syndicator.model.delivery import Channel, Policy
+from syndicator.model.item import ALL, Rule, Topic
+from syndicator.model.site import Site
+from syndicator.model.upstream import Upstream
+from syndicator.render.mail import Sender
+from syndicator.settings import Settings, Tls, Transport
+from syndicator.signup import Tokens
+from syndicator.store import Store, Tx, audience, items, open_store, schedules, topics, upstreams
+from syndicator.wire.folder import Folder
+from syndicator.wire.http import Client, Limits, parse_guard
+from syndicator.wire.letters import Postman
+from syndicator.wire.smtp import Connection, Relay, Timeouts
+
+WEBHOOK_DEADLINE = timedelta(seconds=15)
+WEBHOOK_ANSWER = 1024  # bytes kept of what a partner says (security:S7)
+FEED_LIMITS = Limits(max_bytes=5_000_000, deadline=timedelta(seconds=30), redirects=5)
+USER_AGENT = f"Syndicator/{__version__}"
 
 
 def clock() -> datetime:
@@ -17,3 +53,257 @@ def clock() -> datetime:
 def mint_uid(host: str, now: datetime) -> str:
     """A new permanent uid: a `tag:` URI (RFC 4151) with 80 random bits; says nothing about the item."""
     return f"tag:{host},{now:%Y-%m-%d}:{secrets.token_hex(10)}"
+
+
+def mint_secret() -> str:
+    """A new webhook secret: 256 bits, as Standard Webhooks writes them."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def mint_name(role: str) -> str:
+    """A name no other process has: for leases and heartbeats."""
+    return f"{role}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Everything a door needs. Opens nothing until it is used; `close` gives back the database."""
+
+    settings: Settings
+
+    @cached_property
+    def site(self) -> Site:
+        """The newsroom as its readers see it."""
+        return self.settings.site()
+
+    @cached_property
+    def store(self) -> Store:
+        """The item store."""
+        return open_store(self.settings.store.url.reveal(), host_clock=clock)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """How deliveries are tried."""
+        return self.settings.policy()
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The signing key first, then former ones; SQLite without one keeps its own beside the database.
+
+        Raises Misconfigured on PostgreSQL without `site.secret_key`: many machines must share one.
+        """
+        given = tuple(key.reveal() for key in self.settings.signing_keys())
+        if given:
+            return given
+        if self.store.kind != "sqlite":
+            raise Misconfigured(
+                [
+                    "[site] .secret_key: is missing; with PostgreSQL every process needs the same one (openssl rand -hex 32)"
+                ]
+            )
+        return (_own_key(self.settings.store.url.reveal()),)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Mints and reads the tokens in mailed links."""
+        return Tokens(self.keys)
+
+    def mint_uid(self, now: datetime) -> str:
+        """A uid for something new of this newsroom."""
+        return mint_uid(self.site.host, now)
+
+    def mint_topic_uid(self, slug: str, now: datetime) -> str:
+        """The permanent id of a topic's feed; readable, for it is not secret."""
+        return f"tag:{self.site.host},{now:%Y-%m-%d}:topic:{slug}"
+
+    def road(self, lane: str, channel: Channel) -> Road:
+        """The way to a destination."""
+        if channel is Channel.WEBHOOK:
+            return WebhookRoad(lane.removeprefix("partner/"), self.site, self.partner_client, clock)
+        return MailRoad(self.desk, self.postman)
+
+    @cached_property
+    def desk(self) -> Desk:
+        """What every letter has in common."""
+        tokens, url = self.tokens, self.site.url
+        links = Links(
+            confirm=lambda row: url(f"/media-list/confirm/{tokens.confirm_token(row)}"),
+            unsubscribe=lambda row: url(f"/media-list/unsubscribe/{tokens.unsubscribe_token(row)}"),
+            preferences=lambda row: url(f"/media-list/preferences/{tokens.preferences_token(row)}"),
+        )
+        origin = self.settings.mail.from_
+        sender = Sender(
+            address=origin.address.typed,
+            name=origin.name or self.site.title,
+            reply_to=self.site.media_contact,
+        )
+        return Desk(site=self.site, sender=sender, key=self.keys[-1].encode(), links=links)
+
+    def postman(self) -> Postman:
+        """Who carries letters: a new connection to the relay, or the folder."""
+        mail = self.settings.mail
+        if mail.transport is Transport.FOLDER:
+            return Folder(mail.folder)
+        return Connection(self.relay)
+
+    @cached_property
+    def relay(self) -> Relay:
+        """The mail relay as the operator set it; the wait for the final dot stays under half the lease."""
+        mail = self.settings.mail
+        dot = min(Timeouts().dot, self.policy.lease.total_seconds() / 2)
+        return Relay(
+            host=mail.host,
+            port=mail.port,
+            tls=Tls(mail.tls).value,
+            username=mail.username or None,
+            password=mail.password.reveal() if mail.password else None,
+            helo=self.site.host,
+            timeouts=replace(Timeouts(), dot=dot),
+        )
+
+    def partner_client(self, partner: Partner) -> Client:
+        """The guarded client of one partner, done within half a lease (delivery-and-security §1.4 rule 4)."""
+        limits = Limits(
+            max_bytes=WEBHOOK_ANSWER, deadline=min(WEBHOOK_DEADLINE, self.policy.lease / 2), status_only=True
+        )
+        return Client(parse_guard(partner.allow_private), self._agent, limits)
+
+    def upstream_client(self, upstream: Upstream) -> Client:
+        """The guarded client of one upstream."""
+        return Client(parse_guard(upstream.allow_private), self._agent, FEED_LIMITS)
+
+    def crew(self, worker: str, stop: threading.Event) -> Crew:
+        """What the delivery lanes of one worker share."""
+        widths = {Channel.MAIL: self.settings.mail.connections}
+        return Crew(
+            store=self.store,
+            roads=self.road,
+            worker=worker,
+            policy=self.policy,
+            width=lambda channel: widths.get(channel, 1),
+            stop=stop,
+        )
+
+    def prepare(self) -> None:
+        """Make the database ready: an empty SQLite file gets its schema; the file's records are reconciled.
+
+        Raises SchemaBehind where an operator must run `syndicator db upgrade` first.
+        """
+        if self.store.revision() is None and self.store.kind == "sqlite":
+            self.store.upgrade()
+        self.store.check_schema()
+        reconcile(self)
+
+    def close(self) -> None:
+        """Give back the database."""
+        if "store" in self.__dict__:
+            self.store.close()
+
+    @property
+    def _agent(self) -> str:
+        return f"{USER_AGENT} (+{self.site.base_url})"
+
+
+def reconcile(runtime: Runtime) -> None:
+    """Make the store agree with what the config file provisions; what the file no longer names stays, as local.
+
+    Reads first: a start that changes nothing writes nothing.
+    """
+    with runtime.store.begin() as tx:
+        _reconcile_topics(tx, runtime)
+        topics.mark_outdated(tx, feeds.look(runtime.site))
+        _reconcile_spokespeople(tx, runtime)
+        _reconcile_partners(tx, runtime)
+        _reconcile_upstreams(tx, runtime)
+        _reconcile_schedules(tx, runtime)
+
+
+def _reconcile_topics(tx: Tx, runtime: Runtime) -> None:
+    known = {topic.slug: topic for topic in topics.listing(tx)}
+    everything = Topic(
+        slug=ALL,
+        title=f"All items of {runtime.site.title}",
+        uid=runtime.mint_topic_uid(ALL, tx.now),
+        created=tx.now,
+        rule=Rule(),
+    )
+    wanted = [everything]
+    wanted += [
+        topic.topic(runtime.mint_topic_uid(topic.slug, tx.now), tx.now) for topic in runtime.settings.topics
+    ]
+    for topic in sorted(
+        wanted, key=lambda topic: topic.rule is not None
+    ):  # plain ones first: rules name them
+        before = known.get(topic.slug)
+        if before is None:
+            added = topics.add(tx, topic)
+            if topic.rule:
+                topics.refill(tx, added)
+        elif (before.title, before.rule, before.file) != (topic.title, topic.rule, topic.file):
+            topics.edit(tx, replace(topic, uid=before.uid))
+            if before.rule != topic.rule:
+                topics.refill(tx, replace(topic, id=before.id))
+
+
+def _reconcile_spokespeople(tx: Tx, runtime: Runtime) -> None:
+    changed = [
+        person.spokesperson()
+        for person in runtime.settings.spokespeople
+        if items.spokesperson(tx, person.slug) != person.spokesperson()
+    ]
+    for person in changed:
+        items.save_spokesperson(tx, person)
+    if changed:  # whom to ask stands in feeds, too
+        topics.mark_all_stale(tx)
+
+
+def _reconcile_partners(tx: Tx, runtime: Runtime) -> None:
+    known = {partner.slug: partner for partner in audience.partners(tx)}
+    for wanted in runtime.settings.partners:
+        before = known.get(wanted.slug)
+        if before is None:
+            audience.add_partner(tx, wanted.partner(id=0, created=tx.now, minted=mint_secret()))
+            continue
+        after = wanted.partner(
+            id=before.id, created=before.created, minted=before.secret, paused=before.paused
+        )
+        if after != before:
+            audience.edit_partner(tx, after)
+
+
+def _reconcile_upstreams(tx: Tx, runtime: Runtime) -> None:
+    known = {upstream.slug: upstream for upstream in upstreams.listing(tx)}
+    for wanted in runtime.settings.upstreams:
+        before = known.get(wanted.slug)
+        if before is None:
+            upstreams.add(tx, wanted.upstream(id=0, created=tx.now))
+            continue
+        after = wanted.upstream(id=before.id, created=before.created, paused=before.paused)
+        if after != before:
+            upstreams.edit(tx, after)
+
+
+def _reconcile_schedules(tx: Tx, runtime: Runtime) -> None:
+    known = {schedule.name: schedule for schedule in schedules.listing(tx)}
+    for wanted in runtime.settings.schedules:
+        before = known.get(wanted.name)
+        if before is None:
+            schedules.add(tx, wanted.schedule(id=0, created=tx.now))
+            continue
+        after = wanted.schedule(id=before.id, created=before.created, paused=before.paused)
+        if after != before:
+            schedules.edit(tx, after)
+
+
+def _own_key(store_url: str) -> str:
+    """The key kept beside a SQLite database, made at first use, readable by its owner alone."""
+    path = Path(store_url.partition(":///")[2]).with_name("secret_key")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        handle, new = tempfile.mkstemp(dir=path.parent)  # mode 0600
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(32))
+        with contextlib.suppress(FileExistsError):  # another process was first: its key is the one
+            os.link(new, path)
+        Path(new).unlink()
+    return path.read_text().strip()

@@ -22,13 +22,22 @@ BATCH = 50  # rows that may be in doubt after a crash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """The addresses only one recipient gets: by subscription, and for preferences by contact."""
+
+    confirm: Callable[[int], str]
+    unsubscribe: Callable[[int], str]
+    preferences: Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What every letter of the house has in common; `link` makes a recipient's own address of a purpose."""
+    """What every letter of the house has in common; `key` makes Message-IDs that cannot be guessed."""
 
     site: Site
     sender: Sender
     key: bytes
-    link: Callable[[str, int], str]
+    links: Links
 
 
 class MailRoad:
@@ -86,16 +95,17 @@ class MailRoad:
         )
 
     def _slots(self, attempt: Try, answers: str | None) -> Slots:
-        link, subscription = self._desk.link, attempt.subscription_id or 0
+        links, subscription = self._desk.links, attempt.subscription_id or 0
+        contact = int(attempt.recipient.removeprefix("contact/"))
         confirming = attempt.item_id is None
         return Slots(
             to_address=attempt.address,
             to_name=attempt.name,
             message_id=self._message_id(attempt.subject, attempt.recipient),
             date=attempt.planned,
-            unsubscribe_url="" if confirming else link("unsubscribe", subscription),
-            preferences_url="" if confirming else link("preferences", subscription),
-            confirm_url=link("confirm", subscription) if confirming else "",
+            unsubscribe_url="" if confirming else links.unsubscribe(subscription),
+            preferences_url="" if confirming else links.preferences(contact),
+            confirm_url=links.confirm(subscription) if confirming else "",
             in_reply_to=self._message_id(answers, attempt.recipient) if answers else None,
         )
 

@@ -93,7 +93,7 @@ topics = Table(
     Column("file", Boolean, nullable=False),
     Column("created", Instant, nullable=False),
     Column("stale", Instant),  # when its documents may be built anew; NULL: they are fresh
-    Column("head", Text),  # fingerprint of what the feed's head was made from
+    Column("head", Text),  # the look of the site its documents were built for (`feeds.look`)
     Index(
         "ix_topics_stale",
         "stale",

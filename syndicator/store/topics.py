@@ -143,6 +143,13 @@ def mark_all_stale(tx: Tx) -> None:
     tx.connection.execute(update(schema.topics).values(stale=tx.now))
 
 
+def mark_outdated(tx: Tx, look: str) -> None:
+    """Make stale whatever was built for another look of the site (`feeds.look`)."""
+    old = t.head.is_not(None) & (t.head != look)
+    if tx.connection.execute(select(t.id).where(old).limit(1)).first():
+        tx.connection.execute(update(schema.topics).where(old).values(stale=tx.now))
+
+
 def take_stale(tx: Tx, limit: int) -> list[Topic]:
     """Up to `limit` topics whose documents are stale and may be built now; held by this transaction."""
     query = (
@@ -160,9 +167,9 @@ def next_stale(tx: Tx) -> datetime | None:
     return tx.connection.execute(select(func.min(t.stale)).where(t.stale.is_not(None))).scalar()
 
 
-def set_fresh(tx: Tx, topic_id: int, again: datetime | None) -> None:
-    """The documents are built; `again` is when they must be built once more, if at all (feeds:H5)."""
-    tx.connection.execute(update(schema.topics).where(t.id == topic_id).values(stale=again))
+def set_fresh(tx: Tx, topic_id: int, again: datetime | None, look: str) -> None:
+    """The documents are built for this look of the site; `again` is when they must be once more (feeds:H5)."""
+    tx.connection.execute(update(schema.topics).where(t.id == topic_id).values(stale=again, head=look))
 
 
 def newest(tx: Tx, topic_id: int, limit: int) -> list[int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, case, delete, func, or_, select, update
 
 from syndicator.errors import Conflict, Invalid, NotFound
 from syndicator.model.item import SLUG, Kind, Significance
@@ -66,6 +66,7 @@ def edit(tx: Tx, upstream: Upstream) -> Upstream:
     tx.connection.execute(update(schema.upstreams).where(u.id == before.id).values(**_values(upstream)))
     if before.url != upstream.url:
         forgotten = dict.fromkeys(("etag", "last_modified", "body_hash", "fault", "status"))
+        _overtake(tx, before.id)  # a poll of the old address must not settle here
         again = {"failures": 0, "next_check": tx.now}
         tx.connection.execute(update(schema.upstreams).where(u.id == before.id).values(**forgotten, **again))
     return named(tx, upstream.slug)
@@ -101,6 +102,7 @@ def pause(tx: Tx, slug: str, paused: bool) -> None:  # noqa: FBT001 - as pause_p
 def remove(tx: Tx, slug: str) -> None:
     """Forget an upstream and which identities it brought; its items and held releases stay. Raises NotFound."""
     row = _row(tx, slug)
+    _overtake(tx, row.id)  # waits for whoever files for it at this moment, and stops the rest
     tx.connection.execute(delete(schema.incoming).where(n.upstream_id == row.id))
     tx.connection.execute(delete(schema.upstreams).where(u.id == row.id))
 
@@ -112,15 +114,8 @@ def poll_now(tx: Tx, slug: str) -> None:
 
 def next_check(tx: Tx) -> datetime | None:
     """The next instant at which an upstream is due, or None; a leased one is due when its lease ends."""
-    due = func.coalesce(u.lease_until, u.next_check)
-    latest = func.max(due, u.next_check) if tx.on_sqlite else func.greatest(due, u.next_check)
-    query = select(latest.label("due")).where(~u.paused).order_by("due").limit(1)
-    found = tx.connection.execute(query).scalar()
-    return (
-        schema.Instant().process_result_value(found, tx.connection.dialect)
-        if isinstance(found, str)
-        else found
-    )
+    due = case((u.lease_until > u.next_check, u.lease_until), else_=u.next_check)
+    return tx.connection.execute(select(func.min(due)).where(~u.paused)).scalar()
 
 
 def claim_due(tx: Tx, limit: int, lease: timedelta) -> list[Claim]:
@@ -142,7 +137,7 @@ def fence(tx: Tx, upstream_id: int, lease_no: int) -> bool:
 
 
 def settle_success(
-    tx: Tx, slug: str, lease_no: int, validators: Validators, *, status: int = 200, fault: str | None = None
+    tx: Tx, held: Claim, validators: Validators, *, status: int = 200, fault: str | None = None
 ) -> bool:
     """Write down a good poll and what the server said; `fault` names entries left out. False if overtaken."""
     values = {
@@ -152,15 +147,15 @@ def settle_success(
         "succeeded": tx.now,
         "failures": 0,
         "fault": fault,
-        "next_check": tx.now + wait(slug, 0),
+        "next_check": tx.now + wait(held.upstream.slug, 0),
+        "status": status,
     }
-    return _settle(tx, slug, lease_no, {**values, "status": status})
+    return _settle(tx, held, values)
 
 
 def settle_failure(
     tx: Tx,
-    slug: str,
-    lease_no: int,
+    held: Claim,
     fault: str,
     *,
     status: int | None = None,
@@ -168,11 +163,16 @@ def settle_failure(
     gone: bool = False,
 ) -> bool:
     """Write down a failed poll and back off; `gone` (410) pauses. Items stay. False if overtaken (feeds:I6)."""
-    failures = _row(tx, slug).failures + 1
-    values = {"failures": failures, "fault": fault, "next_check": tx.now + wait(slug, failures, retry_after)}
-    if gone:
-        values["paused"] = True
-    return _settle(tx, slug, lease_no, {**values, "status": status})
+    before = tx.connection.execute(select(u.failures).where(*_mine(held))).scalar()
+    if before is None:
+        return False
+    values: dict[str, Any] = {
+        "failures": before + 1,
+        "fault": fault,
+        "next_check": tx.now + wait(held.upstream.slug, before + 1, retry_after),
+        "status": status,
+    }
+    return _settle(tx, held, {**values, "paused": True} if gone else values)
 
 
 def known(tx: Tx, upstream_id: int, identities: Collection[str]) -> dict[str, Known]:
@@ -240,10 +240,18 @@ def _claim(tx: Tx, wanted: ColumnElement[bool], limit: int, lease: timedelta) ->
     return [Claim(_upstream(row), _validators(row), row.lease_no) for row in rows]
 
 
-def _settle(tx: Tx, slug: str, lease_no: int, values: dict[str, Any]) -> bool:
-    mine = (u.slug == slug, u.lease_no == lease_no)
-    settled = update(schema.upstreams).where(*mine).values(lease_until=None, **values)
+def _mine(held: Claim) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return u.id == held.upstream.id, u.lease_no == held.lease_no
+
+
+def _settle(tx: Tx, held: Claim, values: dict[str, Any]) -> bool:
+    settled = update(schema.upstreams).where(*_mine(held)).values(lease_until=None, **values)
     return tx.connection.execute(settled).rowcount == 1
+
+
+def _overtake(tx: Tx, upstream_id: int) -> None:
+    taken = {"lease_no": u.lease_no + 1, "lease_until": None}
+    tx.connection.execute(update(schema.upstreams).where(u.id == upstream_id).values(**taken))
 
 
 def _values(upstream: Upstream) -> dict[str, Any]:
