@@ -11,6 +11,7 @@ import base64
 import hmac
 import re
 import textwrap
+from binascii import b2a_base64
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.errors import MessageError
@@ -28,6 +29,7 @@ ENCODED_WORD = 75  # octets of one encoded word (RFC 2047 §2)
 LONGEST_URI = 900  # octets: a raw URI cannot be folded and a line ends at 998 (RFC 5322 §2.1.1)
 FOLD = "\r\n "
 
+_BREAKING = re.compile(f"{UNLINEAR.pattern}|{ILLEGAL.pattern}")
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/^_`{|}~-]+)*")
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _ADDRESS = re.compile(rf"{_DOT_ATOM.pattern}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
@@ -43,8 +45,8 @@ def vetted(text: str, field: str) -> str:
     Looks at the text and at what an RFC 2047 decoder makes of it (MC20): a line break, NUL, control
     or bidi override may hide in an encoded word.
     """
-    for reading in (text, _decoded(text, field)):
-        if UNLINEAR.search(reading) or ILLEGAL.search(reading):
+    for reading in (text, _decoded(text, field)) if "=?" in text else (text,):
+        if _BREAKING.search(reading):
             raise Invalid(f"{field} holds a line break, control or bidi override: {text!r}; remove it")
     return " ".join(text.split())
 
@@ -80,12 +82,17 @@ def list_id_field(title: str, label: str, domain: str) -> str:
 
 def encoded_words(text: str, column: int) -> str:
     """`text` as folded encoded words, whole characters in each, the first one starting at `column`."""
+    whole, room = _b_word(text), ENCODED_LINE - column
+    if len(whole) <= min(room, ENCODED_WORD):
+        return whole
     pack = min(_q_word, _b_word, key=lambda pack: len(pack(text)))
-    return FOLD.join(_words(text, pack, ENCODED_LINE - column))
+    return FOLD.join(_words(text, pack, room))
 
 
 def addr_spec(text: str, field: str) -> str:
     """The address as it may stand in a header: ASCII, its domain in A-labels (MC18, MC19)."""
+    if _ADDRESS.fullmatch(text):
+        return text
     spec = vetted(text, field)
     if not _ADDRESS.fullmatch(spec):
         spec = model_address(spec).typed
@@ -150,8 +157,8 @@ def message_id(key: bytes, domain: str, subject: str, recipient: str) -> str:
 
 
 def _decoded(text: str, field: str) -> str:
-    if "=?" not in text or UNLINEAR.search(text):
-        return text
+    if UNLINEAR.search(text):
+        return text  # decode_header would read only the first line
     try:
         return str(make_header(decode_header(text)))
     except (MessageError, LookupError, ValueError) as fault:
@@ -187,4 +194,4 @@ def _q_char(char: str) -> str:
 
 
 def _b_word(text: str) -> str:
-    return f"=?utf-8?b?{base64.b64encode(text.encode()).decode()}?="
+    return f"=?utf-8?b?{b2a_base64(text.encode(), newline=False).decode()}?="

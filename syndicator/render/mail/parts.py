@@ -12,11 +12,8 @@ from datetime import datetime
 from html import escape
 from zoneinfo import ZoneInfo
 
-from inscriptis.css_profiles import CSS_PROFILES
 from inscriptis.html_engine import Inscriptis
-from inscriptis.html_properties import Display
 from inscriptis.model.config import ParserConfig
-from inscriptis.model.html_element import HtmlElement as Element
 from lxml import html as lxml_html
 from lxml.html import HtmlElement
 
@@ -27,11 +24,6 @@ WIDEST = 576  # CSS pixels: the layout's 640 less its margins (MC21)
 
 _MONTHS = "January February March April May June July August September October November December".split()
 _RIGHT_TO_LEFT = frozenset("ar arc ckb dv fa he ku-arab ps sd syr ug ur yi".split())
-
-# A blank line around tables, which inscriptis glues to the list or paragraph before.
-_AIRY = CSS_PROFILES["strict"] | {
-    "table": Element(tag="table", display=Display.block, margin_before=1, margin_after=1)
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +102,17 @@ def _fit_for_mail(node: HtmlElement) -> HtmlElement:
 
 def _footnoted(source: str) -> tuple[str, tuple[str, ...]]:
     tree = lxml_html.document_fromstring(f"<html><body>{source}</body></html>")
+    for table in [*tree.iter("table")]:  # inscriptis glues a table to what stands before and after
+        paragraph = tree.makeelement("p")
+        table.addprevious(paragraph)
+        paragraph.append(table)
+        paragraph.tail, table.tail = table.tail, None
     links: dict[str, int] = {}
     for anchor in tree.iter("a"):
         address, shown = anchor.get("href", ""), "".join(map(str, anchor.itertext())).strip()
         if address and address not in (shown, f"mailto:{shown}"):
             number = links.setdefault(address.removeprefix("mailto:"), len(links) + 1)
             anchor.tail = f" [{number}]{anchor.tail or ''}"
-    text: str = Inscriptis(tree, ParserConfig(css=_AIRY, display_images=True)).get_text()
+    text: str = Inscriptis(tree, ParserConfig(display_images=True)).get_text()
     lines = (line.rstrip() for line in strip_illegal(text).strip("\n").split("\n"))
     return re.sub("\n{3,}", "\n\n", "\n".join(lines)), tuple(links)

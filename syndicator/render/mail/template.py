@@ -17,7 +17,15 @@ from html import escape
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
-from syndicator.render.mail.headers import addr_spec, date_value, mailbox_field, msg_id, uri, vetted
+from syndicator.render.mail.headers import (
+    LONGEST_URI,
+    addr_spec,
+    date_value,
+    mailbox_field,
+    msg_id,
+    uri,
+    vetted,
+)
 
 # RFC 2045 §6.7 allows 76 with the soft break's "="; two are kept back for a "From " (below).
 QP_LINE = 73
@@ -128,12 +136,17 @@ def quoted(text: str) -> bytes:
     return b"\r\n".join(_quoted_line(line) for line in text.encode().split(b"\r\n"))
 
 
-_UNSAFE = re.compile(rb"[^\t !-<>-~]|[\t ]$")
+_QP = [
+    bytes([byte]) if byte == 9 or (32 <= byte <= 126 and byte != 61) else b"=%02X" % byte
+    for byte in range(256)
+]
 _CHUNK = re.compile(rb".{1,%d}(?<!=)(?<!=.)" % QP_LINE)  # never inside an =XX
 
 
 def _quoted_line(line: bytes) -> bytes:
-    whole = _UNSAFE.sub(lambda found: b"=%02X" % found[0][0], line)
+    whole = b"".join(map(_QP.__getitem__, line))
+    if whole.endswith((b" ", b"\t")):  # RFC 2045 §6.7 (3): white space at the end would be lost
+        whole = whole[:-1] + b"=%02X" % whole[-1]
     chunks = _CHUNK.findall(whole) if len(whole) > QP_LINE else [whole]
     # A mailbox file would turn "From " into ">From " and break a signature (RFC 2049 §3).
     return b"=\r\n".join(b"=46" + chunk[1:] if chunk.startswith(b"From ") else chunk for chunk in chunks)
@@ -148,7 +161,7 @@ _PLAIN_TO = re.compile(
     r"(?!From )(?:[A-Za-z]+(?:[ '-][A-Za-z]+)* <|<)"
     r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*>"
 )
-_PLAIN_URL = re.compile(rf"https?://[A-Za-z0-9._~/:?%+-]{{1,{QP_LINE - len('https://')}}}")
+_PLAIN_URL = re.compile(rf"https?://[A-Za-z0-9._~/:?%+-]{{1,{LONGEST_URI - len('https://')}}}")
 
 
 def _to(slots: Slots) -> tuple[bytes, ...]:
@@ -191,11 +204,16 @@ def _link(slot: str) -> Encoder:
         value: str = value_of(slots)
         if _PLAIN_URL.fullmatch(value):
             plain = value.encode()
-            return plain, plain, plain
+            soft = plain if len(plain) <= QP_LINE else _cut(plain)
+            return plain, soft, soft
         address = uri(value, slot)
         return address.encode(), quoted(address), quoted(escape(address))
 
     return encode
+
+
+def _cut(plain: bytes) -> bytes:
+    return b"=\r\n".join([plain[start : start + QP_LINE] for start in range(0, len(plain), QP_LINE)])
 
 
 _EVERYWHERE = ("header", "text", "html")
