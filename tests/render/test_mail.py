@@ -29,15 +29,8 @@ from syndicator.render.mail.template import quoted
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SITE = Site(title="Gesellschaft für Chemie", base_url="https://news.example", zone="Europe/Berlin")
-SENDER = Sender(
-    address="press@example.org",
-    name="Gesellschaft für Chemie",
-    reply_to="desk@example.org",
-    postal="Ring 1, Bonn",
-)
-PERSON = Spokesperson(
-    slug="ada", name="Ada Okafor", role="President", phone="+49 228 1", mail="ada@example.org"
-)
+SENDER = Sender(address="press@example.org", name="Presse für alle", reply_to="desk@example.org", postal="Ring 1, Bonn")  # fmt: skip
+PERSON = Spokesperson(slug="ada", name="Ada Okafor", phone="+49 228 1", mail="ada@example.org")
 BODY = """The draft would cut [basic research](https://example.org/budget?year=2026&v=2) by 40 %.
 
 .
@@ -56,22 +49,11 @@ SLOTS = Slots(
     confirm_url="https://news.example/media-list/confirm/abc",
 )
 ONCE = "from to subject date message-id mime-version list-id list-unsubscribe list-unsubscribe-post content-type".split()
-HOSTILE = [
-    "a\r\nBcc: x@evil.example",
-    "=?utf-8?q?hi=0d=0aBcc:_q@z?=",
-    "=?utf-8?b?aGkNCkJjYzogcUB6?=",
-    "a\0b",
-    "a\u2028b",
-    "a\u202eb",
-    "a\x85b",
-    "=?utf-8?q?=E2=80=AEabc?=",
-    "a\ud800b",
-]
+BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+HOSTILE = ["a\r\nBcc: x@e.example", "a\0b", "a\x85b", "a\u2028b", "a\u202eb", "a\ud800b"]
+HOSTILE += [f"=?utf-8?{word}?=" for word in ("q?hi=0d=0aBcc:_q@z", "b?aGkNCkJjYzogcUB6", "q?=E2=80=AEabc")]
 NAMES = st.text(
-    st.characters(
-        exclude_categories=["Cc", "Cs", "Zl", "Zp"],
-        exclude_characters="\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufffe\uffff",
-    ),
+    st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters=f"{BIDI}\ufffe\uffff"),
     max_size=200,
 )
 
@@ -101,16 +83,7 @@ def composed(
 ) -> Template:
     """A template of one revision of one item."""
     words = words or content()
-    item = Item(
-        id=1,
-        uid="tag:example.org,2026:1",
-        slug="warning",
-        state=state,
-        revision=1,
-        published=NOW,
-        updated=NOW,
-        content=words,
-    )
+    item = Item(id=1, uid="tag:x,2026:1", slug="warning", state=state, revision=1, content=words, published=NOW, updated=NOW)  # fmt: skip
     revision = Revision(number=1, significance=significance, content=words, created=NOW, note=note)
     return compose_revision(
         item, revision, site=site, sender=sender, topics=["Policy"], spokesperson=person, role=role
@@ -312,10 +285,8 @@ def test_unsubscribe_stands_raw_on_one_line(length: int) -> None:
     """mail:MC10 One https URI, never folded, never encoded; MC11: the other list fields in brackets."""
     url = "https://news.example/u?t=a&b=".ljust(length, "x")
     raw = usual().merge(replace(SLOTS, unsubscribe_url=url))
-    assert (
-        f"\r\nList-Unsubscribe: <{url}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode()
-        in raw
-    )
+    assert f"\r\nList-Unsubscribe: <{url}>\r\nList-Unsubscribe-Post: ".encode() in raw
+    assert b": List-Unsubscribe=One-Click\r\n" in raw
     assert b"\r\nList-Help: <https://news.example/media-list>\r\n" in raw
     _, text, page = parsed(raw)
     assert f"Unsubscribe: {url}\n" in text
