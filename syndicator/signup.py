@@ -1,0 +1,138 @@
+"""Confirming, leaving, and looking at what one subscribes to: what the links in our mail do.
+
+A link carries a token: a row's key and a MAC over (purpose, row, generation). Nothing is stored
+for it, nothing about a person stands in it, and a token for one purpose is worthless for another.
+Unsubscribe tokens never expire and survive a change of key. Whether a subscription is live is the
+store's to say; sign-up itself (the form, its limits) comes on top of this.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from syndicator.errors import Invalid, NotFound
+from syndicator.model.audience import Contact, Subscription, SubscriptionState
+from syndicator.store import Tx, audience, deliveries
+
+CONFIRM_WITHIN = timedelta(hours=72)  # mail:LM2 asks for 48 to 72 hours
+CONSENT = "confirmed by the link in the mail"
+LEFT = "unsubscribed"
+# 144 bits of HMAC-SHA256: more than LM2 asks for, and base64 has no spare bits to play with.
+MAC_BYTES = 18
+
+
+class Purpose(StrEnum):
+    """What a token is good for; part of what is signed, never of the token."""
+
+    CONFIRM = "confirm"
+    UNSUBSCRIBE = "unsubscribe"
+    PREFERENCES = "preferences"
+
+
+class Confirmation(StrEnum):
+    """What became of a confirmation; unknown, forged and late links look the same from outside."""
+
+    CONFIRMED = "confirmed"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """A person and what they are subscribed to now."""
+
+    contact: Contact
+    subscriptions: tuple[Subscription, ...]
+
+
+class Tokens:
+    """Mints and reads tokens. The first key signs; former keys after it only verify."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        if not keys or not all(keys):
+            raise Invalid("links in mail need a signing key: set site.secret_key")
+        self._keys = tuple(key.encode() for key in keys)
+
+    def __repr__(self) -> str:
+        return f"Tokens({len(self._keys)} keys)"  # never the keys: a repr ends up in logs
+
+    def confirm_token(self, subscription_id: int) -> str:
+        """For `/media-list/confirm/{token}`."""
+        return self._mint(self._keys[0], Purpose.CONFIRM, subscription_id, 0)
+
+    def unsubscribe_token(self, subscription_id: int) -> str:
+        """For `/media-list/unsubscribe/{token}`; good for ever."""
+        return self._mint(self._keys[0], Purpose.UNSUBSCRIBE, subscription_id, 0)
+
+    def preferences_token(self, contact_id: int, generation: int = 0) -> str:
+        """For `/media-list/preferences/{token}`; another generation makes earlier ones worthless."""
+        return self._mint(self._keys[0], Purpose.PREFERENCES, contact_id, generation)
+
+    def read(self, purpose: Purpose, token: str, generation: int = 0) -> int | None:
+        """The row a token speaks of, or None if we did not sign it for this purpose."""
+        number = token.partition(".")[0]
+        if not (number.isascii() and number.isdigit() and len(number) <= 18):  # a key is below 2**63
+            return None
+        row = int(number)
+        given = token.encode("utf-8", "surrogatepass")
+        # Whole tokens are compared: base64 that decodes to the same bytes is not the same token.
+        known = [self._mint(key, purpose, row, generation).encode() for key in self._keys]
+        return row if any(hmac.compare_digest(given, one) for one in known) else None
+
+    @staticmethod
+    def _mint(key: bytes, purpose: Purpose, row: int, generation: int) -> str:
+        # The parts cannot run into each other: a purpose is a word of ours, the rest are figures.
+        signed = f"syndicator/{purpose}/{row}/{generation}".encode()
+        mac = hmac.new(key, signed, hashlib.sha256).digest()[:MAC_BYTES]
+        return f"{row}.{base64.urlsafe_b64encode(mac).decode()}"
+
+
+def confirm(tx: Tx, tokens: Tokens, token: str) -> Confirmation:
+    """Make the subscription of this token active; the same link again says the same again (LM2)."""
+    subscription = _subscription(tx, tokens.read(Purpose.CONFIRM, token))
+    if subscription is None:
+        return Confirmation.OVER
+    if subscription.state is SubscriptionState.PENDING and tx.now - subscription.created <= CONFIRM_WITHIN:
+        audience.confirm(tx, subscription.id, CONSENT)
+        subscription = audience.subscription(tx, subscription.id)  # a second click may have been faster
+    live = subscription.state is SubscriptionState.ACTIVE
+    return Confirmation.CONFIRMED if live else Confirmation.OVER
+
+
+def unsubscribe(tx: Tx, tokens: Tokens, token: str) -> bool:
+    """End the subscription of this token and stop what is not yet on the wire (LM7); twice is harmless.
+
+    False if nothing was ended. Whoever answers a person must not let the two look different.
+    """
+    subscription = _subscription(tx, tokens.read(Purpose.UNSUBSCRIBE, token))
+    if subscription is None or not audience.end(tx, subscription.id, LEFT):
+        return False
+    deliveries.cancel_for_subscription(tx, subscription.id, LEFT)
+    return True
+
+
+def preferences(tx: Tx, tokens: Tokens, token: str) -> Preferences | None:
+    """Whom this token belongs to and their live subscriptions, or None."""
+    contact_id = tokens.read(Purpose.PREFERENCES, token)
+    if contact_id is None:
+        return None
+    known = audience.subscriptions(tx, contact_id)
+    if not known:  # signed by us, but the database is another one
+        return None
+    live = tuple(one for one in known if one.state is not SubscriptionState.ENDED)
+    contact = audience.contact_by_id(tx, contact_id)
+    return Preferences(contact=contact, subscriptions=live)
+
+
+def _subscription(tx: Tx, subscription_id: int | None) -> Subscription | None:
+    if subscription_id is None:
+        return None
+    try:
+        return audience.subscription(tx, subscription_id)
+    except NotFound:
+        return None  # signed by us, but the database is another one: a restored or emptied store

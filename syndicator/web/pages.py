@@ -1,0 +1,193 @@
+"""How a page is made: templates, dates in the newsroom's zone, safe links, headers.
+
+Everything from an item is escaped by Jinja; `article` is the one helper that hands HTML through,
+after cleaning it once more (security:H1, H3). Pages carry no script, set no cookie and load nothing
+from anywhere else (security:H4, operations:PW14).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
+
+import nh3
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from syndicator.model.audience import Cadence
+from syndicator.model.item import Kind
+from syndicator.model.markup import ATTRIBUTES, SCHEMES, TAGS, clean, web_address
+from syndicator.model.site import FORMAT_TITLES, MEDIA_TYPES, Format, Site
+from syndicator.web.feeds import tag_matches
+
+HERE = Path(__file__).parent
+STYLE = (HERE / "static" / "style.css").read_bytes()
+FAVICON = (HERE / "static" / "favicon.svg").read_bytes()
+MAX_AGE = 60  # seconds; constant, so that no lifetime tells of a lift to come
+PUBLIC = {"cache-control": f"public, max-age={MAX_AGE}, stale-while-revalidate=60"}
+# A token in the address must not travel on, nor be kept, nor be found (mail:LM9, feeds:H16).
+TOKEN = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex, nofollow"}
+# On every page; a page may have its own word on one of them.
+SECURITY: dict[str, str] = {
+    "content-security-policy": (
+        "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none'; "
+        "frame-ancestors 'none'; form-action 'self'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "strict-origin-when-cross-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+KINDS = {
+    Kind.NEWS: "News",
+    Kind.STATEMENT: "Statement",
+    Kind.PRESS_RELEASE: "Press release",
+    Kind.ADVISORY: "Advisory",
+}
+CADENCES = {
+    Cadence.IMMEDIATE: "At once",
+    Cadence.DAILY: "Once a day",
+    Cadence.WORKDAYS: "On workdays",
+    Cadence.WEEKLY: "Once a week",
+    Cadence.MONTHLY: "Once a month",
+}
+# Not strftime: feedgen switches the process's locale while it renders (DESIGN §5.4).
+MONTHS = "January February March April May June July August September October November December".split()
+_HEADING = re.compile(r"(</?)h1(?=[ >])")
+
+
+class Pages:
+    """Renders the templates for one site."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._zone = ZoneInfo(site.zone)
+        self._prefix = urlsplit(site.base_url).path
+        self._templates = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        style = f"/static/style.css?v={hashlib.sha256(STYLE).hexdigest()[:12]}"
+        self._templates.globals.update(
+            site=site, path=self.path, style=self.path(style), formats=list(Format), stand=self.stand
+        )
+        self._templates.globals.update(
+            types=MEDIA_TYPES, format_titles=FORMAT_TITLES, kinds=KINDS, cadences=CADENCES
+        )
+        self._templates.filters.update(
+            article=self.article, instant=self.instant, day=self.day, mailto=mailto, tel=tel, web=web_address
+        )
+        self._templates.filters.update(size=size, host=host, bare_type=bare_type)
+
+    def page(
+        self,
+        request: Request,
+        template: str,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] = PUBLIC,
+        **values: Any,
+    ) -> Response:
+        """A page; 304 to a client that has these very bytes."""
+        body = self._templates.get_template(template).render(**values).encode("utf-8", "replace")
+        if status != 200 or headers is TOKEN:
+            return Response(body, status, headers, media_type="text/html")
+        return unless_known(request, body, headers, "text/html; charset=utf-8")
+
+    def path(self, path: str) -> str:
+        """A path on this site as a link within it: relative to the host one has come by."""
+        return self._prefix + path
+
+    def instant(self, moment: datetime) -> Markup:
+        """Day and time in the site's zone for people, UTC for machines."""
+        local = moment.astimezone(self._zone)
+        return _time(moment, f"{_day(local)}, {local:%H:%M} {local.tzname()}")
+
+    def day(self, moment: datetime) -> Markup:
+        """The day in the site's zone."""
+        return _time(moment, _day(moment.astimezone(self._zone)))
+
+    def stand(self, topic: str, title: str) -> str:
+        """What a feed is called in a reader's list; distinct for each topic (P28)."""
+        return self.site.title if topic == "all" else f"{self.site.title}: {title}"
+
+    def article(self, body: str) -> Markup:
+        """An item's HTML, fit to stand in a page: the one place where HTML is handed through (H3).
+
+        It was cleaned when it came in; the allow-list is applied again, whatever the store holds.
+        Pictures from other hosts keep their description only, since a page loads nothing from there.
+        A page has one h1, and it is ours.
+        """
+        own = tuple(f"{base}/" for base in {self.site.base_url, self._prefix} if base) or ("/",)
+
+        def keep(tag: str, attribute: str, value: str) -> str | None:
+            return None if (tag, attribute) == ("img", "src") and not value.startswith(own) else value
+
+        safe = nh3.clean(
+            clean(body, self.site.base_url + "/"),
+            tags=set(TAGS),
+            attributes=ATTRIBUTES,
+            attribute_filter=keep,
+            url_schemes=SCHEMES,
+            link_rel=None,
+        )
+        return Markup(_HEADING.sub(r"\1h2", safe))  # noqa: S704 - cleaned two lines above
+
+
+def unless_known(request: Request, body: bytes, headers: Mapping[str, str], kind: str) -> Response:
+    """The body with its tag, or 304 where If-None-Match names it."""
+    opaque = hashlib.sha256(body).hexdigest()[:32]
+    tagged = {**headers, "etag": f'"{opaque}"'}
+    tags = ",".join(request.headers.getlist("if-none-match")).encode("latin-1")
+    if tags and tag_matches(opaque.encode(), tags):
+        return Response(status_code=304, headers=tagged)
+    return Response(body, 200, {**tagged, "content-type": kind})
+
+
+def mailto(address: str) -> str | None:
+    """A link to write to, if this is an address."""
+    bare = address.strip()
+    return f"mailto:{quote(bare, safe='@+')}" if re.fullmatch(r"[^\s<>@]+@[^\s<>@]+", bare) else None
+
+
+def tel(number: str) -> str | None:
+    """A link to call (RFC 3966), if this is a number."""
+    figures = re.sub(r"\(0\)|[^\d+]", "", number)
+    return f"tel:{figures}" if re.fullmatch(r"\+?\d{3,}", figures) else None
+
+
+def size(length: int) -> str:
+    """A length in bytes as people read it."""
+    if length < 1000:
+        return f"{length} bytes"
+    return f"{length / 1000:.0f} kB" if length < 999_500 else f"{length / 1_000_000:.1f} MB"
+
+
+def host(url: str) -> str:
+    """Where a link leads."""
+    return urlsplit(url).hostname or url
+
+
+def bare_type(kind: str) -> str:
+    """A media type without its parameters, as autodiscovery wants it (P28)."""
+    return kind.partition(";")[0]
+
+
+def _day(local: datetime) -> str:
+    return f"{local.day} {MONTHS[local.month - 1]} {local.year}"
+
+
+def _time(moment: datetime, words: str) -> Markup:
+    utc = moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Markup('<time datetime="{}">{}</time>').format(utc, words)
