@@ -51,6 +51,11 @@ def rebuild_stale(store: Store, site: Site) -> Rebuilt:
             return Rebuilt(topics=built, changed=changed, left_out=tuple(sorted(left_out)))
 
 
+def next_stale(tx: Tx) -> datetime | None:
+    """When the next stale topic may be built, or None."""
+    return topics.next_stale(tx)
+
+
 def look(site: Site) -> str:
     """What every document depends on besides its items; another look makes all of them stale."""
     return hashlib.sha256(f"{entries.RENDERER_VERSION} {site!r}".encode()).hexdigest()
@@ -67,9 +72,8 @@ def _rebuild(tx: Tx, topic: Topic, site: Site, titles: dict[str, str]) -> tuple[
         return 0, set()
     fragments, bad = _fragments(tx, window, site, titles)
     outcomes = [_store(tx, topic, site, format, window, fragments[format], gone) for format in Format]
-    topics.set_fresh(
-        tx, topic.id, max((again for again in outcomes if isinstance(again, datetime)), default=None)
-    )
+    again = max((outcome for outcome in outcomes if isinstance(outcome, datetime)), default=None)
+    topics.set_fresh(tx, topic.id, again, look(site))
     return sum(outcome is True for outcome in outcomes), bad
 
 

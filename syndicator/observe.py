@@ -35,8 +35,8 @@ def configure_logging(stream: TextIO | None = None, *, level: str = "info", json
 
 
 def logger(room: str) -> Log:
-    """The logger of one room; its name is part of every line."""
-    return structlog.get_logger().bind(room=room)
+    """The logger of one room; its name is part of every line. It follows `configure_logging`, also later."""
+    return structlog.get_logger(room=room)
 
 
 def masked(address: str) -> str:

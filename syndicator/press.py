@@ -111,6 +111,11 @@ def release_due(store: Store) -> Released:
         log.info("released", uid=item.uid, slug=item.slug, late_seconds=round(late, 3))
 
 
+def next_release(tx: Tx) -> datetime | None:
+    """When the next release goes out by itself, or None."""
+    return releases.next_at(tx)
+
+
 def _release(tx: Tx, release: Release) -> Item:
     """The one door from release to item. An incoming item keeps its own date, if it has gone by."""
     out = moved(release, ReleaseState.RELEASED)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from itertools import takewhile
 from typing import assert_never
 
 from cronsim import CronSim, CronSimError
@@ -32,6 +33,7 @@ SHORTHANDS = {
     "@annually": "0 0 1 1 *",
 }
 FAR = timedelta(days=5 * 366)
+CATCH_UP = timedelta(minutes=1)
 # Intervals count from here, so every worker computes the same slots without asking another.
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -110,18 +112,18 @@ def next_slots(when: When, zone: str, after: datetime) -> Iterator[datetime]:
             assert_never(when)
 
 
-def latest_slot(when: When, zone: str, now: datetime, since: datetime) -> datetime | None:
-    """The newest slot in (since, now]: what a worker that slept through several still owes, as one run."""
-    match when:
-        case Every(span):
-            slot = EPOCH + (now - EPOCH) // span * span
-            return slot if slot > since else None
-        case At(instant):
-            return instant if since < instant <= now else None
-        case Cron():
-            return _latest_cron_slot(when, zone, now, since)
-        case _:
-            assert_never(when)
+def owed_slots(when: When, zone: str, now: datetime, since: datetime) -> list[datetime]:
+    """The slots in (since, now] that still want a run, oldest first.
+
+    All of the last minute: a worker that was merely busy misses none. Of an older gap only the
+    newest: after three days of rest one run covers the gap, never three (operations:SC8).
+    """
+    start = max(since, now - CATCH_UP)
+    recent = list(takewhile(lambda slot: slot <= now, next_slots(when, zone, start)))
+    if recent or start == since:
+        return recent
+    latest = _latest_slot(when, zone, now, since)
+    return [latest] if latest else []
 
 
 def when_from(cron: str | None, every: str | None, at: str | None, zone: str) -> When:
@@ -237,14 +239,15 @@ def _interval_slots(span: timedelta, after: datetime) -> Iterator[datetime]:
         yield slot
 
 
-def _latest_cron_slot(when: Cron, zone: str, now: datetime, since: datetime) -> datetime | None:
+def _latest_slot(when: When, zone: str, now: datetime, since: datetime) -> datetime | None:
+    if isinstance(when, Every):
+        slot = EPOCH + (now - EPOCH) // when.span * when.span
+        return slot if slot > since else None
     # Look back ever further, so that a worker that slept a year does not walk every minute of it.
     for back in (timedelta(hours=2), timedelta(days=2), timedelta(days=62), FAR):
         start = max(since, now - back)
         latest = None
-        for slot in _cron_slots(when.line, zone, start):
-            if slot > now:
-                break
+        for slot in takewhile(lambda slot: slot <= now, next_slots(when, zone, start)):
             latest = slot
         if latest or start == since:
             return latest

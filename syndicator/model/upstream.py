@@ -167,7 +167,7 @@ def wait(slug: str, failures: int, retry_after: timedelta | None = None) -> time
     True
     """
     spread = 1 + zlib.crc32(f"{slug}/{failures}".encode()) % 1000 / 10_000  # 1.0 … 1.1
-    backoff = INTERVAL * 2 ** min(failures, 10) * spread
+    backoff: timedelta = INTERVAL * spread * (1 << min(failures, 10))
     return min(max(backoff, retry_after or timedelta()), CEILING)
 
 

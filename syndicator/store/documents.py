@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select, text
+from sqlalchemy import Row, delete, exists, func, select, text, update
 
 from syndicator.model.site import Format
 from syndicator.store import schema
@@ -109,6 +109,13 @@ def bodies(tx: Tx, topic: str, format: Format) -> Bodies | None:
 def data_version(tx: Tx) -> int:
     """A number that changes when another connection has committed (SQLite only)."""
     return int(tx.connection.execute(text("PRAGMA data_version")).scalar_one())
+
+
+def mark_missing(tx: Tx) -> int:
+    """Make stale every topic that has a live item and no document; returns how many. None, if all is well."""
+    live = exists().where(m.topic_id == t.id, m.gone.is_(None))
+    missing = live & ~exists().where(d.topic_id == t.id) & t.stale.is_(None)
+    return tx.connection.execute(update(schema.topics).where(missing).values(stale=tx.now)).rowcount
 
 
 def prune_fragments(tx: Tx, window: int) -> int:

@@ -23,17 +23,19 @@ from syndicator.model.schedule import (
     When,
     duration,
     duration_text,
-    latest_slot,
+    owed_slots,
 )
 from syndicator.store import schema
 from syndicator.store.engine import Tx, insert_or_skip, insert_or_update
 
+# A run a person asked for has the moment as its slot, and moves no other.
+MANUAL = "manual"
 s, r, w = schema.schedules.c, schema.runs.c, schema.workers.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One firing at one slot. `trigger` is `slot`, `catch-up` or `manual`."""
+    """One firing at one slot. `trigger` is `slot` or `manual`."""
 
     id: int
     schedule: str
@@ -88,17 +90,24 @@ def remove(tx: Tx, name: str) -> None:
     tx.connection.execute(delete(schema.schedules).where(s.id == schedule.id))
 
 
-def due(tx: Tx) -> list[tuple[Schedule, datetime]]:
-    """Schedules that owe a run now, each with the newest slot it owes: after a pause, one run, never seven."""
-    last = select(r.schedule_id, func.max(r.slot).label("slot")).group_by(r.schedule_id).subquery()
-    query = select(schema.schedules, last.c.slot).outerjoin(last, last.c.schedule_id == s.id)
+def due(tx: Tx, name: str | None = None) -> list[tuple[Schedule, list[datetime]]]:
+    """Schedules that owe runs now, each with its slots, oldest first; of one schedule if named."""
+    last = (
+        select(r.schedule_id, func.max(r.slot).label("slot"))
+        .where(r.trigger != MANUAL)
+        .group_by(r.schedule_id)
+    )
+    done = last.subquery()
+    query = select(schema.schedules, done.c.slot).outerjoin(done, done.c.schedule_id == s.id)
+    if name:
+        query = query.where(s.name == name)
     owed = []
     for row in tx.connection.execute(query.where(s.paused.is_(False)).order_by(s.name)):
         schedule = _schedule(row)
         done_to = max(row.since, row.slot) if row.slot else row.since
-        slot = latest_slot(schedule.when, schedule.zone, tx.now, done_to)
-        if slot:
-            owed.append((schedule, slot))
+        slots = owed_slots(schedule.when, schedule.zone, tx.now, done_to)
+        if slots:
+            owed.append((schedule, slots))
     return owed
 
 

@@ -153,6 +153,21 @@ def settle_success(
     return _settle(tx, held, values)
 
 
+def settle_unchanged(tx: Tx, held: Claim, validators: Validators, *, status: int = 304) -> bool:
+    """Write down that nothing is new; what the last reading left out stays to be seen. False if overtaken."""
+    values = {
+        "etag": validators.etag,
+        "last_modified": validators.last_modified,
+        "body_hash": validators.body_hash,
+        "succeeded": tx.now,
+        "failures": 0,
+        "fault": case((u.failures == 0, u.fault), else_=None),
+        "next_check": tx.now + wait(held.upstream.slug, 0),
+        "status": status,
+    }
+    return _settle(tx, held, values)
+
+
 def settle_failure(
     tx: Tx,
     held: Claim,

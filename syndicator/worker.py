@@ -1,0 +1,320 @@
+"""The worker: loops that always turn, schedules that ring, and an orderly end (walk C).
+
+Loops (release, feeds, deliver, poll) run in every worker, each in its own thread; they sleep until
+the next due instant, a hint or one second, and claims make them safe beside other workers. Schedules
+fire through APScheduler, an alarm clock only: what is owed is read from the tables, and a run row
+unique per slot lets one worker win. SIGTERM: no new work, finish what is in hand, leave.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from syndicator import feeds, press
+from syndicator.delivery import lanes
+from syndicator.errors import Invalid, SyndicatorError, TryLater
+from syndicator.ingest import poll
+from syndicator.model.schedule import Job, RunState, Schedule, next_slots
+from syndicator.observe import logger
+from syndicator.runtime import Runtime, mint_name
+from syndicator.store import documents, schedules, upstreams
+
+log = logger("worker")
+BEAT = 1.0  # seconds: how long a loop sleeps at most, and how often a worker says it is alive
+GRACE = timedelta(seconds=25)
+KEEP_RUNS = timedelta(days=90)
+KEEP_WORKERS = timedelta(days=1)
+POLL_BATCH = 20
+LOOPS = ("release", "feeds", "poll", "deliver")
+
+
+@dataclass
+class Hints:
+    """Events by which loops of one process wake each other; a lost one costs a second at most."""
+
+    feeds: threading.Event = field(default_factory=threading.Event)
+    deliver: threading.Event = field(default_factory=threading.Event)
+    release: threading.Event = field(default_factory=threading.Event)
+    poll: threading.Event = field(default_factory=threading.Event)
+
+    def all(self) -> Sequence[threading.Event]:
+        """Every one of them."""
+        return (self.feeds, self.deliver, self.release, self.poll)
+
+
+class Worker:
+    """One worker process: start it, and it works until `stop` is set."""
+
+    def __init__(self, runtime: Runtime, stop: threading.Event) -> None:
+        self.runtime = runtime
+        self.name = mint_name("worker")
+        self.stop = stop
+        self.hints = Hints()
+        self.crew = runtime.crew(self.name, stop)
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start every loop and the alarm clock."""
+        turns: dict[str, tuple[Callable[[], datetime | None], threading.Event]] = {
+            "release": (self.release, self.hints.release),
+            "feeds": (self.feeds, self.hints.feeds),
+            "poll": (self.poll, self.hints.poll),
+        }
+        for name, (turn, hint) in turns.items():
+            self._thread(name, partial(self._loop, name, turn, hint))
+        self._thread("deliver", lambda: lanes.attend(self.crew, self.hints.deliver))
+        self._thread("schedules", self._ring)
+        log.info("started", worker=self.name, store=self.runtime.store.kind)
+
+    def end(self, grace: timedelta) -> bool:
+        """Wait for the work in hand, `grace` at most; True if nothing was left running."""
+        self.stop.set()
+        for hint in self.hints.all():
+            hint.set()
+        deadline = time.monotonic() + grace.total_seconds()
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        clean = not any(thread.is_alive() for thread in self._threads)
+        with suppress(SyndicatorError), self.runtime.store.begin() as tx:
+            schedules.leave(tx, self.name)
+        log.info("ended", worker=self.name, clean=clean)
+        return clean
+
+    def release(self) -> datetime | None:
+        """Make public what is due, build its feeds at once, and hint the lanes."""
+        done = press.release_due(self.runtime.store)
+        if done.behind:
+            log.error("releases stopped", fault=done.behind)
+            return None
+        if done.items:
+            self.hints.deliver.set()
+            feeds.rebuild_stale(self.runtime.store, self.runtime.site)
+        with self.runtime.store.read() as tx:
+            return press.next_release(tx)
+
+    def feeds(self) -> datetime | None:
+        """Build what is stale."""
+        feeds.rebuild_stale(self.runtime.store, self.runtime.site)
+        with self.runtime.store.read() as tx:
+            return feeds.next_stale(tx)
+
+    def poll(self) -> datetime | None:
+        """Read the upstreams that are due."""
+        runtime = self.runtime
+        done = poll.poll_due(runtime.store, runtime.upstream_client, runtime.mint_uid, limit=POLL_BATCH)
+        if done.polled:
+            self.hints.feeds.set()
+            self.hints.deliver.set()
+        with runtime.store.read() as tx:
+            return upstreams.next_check(tx)
+
+    def fire(self, name: str) -> None:
+        """Run what this schedule owes, slot by slot; another worker may have been faster."""
+        with self.runtime.store.read() as tx:
+            owed = schedules.due(tx, name)
+        for schedule, slots in owed:
+            for slot in slots:
+                run(self, schedule, slot, "slot")
+
+    def _thread(self, name: str, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _loop(self, name: str, turn: Callable[[], datetime | None], hint: threading.Event) -> None:
+        while not self.stop.is_set():
+            hint.clear()
+            pause = BEAT
+            try:
+                pause = self._until(turn())
+            except TryLater as fault:  # the database is away: it will be back
+                log.warning("store away", loop=name, fault=str(fault))
+            except SyndicatorError as fault:
+                log.warning("loop failed", loop=name, fault=str(fault))
+            except Exception:  # a bug: loud, but the other items must still get out
+                log.exception("loop broke", loop=name)
+            hint.wait(pause)
+
+    def _until(self, due: datetime | None) -> float:
+        if due is None:
+            return BEAT
+        with self.runtime.store.read() as tx:
+            return min(max((due - tx.now).total_seconds(), 0.0), BEAT)
+
+    def _ring(self) -> None:
+        """Keep the alarm clock set as the rows say, and this worker's heartbeat fresh."""
+        alarm = Alarm(self.fire)
+        started = None
+        while not self.stop.is_set():
+            try:
+                with self.runtime.store.begin() as tx:
+                    started = started or tx.now
+                    schedules.beat(tx, self.name, started)
+                    rows = schedules.listing(tx)
+                    owed = [schedule.name for schedule, _ in schedules.due(tx)]
+                alarm.set(rows)
+                for name in owed:  # a lost alarm is only late
+                    alarm.now(name)
+            except TryLater as fault:
+                log.warning("store away", loop="schedules", fault=str(fault))
+            except Exception:
+                log.exception("loop broke", loop="schedules")
+            self.stop.wait(BEAT)
+        alarm.stop()
+
+
+class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler is untyped
+    """APScheduler rings at the very slots `model.schedule.next_slots` computes, and at no other."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """The slot after the previous one, or after now."""
+        after = previous_fire_time or now
+        return next(next_slots(self.schedule.when, self.schedule.zone, after), None)
+
+
+class Alarm:
+    """The alarm clock: APScheduler with jobs in memory only; it knows when, never what."""
+
+    def __init__(self, fire: Callable[[str], None]) -> None:
+        self._fire = fire
+        self._set: dict[str, Schedule] = {}
+        # One second of grace would drop a late ring (operations §0.6); ours asks the tables anyway.
+        defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        self._clock = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(4)}, job_defaults=defaults, timezone="UTC"
+        )
+        self._clock.start()
+
+    def set(self, rows: Sequence[Schedule]) -> None:
+        """Follow the rows: new, changed, paused and removed schedules."""
+        wanted = {schedule.name: schedule for schedule in rows if not schedule.paused}
+        for name in self._set.keys() - wanted.keys():
+            self._clock.remove_job(name)
+        for name, schedule in wanted.items():
+            if self._set.get(name) != schedule:
+                self._clock.add_job(
+                    self._safely, SlotTrigger(schedule), [name], id=name, replace_existing=True
+                )
+        self._set = wanted
+
+    def now(self, name: str) -> None:
+        """Ring at once, beside the clock."""
+        if name in self._set:
+            self._clock.add_job(self._safely, None, [name], id=f"{name} (late)", replace_existing=True)
+
+    def stop(self) -> None:
+        """No further ring; runs in hand are waited for."""
+        self._clock.shutdown(wait=True)
+
+    def _safely(self, name: str) -> None:
+        try:
+            self._fire(name)
+        except TryLater as fault:
+            log.warning("store away", schedule=name, fault=str(fault))
+        except Exception:
+            log.exception("schedule broke", schedule=name)
+
+
+def run(worker: Worker, schedule: Schedule, slot: datetime, trigger: str) -> bool:
+    """Run a schedule's job for one slot, unless another worker has it already; True if we did."""
+    store = worker.runtime.store
+    with store.begin() as tx:
+        run_id = schedules.start_run(tx, schedule, slot, trigger, worker.name)
+    if run_id is None:
+        return False
+    state, detail = RunState.DONE, ""
+    try:
+        detail = perform(worker, schedule)
+    except SyndicatorError as fault:  # a bug is no SyndicatorError: it must be loud
+        state, detail = RunState.FAILED, str(fault)
+    with store.begin() as tx:
+        schedules.end_run(tx, run_id, state, detail)
+    log.info(
+        "run", schedule=schedule.name, job=schedule.job, slot=slot.isoformat(), state=state, detail=detail
+    )
+    return True
+
+
+def perform(worker: Worker, schedule: Schedule) -> str:
+    """Do the job of a schedule; returns what was done, in words."""
+    match schedule.job:
+        case Job.POLL:
+            return _poll_now(worker, schedule)
+        case Job.FEEDS:
+            built = feeds.rebuild_stale(worker.runtime.store, worker.runtime.site)
+            return f"{built.changed} documents changed"
+        case Job.RECONCILE:
+            return _reconcile(worker)
+        case Job.PRUNE:
+            return _prune(worker)
+
+
+def run_worker(runtime: Runtime, grace: timedelta = GRACE) -> bool:
+    """Work until SIGTERM or SIGINT, then end in order; True if nothing was left in hand."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    worker = Worker(runtime, stop)
+    worker.start()
+    while not stop.wait(BEAT):
+        pass
+    return worker.end(grace)
+
+
+def run_once(runtime: Runtime, loops: Sequence[str] = LOOPS) -> dict[str, Any]:
+    """Turn the named loops, in the order of the walk, until nothing is due; what each did, in figures."""
+    unknown = [name for name in loops if name not in (*LOOPS, Job.PRUNE, Job.RECONCILE)]
+    if unknown:
+        raise Invalid(f"there is no job {unknown[0]!r}: use {', '.join((*LOOPS, Job.PRUNE, Job.RECONCILE))}")
+    worker = Worker(runtime, threading.Event())
+    turns: dict[str, Callable[[], Any]] = {
+        "poll": lambda: (
+            poll.poll_due(runtime.store, runtime.upstream_client, runtime.mint_uid, limit=POLL_BATCH).polled
+        ),
+        "release": lambda: len(press.release_due(runtime.store).items),
+        "feeds": lambda: feeds.rebuild_stale(runtime.store, runtime.site).changed,
+        "deliver": lambda: lanes.drain(worker.crew),
+        Job.PRUNE: lambda: _prune(worker),
+        Job.RECONCILE: lambda: _reconcile(worker),
+    }
+    return {name: turn() for name, turn in turns.items() if name in loops}
+
+
+def _poll_now(worker: Worker, schedule: Schedule) -> str:
+    with worker.runtime.store.begin() as tx:
+        wanted = [schedule.upstream] if schedule.upstream else [one.slug for one in upstreams.listing(tx)]
+        for slug in wanted:
+            upstreams.poll_now(tx, slug)
+    worker.hints.poll.set()
+    return f"asked for {len(wanted)} upstreams"
+
+
+def _reconcile(worker: Worker) -> str:
+    """Look for lost work by another way than the loops do, and put it back."""
+    with worker.runtime.store.begin() as tx:
+        undocumented = documents.mark_missing(tx)
+    lanes.recover(worker.crew)
+    return f"{undocumented} topics without documents"
+
+
+def _prune(worker: Worker) -> str:
+    with worker.runtime.store.begin() as tx:
+        fragments = documents.prune_fragments(tx, worker.runtime.site.window)
+        runs = schedules.prune_runs(tx, KEEP_RUNS)
+        schedules.prune_workers(tx, KEEP_WORKERS)
+    return f"{fragments} fragments and {runs} runs forgotten"
