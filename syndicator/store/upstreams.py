@@ -128,12 +128,10 @@ def claim(tx: Tx, slug: str, lease: timedelta) -> Claim | None:
     return next(iter(_claim(tx, u.id == _row(tx, slug).id, 1, lease)), None)
 
 
-def fence(tx: Tx, upstream_id: int, lease_no: int) -> bool:
+def fence(tx: Tx, held: Claim) -> bool:
     """Whether the claim still holds; if so no one else files for this upstream until the transaction ends."""
-    mine = (u.id == upstream_id, u.lease_no == lease_no)
-    return (
-        tx.connection.execute(update(schema.upstreams).where(*mine).values(lease_no=lease_no)).rowcount == 1
-    )
+    touched = update(schema.upstreams).where(*_mine(held)).values(lease_no=held.lease_no)
+    return tx.connection.execute(touched).rowcount == 1
 
 
 def settle_success(

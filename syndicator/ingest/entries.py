@@ -1,0 +1,161 @@
+"""What crosses from the parse child, and what it becomes: `Parsed` feed and entries → `Incoming`.
+
+The child is not trusted: pydantic holds its answer to these types and sizes, and whatever is HTML or
+an address is cleaned here once more. A child that was taken over can lie about the feed, no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from syndicator.errors import Invalid
+from syndicator.ingest.scan import too_deep
+from syndicator.model.item import Author, Content, Guid, Medium, Source, is_absolute_iri
+from syndicator.model.markup import UNLINEAR, clean, excerpt, plain_text, strip_illegal, web_address
+from syndicator.model.upstream import Incoming, Relation, Upstream
+
+STRICT = ConfigDict(strict=True, extra="forbid")
+MAX_ENTRIES = 5_000
+MAX_TEXT = 2_000_000  # characters of one body; the pre-scan lets no token above 1 MiB through
+TITLE_FROM_TEXT = 60  # characters, where there is no title (feeds:P18)
+
+Line = Annotated[str, Field(max_length=4_000)]
+Prose = Annotated[str, Field(max_length=20_000)]
+Html = Annotated[str, Field(max_length=MAX_TEXT)]
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Person:
+    """Who wrote it; an address or web page only where the feed gives a real one."""
+
+    name: Line
+    email: Line | None = None
+    url: Line | None = None
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class File:
+    """An enclosure; `length` in bytes, 0 where the feed says nothing sane (feeds:I24)."""
+
+    url: Line
+    type: Annotated[str, Field(pattern=r"^[\w.+-]+/[\w.+-]+$", max_length=200)]
+    length: Annotated[int, Field(ge=0, le=2**53)] = 0
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Entry:
+    """One entry as the feed has it: texts plain, body HTML, addresses absolute, dates UTC or missing."""
+
+    guid: Line | None = None
+    permalink: bool = False
+    link: Line | None = None
+    title: Prose = ""
+    summary: Prose = ""
+    body: Html = ""
+    published: AwareDatetime | None = None
+    authors: Annotated[tuple[Person, ...], Field(max_length=50)] = ()
+    language: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$", max_length=35)] | None = None
+    files: Annotated[tuple[File, ...], Field(max_length=50)] = ()
+    withheld: bool = False
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Parsed:
+    """A feed as read; `warning` says what is wrong with it although it could be read (feeds:I13)."""
+
+    version: Line
+    title: Prose = ""
+    id: Line | None = None
+    link: Line | None = None
+    self_link: Line | None = None
+    updated: AwareDatetime | None = None
+    entries: Annotated[tuple[Entry, ...], Field(max_length=MAX_ENTRIES)] = ()
+    warning: Prose | None = None
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Answer:
+    """All that a child may say: a feed, or why it is refused."""
+
+    feed: Parsed | None = None
+    refused: Prose | None = None
+
+
+def incoming(entry: Entry, feed: Parsed, upstream: Upstream, now: datetime) -> Incoming:
+    """An entry cleaned and filed as the upstream's configuration says.
+
+    `now` dates the credit of a foreign feed that has no date. Raises Invalid for an entry that says
+    nothing: one bad entry never spoils the feed.
+    """
+    if too_deep(entry.body):
+        raise Invalid("its text is nested too deep")
+    body = clean(entry.body) if entry.body else ""
+    link = web_address(entry.link)
+    summary = _prose(entry.summary)
+    content = Content(
+        title=_title(entry, body, link),
+        kind=upstream.kind,
+        summary=summary,
+        body=body,
+        topics=upstream.topics,
+        language=entry.language,
+        url=link,
+        authors=tuple(map(_author, entry.authors)),
+        media=tuple(medium for medium in map(_medium, entry.files) if medium),
+        source=_source(feed, upstream, now) if upstream.relation is Relation.FOREIGN else None,
+    )
+    guid = strip_illegal(entry.guid) if entry.guid else None
+    if guid and feed.version.startswith("rss"):
+        content = replace(content, guid=Guid(value=guid, permalink=entry.permalink))
+    published = _utc(entry.published)
+    return Incoming(guid=guid, link=link, content=content, published=published, withheld=entry.withheld)
+
+
+def _title(entry: Entry, body: str, link: str | None) -> str:
+    title = " ".join(_line(entry.title).split())
+    text = title or excerpt(_prose(entry.summary) or plain_text(body), TITLE_FROM_TEXT) or link
+    if not text:
+        raise Invalid("it has neither a title nor a text nor a link")
+    return excerpt(text, 1_000)
+
+
+def _author(person: Person) -> Author:
+    return Author(
+        name=_line(person.name),
+        email=_line(person.email) if person.email else None,
+        url=web_address(person.url),
+    )
+
+
+def _medium(file: File) -> Medium | None:
+    url = web_address(file.url)
+    return Medium(url=url, type=file.type, length=file.length) if url else None
+
+
+def _source(feed: Parsed, upstream: Upstream, now: datetime) -> Source:
+    dates = [entry.published for entry in feed.entries if entry.published]
+    feed_url = web_address(feed.self_link) or upstream.url
+    return Source(
+        id=feed.id if feed.id and is_absolute_iri(feed.id) else feed_url,
+        title=_line(feed.title) or upstream.slug,
+        updated=_utc(feed.updated) or _utc(max(dates, default=None)) or now,
+        feed_url=feed_url,
+        url=web_address(feed.link),
+    )
+
+
+def _utc(instant: datetime | None) -> datetime | None:
+    return instant.astimezone(UTC) if instant else None
+
+
+def _prose(text: str) -> str:
+    return strip_illegal(text).strip()
+
+
+def _line(text: str) -> str:
+    return UNLINEAR.sub(" ", strip_illegal(text)).strip()

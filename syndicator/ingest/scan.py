@@ -1,0 +1,222 @@
+"""A look at the bytes before feedparser sees them: what is no feed, and what would make it labour.
+
+Feedparser falls back to a tolerant parser when XML is broken, so this scan is tolerant too: it walks
+over tags as that one would, in linear time, and refuses in words (delivery-and-security X1). It runs in
+the parse child, because nobody should trust a scanner of hostile bytes either.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+MAX_DEPTH = 100
+MAX_ATTRIBUTES = 200  # on one tag
+MAX_ITEMS = 5_000
+MAX_TOKEN = 2**20  # bytes of one tag, comment, CDATA section or text between tags
+MAX_ENTITIES = 300
+MAX_ENTITY = 128  # bytes of one entity's value: five million bytes of references stay bearable
+
+FEEDS = frozenset({b"rss", b"feed", b"rdf", b"channel"})
+ITEMS = frozenset({b"item", b"entry"})
+PAGES = frozenset({b"html", b"head", b"body"})
+VOID = frozenset(b"area br col embed hr img input meta param wbr".split())  # HTML has no end tag for them
+IMPLIED = frozenset(b"p li td tr dt dd option".split())  # the next one ends the one before, in HTML
+WIDE = {  # the first bytes of XML in a wide encoding, with its mark or without
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    b"<\x00?\x00": "utf-16-le",
+    b"\x00<\x00?": "utf-16-be",
+}
+# `<` ends a tag in both parsers even inside quotes (XML 1.0 §3.1): no match reaches beyond the next one.
+TAG = re.compile(rb"<(/?)([A-Za-z_:][^\s/>\"'<=]*)((?:[^\"'<>]++|\"[^\"<]*+\"|'[^'<]*+')*+)>")
+ATTRIBUTE = re.compile(rb"[^\s=\"'/]++(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s\"'>]++))?+")
+DOCTYPE = re.compile(
+    rb"<!DOCTYPE\b(?:[^\[<>\"']++|\"[^\"]*+\"|'[^']*+')*+(?:\[((?:<!--(?:[^-]|-(?!->))*+-->|[^\]\"'<]++|<(?!!--)|\"[^\"]*+\"|'[^']*+')*+)\]\s*+)?>",
+    re.IGNORECASE,
+)
+ENTITY = re.compile(
+    rb"<!ENTITY\s+(?:(%)\s+)?([^\s\"'>]+)\s+(?:(SYSTEM|PUBLIC)\b|\"([^\"]*)\"|'([^']*)')", re.IGNORECASE
+)
+NESTED = re.compile(rb"%\w|&(?!#)")
+NAME = re.compile(rb"\w+")
+DECLARATION = re.compile(rb"\A\s*<\?xml[^>]*\?>")
+CHARACTER = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
+# A producer seen in the wild writes <rss:item> and never says what rss: is.
+UNDECLARED = re.compile(rb"(</?)rss:(?=[A-Za-z])")
+
+
+class Refuse(Exception):
+    """Why a body is not read, for the owner of the feed."""
+
+
+def prepared(body: bytes, content_type: str) -> tuple[bytes, str]:
+    """`body` and its content type as feedparser shall see them; raises Refuse."""
+    wide = next((name for mark, name in WIDE.items() if body.startswith(mark)), None)
+    if wide:
+        text = body.decode(wide, "replace").lstrip("\ufeff")
+        body = DECLARATION.sub(b"", text.encode("utf-8", "replace"))
+        content_type = "application/xml; charset=utf-8"
+    body = body.removeprefix(codecs.BOM_UTF8).lstrip().replace(b"\0", b"")
+    if body[:1] in {b"{", b"["}:
+        raise Refuse(_json(body))
+    scan = Scan(body)
+    scan.walk()
+    if scan.is_page:
+        raise Refuse("this is a web page, not a feed")
+    body = _without_doctype(body, scan.doctype)
+    if b"<rss:item" in body and b"xmlns:rss" not in body:
+        body = UNDECLARED.sub(rb"\1", body)
+    return CHARACTER.sub(_legal, body), _xml_type(content_type)
+
+
+def too_deep(html: str) -> bool:
+    """Whether HTML is nested so deep that cleaning it takes time that grows with the square of its depth."""
+    if html.count("<") <= MAX_DEPTH:
+        return False
+    try:
+        Scan(html.encode("utf-8", "replace")).walk()
+    except Refuse:
+        return True
+    return False
+
+
+class Scan:
+    """One walk over the tags of a body; `doctype` is where its document type declaration stands."""
+
+    def __init__(self, body: bytes) -> None:
+        self.doctype: re.Match[bytes] | None = None
+        self._body = body
+        self._open: list[bytes] = []
+        self._first: bytes | None = None
+        self._feed = False
+        self._items = 0
+
+    def walk(self) -> None:
+        """Raise Refuse at the first thing that we do not take."""
+        at = 0
+        while (start := self._body.find(b"<", at)) >= 0:
+            self._bounded(at, start, "text")
+            at = self._token(start)
+        self._bounded(at, len(self._body), "text")
+
+    @property
+    def is_page(self) -> bool:
+        """Whether what was walked over is a web page."""
+        declared = self.doctype and re.match(rb"<!DOCTYPE\s+html", self.doctype[0], re.IGNORECASE)
+        return not self._feed and bool(declared or self._first in PAGES)
+
+    def _token(self, start: int) -> int:
+        """Look at what begins at `start`; where the next thing begins."""
+        body = self._body
+        if body.startswith(b"<!--", start):
+            return self._until(b"-->", start, "comment", closed=True)
+        if body.startswith(b"<![CDATA[", start):
+            return self._until(b"]]>", start, "CDATA section")
+        if body.startswith((b"<?", b"<!"), start):
+            return self._declaration(start)
+        tag = TAG.match(body, start)
+        if tag is None:
+            return start + 1  # a stray "<", which tolerant parsers read as text
+        self._bounded(start, tag.end(), "tag")
+        self._tag(tag)
+        return tag.end()
+
+    def _declaration(self, start: int) -> int:
+        if self._first is None and self._body[start : start + 9].upper() == b"<!DOCTYPE":
+            if self.doctype:
+                raise Refuse("it declares two document types")
+            self.doctype = DOCTYPE.match(self._body, start)
+            if self.doctype is None:
+                raise Refuse("its document type declaration is broken")
+            return self.doctype.end()
+        return self._until(b">", start, "declaration")
+
+    def _until(self, end: bytes, start: int, what: str, *, closed: bool = False) -> int:
+        found = self._body.find(end, start)
+        if found < 0 and closed:
+            raise Refuse(f"a {what} is never closed")
+        stop = found + len(end) if found >= 0 else len(self._body)
+        self._bounded(start, stop, what)
+        return stop
+
+    def _bounded(self, start: int, stop: int, what: str) -> None:
+        if stop - start > MAX_TOKEN:
+            raise Refuse(f"a {what} in it is longer than {MAX_TOKEN // 2**20} MiB")
+
+    def _tag(self, tag: re.Match[bytes]) -> None:
+        closing, name, rest = tag.groups()
+        local = name.rpartition(b":")[2].lower()
+        if closing:
+            self._close(local)
+            return
+        self._first = self._first or local
+        self._feed = self._feed or local in FEEDS
+        self._items += local in ITEMS
+        if self._items > MAX_ITEMS:
+            raise Refuse(f"it holds more than {MAX_ITEMS:,} items")
+        # An attribute takes two bytes at least: most tags need no counting.
+        if len(rest) > 2 * MAX_ATTRIBUTES and len(ATTRIBUTE.findall(rest)) > MAX_ATTRIBUTES:
+            raise Refuse(f"a tag in it has more than {MAX_ATTRIBUTES} attributes")
+        again = local in IMPLIED and self._open[-1:] == [local]
+        if not rest.endswith(b"/") and local not in VOID and not again:
+            self._open.append(local)
+        if len(self._open) > MAX_DEPTH:
+            raise Refuse(f"it is nested more than {MAX_DEPTH} deep")
+
+    def _close(self, local: bytes) -> None:
+        # As tolerant parsers do: an end tag ends whatever was left open inside it.
+        if local in self._open:
+            while self._open.pop() != local:
+                pass
+
+
+def _without_doctype(body: bytes, doctype: re.Match[bytes] | None) -> bytes:
+    """Without the declaration; plain entities are declared again in the one form feedparser takes."""
+    if doctype is None:
+        return body
+    plain = b"".join(b'<!ENTITY %s "%s">\n' % pair for pair in _entities(doctype[1] or b""))
+    kept = b"\n<!DOCTYPE feed [\n%s]>\n" % plain if plain else b""
+    return body[: doctype.start()] + kept + body[doctype.end() :]
+
+
+def _entities(subset: bytes) -> list[tuple[bytes, bytes]]:
+    plain = []
+    for parameter, name, external, *values in ENTITY.findall(subset):
+        if parameter:
+            continue  # never fetched, never expanded; old RSS names HTML's own entity sets so
+        value = values[0] or values[1]
+        if external:
+            raise Refuse("it declares an external entity")
+        if NESTED.search(value):
+            raise Refuse("it declares an entity made of other entities")
+        if len(value) > MAX_ENTITY:
+            raise Refuse(f"it declares an entity longer than {MAX_ENTITY} bytes")
+        if NAME.fullmatch(name) and not set(b'"<>') & set(value):
+            plain.append((name, value))
+    if len(plain) > MAX_ENTITIES:
+        raise Refuse(f"it declares more than {MAX_ENTITIES} entities")
+    return plain
+
+
+def _legal(reference: re.Match[bytes]) -> bytes:
+    """The reference, or nothing if XML 1.0 §2.2 knows no such character: feedparser raises there (feeds:I12)."""
+    hexadecimal, decimal = reference.groups()
+    digits = (hexadecimal or decimal).lstrip(b"0") or b"0"
+    point = int(digits[:8], 16 if hexadecimal else 10)
+    legal = point in {9, 10, 13} or 0x20 <= point <= 0xD7FF or 0xE000 <= point <= 0xFFFD
+    return reference[0] if legal or 0x10000 <= point <= 0x10FFFF else b""
+
+
+def _xml_type(content_type: str) -> str:
+    """Only the charset counts: what is served as text/html is read too, and text/xml is no US-ASCII (I11, I19)."""
+    charset = re.search(r"charset\s*=\s*[\"']?([\w.:+-]+)", content_type, re.IGNORECASE)
+    return f"application/xml; charset={charset[1]}" if charset else "application/xml"
+
+
+def _json(body: bytes) -> str:
+    if b"jsonfeed.org/version" in body or b'"items"' in body:
+        return "JSON Feed is read from a later version on"
+    return "this is JSON, not a feed"
