@@ -37,6 +37,7 @@ SHARED: Headers = [
     (b"access-control-expose-headers", b"ETag, Link, Last-Modified, Retry-After"),
     (b"x-content-type-options", b"nosniff"),
 ]
+ENCODED = (b"content-encoding", b"gzip")
 ALLOW = b"GET, HEAD, OPTIONS"
 
 
@@ -49,29 +50,44 @@ class Answer(NamedTuple):
 
 
 class Entry:
-    """A document as memory knows it: its validators, and every header its answers need, ready-made."""
+    """A document as memory knows it: its validators, and the headers that are its own, ready-made.
 
-    __slots__ = ("etag", "full", "modified", "modified_text", "opaque", "stored", "unmodified")
+    Within 1 kB (DESIGN §5.5): what all documents of a site have in common exists once, and a list of
+    headers is put together when it is sent, which costs less than it saves.
+    """
+
+    __slots__ = ("_constant", "_dated", "_kind", "_links", "_sizes", "etag", "modified", "stored", "tags")
 
     def __init__(self, known: Validators, site: Site) -> None:
         self.etag = known.etag
-        self.opaque = known.etag.strip('"').encode("ascii")
         self.stored = known.stored
         self.modified = int(known.modified.timestamp())
-        self.modified_text = http_date(known.modified)
-        changing = [
-            (b"last-modified", self.modified_text),
-            (b"link", _links(known, site)),
-            *_constant(site),
-        ]
-        tags = ((b"etag", b'"%s"' % self.opaque), (b"etag", b'"%s-gzip"' % self.opaque))
-        coded = (b"content-encoding", b"gzip")
-        kind = _content_type(known.format)
-        self.unmodified = tuple(Answer(304, [tag, *changing]) for tag in tags)
-        self.full = (
-            [tags[IDENTITY], *changing, kind, (b"content-length", b"%d" % known.size)],
-            [tags[GZIP], *changing, kind, coded, (b"content-length", b"%d" % known.gzip_size)],
-        )
+        opaque = known.etag.strip('"').encode("ascii")
+        self.tags = ((b"etag", b'"%s"' % opaque), (b"etag", b'"%s-gzip"' % opaque))
+        self._sizes = (known.size, known.gzip_size)
+        self._dated = (b"last-modified", http_date(known.modified))
+        self._links = (b"link", _links(known, site))
+        self._constant, self._kind = _constant(site), _content_type(known.format)
+
+    @property
+    def opaque(self) -> bytes:
+        """What stands between the quotes of the plain tag."""
+        return self.tags[IDENTITY][1][1:-1]
+
+    @property
+    def modified_text(self) -> bytes:
+        """When the bytes changed, as HTTP says it."""
+        return self._dated[1]
+
+    def unmodified(self, coding: int) -> Headers:
+        """The headers of a 304 (H6)."""
+        return [self.tags[coding], self._dated, self._links, *self._constant]
+
+    def full(self, coding: int) -> Headers:
+        """The headers of a 200 (H1)."""
+        length = (b"content-length", b"%d" % self._sizes[coding])
+        headers = [self.tags[coding], self._dated, self._links, self._kind, length, *self._constant]
+        return [*headers, ENCODED] if coding == GZIP else headers
 
 
 class Memory(Protocol):
@@ -107,17 +123,18 @@ def answer(method: str, path: str, headers: Iterable[tuple[bytes, bytes]], memor
             since = value
     coding = GZIP if codings is not None and takes_gzip(codings) else IDENTITY
     if known(entry, tags, since):
-        return entry.unmodified[coding]
+        return Answer(304, entry.unmodified(coding))
     if method == "HEAD":
-        return Answer(200, entry.full[coding])
+        return Answer(200, entry.full(coding))
     body = memory.body(path, entry, coding)
-    return None if body is None else Answer(200, entry.full[coding], body)
+    return None if body is None else Answer(200, entry.full(coding), body)
 
 
 def known(entry: Entry, tags: bytes | None, since: bytes | None) -> bool:
     """Whether the client has these bytes already; tags win over the date (RFC 9110 §13.2.2, H3, H4)."""
     if tags is not None:
-        return tag_matches(entry.opaque, tags)
+        plain, packed = entry.tags
+        return tags == packed[1] or tags == plain[1] or tag_matches(entry.opaque, tags)
     return since is not None and (since == entry.modified_text or _seconds(since) >= entry.modified)
 
 

@@ -8,6 +8,7 @@ from anywhere else (security:H4, operations:PW14).
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -62,6 +63,9 @@ CADENCES = {
 # Not strftime: feedgen switches the process's locale while it renders (DESIGN §5.4).
 MONTHS = "January February March April May June July August September October November December".split()
 _HEADING = re.compile(r"(</?)h1(?=[ >])")
+# nh3 writes every attribute as name="value" with its quotes escaped, so this ends where the tag ends.
+_IMAGE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
+_ALT = re.compile(r' alt="([^"]*)"')
 
 
 class Pages:
@@ -88,7 +92,7 @@ class Pages:
         self._templates.filters.update(
             article=self.article, instant=self.instant, day=self.day, mailto=mailto, tel=tel, web=web_address
         )
-        self._templates.filters.update(size=size, host=host, bare_type=bare_type)
+        self._templates.filters.update(size=size, host=host, bare_type=bare_type, place=place)
 
     def page(
         self,
@@ -129,20 +133,20 @@ class Pages:
         Pictures from other hosts keep their description only, since a page loads nothing from there.
         A page has one h1, and it is ours.
         """
-        own = tuple(f"{base}/" for base in {self.site.base_url, self._prefix} if base) or ("/",)
+        own = f"{self.site.base_url}/"
 
         def keep(tag: str, attribute: str, value: str) -> str | None:
             return None if (tag, attribute) == ("img", "src") and not value.startswith(own) else value
 
         safe = nh3.clean(
-            clean(body, self.site.base_url + "/"),
+            clean(body, own),
             tags=set(TAGS),
             attributes=ATTRIBUTES,
             attribute_filter=keep,
             url_schemes=SCHEMES,
             link_rel=None,
         )
-        return Markup(_HEADING.sub(r"\1h2", safe))  # noqa: S704 - cleaned two lines above
+        return Markup(_IMAGE.sub(_described, _HEADING.sub(r"\1h2", safe)))  # noqa: S704 - cleaned right above
 
 
 def unless_known(request: Request, body: bytes, headers: Mapping[str, str], kind: str) -> Response:
@@ -179,9 +183,22 @@ def host(url: str) -> str:
     return urlsplit(url).hostname or url
 
 
+def place(zone: str) -> str:
+    """An IANA zone as people call it: "London" for Europe/London."""
+    return zone.rpartition("/")[2].replace("_", " ")
+
+
 def bare_type(kind: str) -> str:
     """A media type without its parameters, as autodiscovery wants it (P28)."""
     return kind.partition(";")[0]
+
+
+def _described(image: re.Match[str]) -> str:
+    """A picture we do not load, as its description; browsers would show a broken one."""
+    if ' src="' in image[1]:
+        return image[0]
+    alt = _ALT.search(image[1])
+    return str(Markup('<span class="absent">{}</span>').format(html.unescape(alt[1]))) if alt else ""
 
 
 def _day(local: datetime) -> str:

@@ -1,0 +1,203 @@
+"""What the web process holds in memory: other processes' commits, its budget, bytes of one piece."""
+
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from syndicator.model.site import Format
+from syndicator.store import Store, documents, open_store
+from syndicator.store.documents import Bodies, Validators
+from syndicator.web.catalogue import Catalogue
+from syndicator.web.feeds import GZIP, IDENTITY, Entry
+from tests.make import NOW, FakeClock
+from tests.web.served import SITE, running, save_document, wait_until
+
+PATH = "/feeds/policy.atom"
+WRITER = """
+import sys
+from syndicator.store import open_store
+from tests.make import FakeClock
+from tests.web.served import save_document
+with open_store(sys.argv[1], host_clock=FakeClock(), fixed_clock=FakeClock()) as store:
+    for word in sys.stdin:
+        save_document(store, word.encode())
+        print("saved", flush=True)
+"""
+
+
+@contextmanager
+def writer(url: str) -> Iterator[Callable[[str], None]]:
+    """Another process that saves what it is told."""
+    root = str(Path(__file__).parents[2])
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=root,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+
+        def save(word: str) -> None:
+            print(word, file=process.stdin, flush=True)
+            assert "saved\n" == process.stdout.readline()  # type: ignore[union-attr]
+
+        yield save
+        process.stdin.close()
+
+
+@pytest.mark.parametrize("watched", ["watched", "shared"])
+def test_commits_of_others_are_seen_within_a_second(store_url: str, watched: str) -> None:
+    """DESIGN §5.5: another process's commit is public within a second, time and again."""
+    clock = FakeClock()
+    with (
+        open_store(store_url, host_clock=clock, fixed_clock=clock) as store,
+        open_store(store_url, host_clock=clock, fixed_clock=clock) as watch,
+        writer(store_url) as save,
+        running(store, watch=watch if watched == "watched" else None) as web,
+    ):
+        assert 404 == web.ask(PATH).status
+        for word in ("one", "two", "three"):
+            save(word)
+            took = wait_until(lambda: web.ask(PATH).body == f"{word}\n".encode())  # noqa: B023
+            assert took < 1.0
+
+
+def test_late_commits_are_seen(store: Store, clock: FakeClock) -> None:
+    """A row whose `stored` lies before the newest one, committed after it, is not missed."""
+    catalogue = Catalogue(store, SITE)
+    save_document(store, b"early", topic="funding")
+    catalogue.refresh()
+    clock.advance(seconds=-20)
+    save_document(store, b"late")
+    catalogue.refresh(sweep=False)
+    assert catalogue.find(PATH) is not None
+
+
+def test_what_is_gone_is_forgotten(store: Store) -> None:
+    """A sweep finds documents that are no longer there."""
+    catalogue = Catalogue(store, SITE)
+    save_document(store, b"words")
+    catalogue.refresh()
+    catalogue._forget([PATH])
+    assert catalogue.find(PATH) is None
+    catalogue.refresh()
+    assert catalogue.find(PATH) is not None
+
+
+def test_bytes_and_tag_are_of_one_piece(store: Store) -> None:
+    """Where the store is ahead of memory, the headers are made for the bytes that are sent."""
+    save_document(store, b"old")
+    catalogue = Catalogue(store, SITE)
+    catalogue.refresh()
+    before = catalogue.find(PATH)
+    etag = save_document(store, b"new")
+    found = catalogue.load(PATH)
+    entry = found.find(PATH)
+    assert entry is not None
+    assert (etag, b"new") == (entry.etag, found.body(PATH, entry, IDENTITY))
+    assert entry is catalogue.find(PATH)
+    assert before is not None
+    assert catalogue.body(PATH, before, IDENTITY) is None
+
+
+def test_an_older_look_does_not_undo_a_newer_one(store: Store, clock: FakeClock) -> None:
+    """What a request has read meanwhile stays, when a refresh that began earlier ends."""
+    save_document(store, b"old")
+    with store.read() as tx:
+        old = documents.validators(tx)[0]
+    clock.advance(seconds=5)
+    etag = save_document(store, b"new")
+    catalogue = Catalogue(store, SITE)
+    catalogue.refresh()
+    catalogue._note(PATH, old, sweep=False)
+    entry = catalogue.find(PATH)
+    assert entry is not None
+    assert etag == entry.etag
+
+
+def test_bodies_in_demand_are_renewed_before_they_are_asked_for(store: Store) -> None:
+    """feeds:H18 after a publish the first poll finds the new bytes in memory already."""
+    save_document(store, b"old")
+    catalogue = Catalogue(store, SITE)
+    catalogue.refresh()
+    catalogue.load(PATH)
+    save_document(store, b"new")
+    catalogue.refresh(sweep=False)
+    entry = catalogue.find(PATH)
+    assert entry is not None
+    assert b"new" == catalogue.body(PATH, entry, IDENTITY)
+
+
+def test_the_budget_holds(store: Store) -> None:
+    """The least asked for goes first; one that is larger than everything is served without being held."""
+    for topic in ("a", "b", "c"):
+        save_document(store, topic.encode() * 1000, topic=topic)
+    catalogue = Catalogue(store, SITE, budget=2200)
+    catalogue.refresh()
+    entries = {topic: catalogue.find(f"/feeds/{topic}.atom") for topic in "abc"}
+
+    def held() -> str:
+        return "".join(t for t, e in entries.items() if e and catalogue.body(f"/feeds/{t}.atom", e, GZIP))
+
+    for topic in "ab":
+        catalogue.load(f"/feeds/{topic}.atom")
+    assert "ab" == held()
+    catalogue.body("/feeds/a.atom", entries["a"], GZIP)  # type: ignore[arg-type]
+    catalogue.load("/feeds/c.atom")
+    assert "ac" == held()
+    big = Bodies(b"x" * 5000, b"", '"big"')
+    catalogue._hold("/feeds/b.atom", big)
+    assert ("", 0) == (held(), catalogue._held)
+
+
+def test_larger_than_the_budget_is_still_served(store: Store) -> None:
+    """A document that memory may not hold is read each time."""
+    save_document(store, b"words" * 1000)
+    with running(store) as web:
+        web.app.catalogue._budget = 10
+        assert [b"words" * 1000] * 2 == [web.ask(PATH).body, web.ask(PATH).body]
+
+
+def test_a_document_costs_little_memory() -> None:
+    """DESIGN §5.5: validators and headers of a document take at most 1 kB."""
+    known = [
+        Validators(
+            topic=f"topic-{n}",
+            format=Format.ATOM,
+            etag=f'"{n:032x}"',
+            modified=NOW,
+            stored=NOW,
+            size=n,
+            gzip_size=n,
+        )
+        for n in range(2000)
+    ]
+    tracemalloc.start()
+    try:
+        entries = [Entry(one, SITE) for one in known]
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used / len(entries) <= 1024
+
+
+def test_a_store_that_does_not_answer(tmp_path: Path, clock: FakeClock) -> None:
+    """Without tables there is no crash: feeds say "later", readiness says what is missing."""
+    with (
+        open_store(f"sqlite:///{tmp_path}/empty.db", host_clock=clock, fixed_clock=clock) as store,
+        running(store) as web,
+    ):
+        assert (503, "2") == ((reply := web.ask(PATH)).status, reply.headers["retry-after"])
+        assert (503, "not ready: schema, feeds\n") == ((reply := web.ask("/readyz")).status, reply.text)
+        assert 200 == web.ask("/healthz").status
+        store.upgrade()
+        save_document(store, b"words")
+        wait_until(lambda: web.ask(PATH).status == 200)
+        assert "ready\n" == web.ask("/readyz").text
