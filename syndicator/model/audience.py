@@ -130,8 +130,14 @@ def person_name(text: str) -> str:
 
 def webhook_url(text: str) -> str:
     """The URL of a webhook; raises Invalid unless it is absolute http(s) without user or fragment."""
-    parts = urlsplit(one_line(text, "a URL"))
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
+    one_line(text, "a URL")
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+        good = good and "@" not in parts.netloc and not parts.fragment
+    except ValueError:  # broken brackets, a port that is no number or too large
+        good = False
+    if not good:
         raise Invalid(
             f"{text!r} is no webhook address: use https://host/path without user, password or #fragment"
         )

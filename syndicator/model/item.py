@@ -295,6 +295,7 @@ def content_from_json(values: Mapping[str, Any]) -> Content:
         known["source"] = Source(**{**source, "updated": datetime.fromisoformat(source["updated"])})
     if guid := known.get("guid"):
         known["guid"] = Guid(**guid)
+    known.setdefault("title", "")  # an incoming item may have none (feeds:P18)
     known["authors"] = tuple(Author(**author) for author in known.get("authors", ()))
     known["media"] = tuple(Medium(**medium) for medium in known.get("media", ()))
     known["topics"] = tuple(known.get("topics", ()))

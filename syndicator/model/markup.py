@@ -175,9 +175,14 @@ def _split(text: str) -> tuple[Mapping[str, Any], str]:
         fields, body = frontmatter.parse(text.lstrip("\ufeff"))
     except yaml.YAMLError as fault:
         where = getattr(fault, "problem_mark", None)
-        line = f" in line {where.line + 2}" if where else ""
+        # Marks count from 0, and the line of the --- is part of what YAML is given.
+        line = f" in line {where.line + 1}" if where else ""
         raise Invalid(
             f"the front matter is not YAML{line}: {getattr(fault, 'problem', None) or 'unreadable'}"
+        ) from None
+    except ValueError as fault:  # YAML takes 2026-13-45 for a date and fails to make one
+        raise Invalid(
+            f"the front matter holds an impossible date ({fault}): write 2026-03-02T09:00:00+01:00"
         ) from None
     if not fields:
         raise Invalid("there is no front matter: start the file with ---, title: …, ---")
@@ -211,6 +216,8 @@ def _topics(fields: Mapping[str, Any]) -> tuple[str, ...]:
     topics = fields.get("topics") or []
     if isinstance(topics, str):
         topics = [part.strip() for part in topics.split(",")]
+    if not isinstance(topics, list):
+        raise Invalid("topics is no list: write topics: [policy, health]")
     for topic in topics:
         if not isinstance(topic, str) or not SLUG.fullmatch(topic):
             raise Invalid(f"topics: {topic!r} is no topic slug: use 1 to 64 of a-z, 0-9 and hyphen")
@@ -219,6 +226,8 @@ def _topics(fields: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _text(fields: Mapping[str, Any], name: str) -> str | None:
     value = fields.get(name)
+    if isinstance(value, bool):  # YAML reads a bare no (Norwegian, say) as false
+        raise Invalid(f'{name} is read as {str(value).lower()}: put it in quotes, such as {name}: "no"')
     return one_line(str(value), name) if value else None
 
 
@@ -240,6 +249,8 @@ def _authors(fields: Mapping[str, Any]) -> tuple[Author, ...]:
     authors = fields.get("authors") or []
     if isinstance(authors, str):
         authors = [authors]
+    if not isinstance(authors, list):
+        raise Invalid("authors is no list: write authors: [Jane Doe, John Roe]")
     return tuple(_author(author) for author in authors)
 
 
@@ -251,6 +262,8 @@ def _author(value: Any) -> Author:
     parts = {
         key: one_line(str(value[key]), f"author {key}") for key in ("name", "email", "url") if value.get(key)
     }
+    if "url" in parts and not web_address(parts["url"]):
+        raise Invalid(f"author url {parts['url']!r} is no web address: start it with https://")
     return Author(**parts)
 
 

@@ -9,6 +9,7 @@ the item store at all. An embargo is an instant plus what the editor typed.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -81,7 +82,7 @@ class Release:
     """A thing that is not yet public. `version` counts its drafts; `at` is when it goes out by itself.
 
     `published` is the date an incoming item brings along (None: the moment of its release);
-    `base` is the fingerprint of the content, by which an edit shows what it was made from.
+    `base` is the fingerprint of words and embargo, by which an edit shows what it was made from.
     """
 
     id: int
@@ -100,8 +101,9 @@ class Release:
 
     @property
     def base(self) -> str:
-        """What a later edit names as the version it started from."""
-        return self.content.fingerprint[:16]
+        """What a later edit names as the version it started from: words and embargo."""
+        until = self.embargo.until.isoformat() if self.embargo else ""
+        return hashlib.sha256(f"{self.content.fingerprint} {until}".encode()).hexdigest()[:16]
 
 
 def moved(release: Release, to: ReleaseState) -> Release:
@@ -139,12 +141,13 @@ def embargo_from(text: str, zone: str) -> Embargo:
     place = zone_named(zone)
     try:
         typed = datetime.fromisoformat(text)
-    except ValueError:
+        instant = typed.astimezone(UTC) if typed.tzinfo else None
+    except (ValueError, OverflowError):  # an offset can lead out of the calendar
         raise Invalid(
             f"embargo {text!r} is no instant: write 2026-03-02T09:00:00+01:00, or 2026-03-02 09:00 with embargo_zone"
         ) from None
-    if typed.tzinfo is not None:
-        return Embargo(until=typed.astimezone(UTC), zone=zone, wall=text)
+    if instant is not None:
+        return Embargo(until=instant, zone=zone, wall=text)
     early, late = (typed.replace(tzinfo=place, fold=fold) for fold in (0, 1))
     if early.utcoffset() != late.utcoffset():
         _refuse_odd_hour(text, zone, early, late)

@@ -21,7 +21,7 @@ from cronsim import CronSim, CronSimError
 from syndicator.errors import Invalid
 from syndicator.model.release import zone_named
 
-SPAN = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
+SPAN = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 SHORTHANDS = {
     "@hourly": "0 * * * *",
@@ -193,9 +193,9 @@ def instant_from(text: str, zone: str) -> datetime:
     """An instant in UTC from RFC 3339, or from a wall time in `zone`; raises Invalid otherwise."""
     try:
         typed = datetime.fromisoformat(text)
-    except ValueError:
+        return (typed if typed.tzinfo else typed.replace(tzinfo=zone_named(zone))).astimezone(UTC)
+    except (ValueError, OverflowError):  # an offset can lead out of the calendar
         raise Invalid(f"{text!r} is no instant: write 2026-03-02T09:00:00+01:00") from None
-    return (typed if typed.tzinfo else typed.replace(tzinfo=zone_named(zone))).astimezone(UTC)
 
 
 def describe(when: When) -> str:
