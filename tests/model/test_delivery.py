@@ -1,0 +1,197 @@
+"""What follows from a result, and how long to wait."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syndicator.model.delivery import (
+    MAY_HAVE,
+    OPEN,
+    Channel,
+    DeliveryState,
+    OnUnknown,
+    Outcome,
+    Policy,
+    Priority,
+    Result,
+    Role,
+    Settlement,
+    Try,
+    doubt_policy,
+    settle,
+    wait,
+)
+from tests.make import NOW, make_try
+
+WEBHOOK_SECONDS = [5, 300, 1800, 7200, 18000, 36000, 36000]
+MAIL_MINUTES = [5, 15, 30, 60, 120, 240, 240, 240, 240, 240, 240, 240]
+
+
+@pytest.mark.parametrize(
+    ("channel", "expected"),
+    [
+        (Channel.WEBHOOK, [timedelta(seconds=n) for n in WEBHOOK_SECONDS]),
+        (Channel.MAIL, [timedelta(minutes=n) for n in MAIL_MINUTES]),
+    ],
+)
+def test_the_back_off_schedule(channel: Channel, expected: list[timedelta]) -> None:
+    """delivery:1.4.7: Svix's schedule for webhooks, SE8's for mail, ±20 %, then no more."""
+    for key in ("a", "b", "revision/tag:x/1/contact/9"):
+        for tries, span in enumerate(expected, 1):
+            pause = wait(channel, tries, key)
+            assert pause is not None
+            assert 0.8 * span <= pause <= 1.2 * span
+        assert wait(channel, len(expected) + 1, key) is None
+
+
+def test_the_spread_is_of_the_key_and_no_dice() -> None:
+    """code-models:9: the same key waits the same in every process; a thousand keys spread over the range."""
+    spans = [wait(Channel.MAIL, 1, f"key/{n}") for n in range(1000)]
+    assert spans == [wait(Channel.MAIL, 1, f"key/{n}") for n in range(1000)]
+    minutes = sorted(span.total_seconds() / 60 for span in spans if span)
+    assert minutes[100] < 4.3
+    assert minutes[900] > 5.7
+
+
+@settings(deadline=None)
+@given(st.text(), st.sampled_from(Channel))
+def test_waits_grow(key: str, channel: Channel) -> None:
+    """mail:SE8: no wait but the capped last ones is shorter than the one before."""
+    waits = [span for tries in range(1, 20) if (span := wait(channel, tries, key))]
+    growing = waits[:6]
+    assert all(early < late for early, late in pairwise(growing))
+
+
+# -- settlements
+
+
+def deferred(attempt: int, after: timedelta | None = None, channel: Channel = Channel.WEBHOOK) -> Settlement:
+    result = Result(outcome=Outcome.DEFERRED, after=after)
+    return settle(make_try(attempt=attempt, channel=channel), result, Policy(), NOW)
+
+
+def test_accepted_and_refused_are_over() -> None:
+    """design:2: accepted and refused have no due time, whatever the policy."""
+    for outcome, state in (
+        (Outcome.ACCEPTED, DeliveryState.ACCEPTED),
+        (Outcome.REFUSED, DeliveryState.REFUSED),
+    ):
+        for wish in (None, *OnUnknown):
+            result = Result(outcome=outcome, after=timedelta(hours=1))
+            assert Settlement(state=state) == settle(make_try(on_unknown=wish), result, Policy(), NOW)
+
+
+def test_a_deferral_is_due_again_by_the_schedule() -> None:
+    """delivery:1.4.7: the n-th deferral waits the n-th span; the one behind the last is refused."""
+    for tries in range(1, 8):
+        pause = wait(Channel.WEBHOOK, tries, "revision/tag:x/1/contact/1")
+        assert pause is not None
+        assert Settlement(state=DeliveryState.DUE, due=NOW + pause) == deferred(tries)
+    assert Settlement(state=DeliveryState.REFUSED) == deferred(8)
+
+
+def test_the_longer_of_asked_and_planned_wins() -> None:
+    """delivery:1.4.7: Retry-After is honoured, up to 24 hours, and never makes a wait shorter."""
+    own = deferred(1).due
+    assert own == deferred(1, timedelta(seconds=1)).due == deferred(1, timedelta()).due
+    assert NOW + timedelta(hours=2) == deferred(1, timedelta(hours=2)).due
+    assert NOW + timedelta(hours=24) == deferred(1, timedelta(days=400)).due
+
+
+def doubt(**other: object) -> Settlement:
+    policy = other.pop("policy", Policy())
+    assert isinstance(policy, Policy)
+    return settle(make_try(**other), Result(outcome=Outcome.UNKNOWN), policy, NOW)
+
+
+AGAIN = Settlement(state=DeliveryState.DUE, due=NOW + timedelta(minutes=10))
+HELD = Settlement(state=DeliveryState.UNKNOWN)
+
+
+def test_a_doubt_is_repeated_once() -> None:
+    """design:5.1: under *repeat* the first doubt is due in ten minutes, the second stays unknown."""
+    assert AGAIN == doubt()
+    assert HELD == doubt(doubts=1)
+    assert HELD == doubt(doubts=2)
+
+
+def test_a_doubt_on_hold_waits_for_a_person() -> None:
+    """design:5.1: *hold* leaves the first doubt unknown, with no due time."""
+    assert HELD == doubt(policy=Policy(on_unknown=OnUnknown.HOLD))
+    assert HELD == doubt(on_unknown=OnUnknown.HOLD)
+
+
+@pytest.mark.parametrize(
+    ("subject", "channel", "wish", "house", "expected"),
+    [
+        ("revision/x/1", Channel.MAIL, None, None, OnUnknown.REPEAT),
+        ("confirmation/1", Channel.MAIL, None, None, OnUnknown.REPEAT),
+        ("digest/daily/1", Channel.MAIL, None, None, OnUnknown.HOLD),
+        ("newsletter/7", Channel.MAIL, None, None, OnUnknown.HOLD),
+        ("revision/x/1", Channel.WEBHOOK, None, None, OnUnknown.REPEAT),
+        ("revision/x/1", Channel.WEBHOOK, OnUnknown.HOLD, None, OnUnknown.HOLD),
+        ("revision/x/1", Channel.WEBHOOK, OnUnknown.REPEAT, OnUnknown.HOLD, OnUnknown.REPEAT),
+        ("revision/x/1", Channel.MAIL, None, OnUnknown.HOLD, OnUnknown.HOLD),
+        ("digest/daily/1", Channel.MAIL, None, OnUnknown.REPEAT, OnUnknown.REPEAT),
+    ],
+)
+def test_what_a_doubt_leads_to(
+    subject: str, channel: Channel, wish: OnUnknown | None, house: OnUnknown | None, expected: OnUnknown
+) -> None:
+    """design:5.1: the partner's wish, else the house's, else by subject: digests and newsletters are held."""
+    attempt = make_try(subject=subject, channel=channel, on_unknown=wish)
+    assert expected is doubt_policy(attempt, Policy(on_unknown=house))
+
+
+@settings(deadline=None)
+@given(
+    st.builds(
+        Result,
+        outcome=st.sampled_from(Outcome),
+        after=st.none() | st.timedeltas(timedelta(), timedelta(days=4000)),
+    ),
+    st.integers(1, 30),
+    st.integers(0, 3),
+    st.sampled_from(Channel),
+    st.none() | st.sampled_from(OnUnknown),
+)
+def test_only_what_is_due_has_a_due_time(
+    result: Result, attempt: int, doubts: int, channel: Channel, wish: OnUnknown | None
+) -> None:
+    """design:2: due rows have an instant ahead of now, no other state has one; a held doubt never has."""
+    verdict = settle(
+        make_try(attempt=attempt, doubts=doubts, channel=channel, on_unknown=wish), result, Policy(), NOW
+    )
+    assert (verdict.state is DeliveryState.DUE) == (verdict.due is not None)
+    assert verdict.due is None or verdict.due > NOW
+
+
+# -- words
+
+
+def test_priorities() -> None:
+    """design:2: kill > confirmation > correction > immediate > digest > newsletter."""
+    assert "KILL CONFIRMATION CORRECTION IMMEDIATE DIGEST NEWSLETTER".split() == [
+        one.name for one in sorted(Priority)
+    ]
+
+
+def test_roles_follow_the_priority() -> None:
+    """delivery:3: corrections and kills are told, all else is owed."""
+
+    def role(priority: Priority) -> Role:
+        attempt: Try = make_try(priority=priority)
+        return attempt.role
+
+    assert [Priority.KILL, Priority.CORRECTION] == [one for one in Priority if role(one) is Role.TOLD]
+
+
+def test_doubt_counts_as_having() -> None:
+    """mail:EM4: accepted, unknown and sending may have it; nothing is both open-and-untouched and had."""
+    assert {DeliveryState.ACCEPTED, DeliveryState.UNKNOWN, DeliveryState.SENDING} == set(MAY_HAVE)
+    assert {DeliveryState.DUE, DeliveryState.LEASED, DeliveryState.SENDING} == set(OPEN)
