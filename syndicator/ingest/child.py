@@ -1,13 +1,14 @@
 """What runs in the parse child: limits, then a look at the bytes, then feedparser, then one JSON answer.
 
 Started by `ingest.parse` as `python -m syndicator.ingest.child`; the only place where feedparser runs.
-It is handed bytes, never a string: a string it would open as an address or a file (feeds:I8). Nothing
-it says is trusted on the other side, and whatever it raises ends here as a refusal (feeds:I12).
+It is handed a stream, never a string or bytes: those it would open as an address or a file (feeds:I8).
+Nothing it says is trusted on the other side, and whatever it raises ends here as a refusal (feeds:I12).
 """
 
 from __future__ import annotations
 
 import ctypes
+import io
 import json
 import os
 import re
@@ -73,8 +74,8 @@ def read(body: bytes, content_type: str, url: str | None) -> dict[str, Any]:
     headers = {"content-type": content_type, "content-location": url or ""}
     # Both off: HTML is cleaned, and its addresses resolved, by ourselves below; it halves the cost twice (I23).
     options = {"response_headers": headers, "sanitize_html": False, "resolve_relative_uris": False}
-    assert isinstance(ready, bytes)  # feeds:I8
-    found = feedparser.parse(ready, **options)
+    # A stream, not the bytes: those it would take for the path of a file and open it, if there is one (I8).
+    found = feedparser.parse(io.BytesIO(ready), **options)
     feed, entries = found.get("feed", {}), found.get("entries", [])
     version = found.get("version") or ""
     if not entries and not version and not feed.get("title"):
@@ -206,10 +207,21 @@ def _authors(entry: Dict, feed: Dict, version: str) -> Iterator[dict[str, Any]]:
     # RFC 4287 §4.2.1: entry, else its source, else the feed. In RSS the managing editor is no author.
     inherited = (entry.get("source") or {}, feed) if version.startswith("atom") else ()
     for place in (entry, *inherited):
-        people = [person for person in map(_person, place.get("authors") or ()) if person]
+        listed = place.get("authors") or ()
+        if len(listed) == 1 and not version.startswith("atom"):
+            listed = [_split(_line(entry.get("author")))]
+        people = [person for person in map(_person, listed) if person]
         if people:
             yield from people[:50]
             return
+
+
+def _split(author: str) -> Dict:
+    """RSS's one field for both, "mail (Name)" or "Name <mail>"; feedparser cuts a long top-level domain (I25)."""
+    mail = MAIL.search(author[:320])
+    if mail is None:
+        return {"name": author}
+    return {"email": mail[0], "name": author.replace(mail[0], "").strip(" ()<>\"'")}
 
 
 def _person(author: Dict) -> dict[str, Any] | None:

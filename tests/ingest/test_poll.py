@@ -1,0 +1,379 @@
+"""The poll flow from a real server to a real store: what becomes public, what waits, what is told."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import count
+
+import pytest
+
+from syndicator.errors import NotFound, TryLater
+from syndicator.ingest.parse import parse
+from syndicator.ingest.poll import LEASE, Polled, import_items, poll_due, poll_one
+from syndicator.model.item import Significance
+from syndicator.model.release import ReleaseState
+from syndicator.model.upstream import Fate, Relation, Upstream
+from syndicator.store import Store, deliveries, items, releases, upstreams
+from tests.ingest.feeds import Site, atom, entry, rss
+from tests.make import NOW, FakeClock, make_newsroom, make_subscription
+
+OLD = NOW - timedelta(days=3650)
+_numbers = count(1)
+
+
+def mint(now: datetime) -> str:
+    return f"tag:news.example,{now:%Y-%m-%d}:{next(_numbers)}"
+
+
+def make_upstream(store: Store, site: Site, slug: str = "cms", **other: object) -> Upstream:
+    values = {"relation": Relation.OWN, "topics": ("policy",), "allow_private": ("127.0.0.0/8",), **other}
+    with store.begin() as tx:
+        return upstreams.add(tx, Upstream(id=0, slug=slug, url=site.url, created=tx.now, **values))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def room(store: Store) -> Store:
+    make_newsroom(store)
+    with store.begin() as tx:
+        make_subscription(tx)
+    return store
+
+
+def poll(store: Store, site: Site, clock: FakeClock | None = None, **span: float) -> Polled:
+    if clock:
+        clock.advance(**(span or {"minutes": 20}))
+    (polled,) = poll_due(store, site.client, mint).feeds
+    return polled
+
+
+def titles(store: Store) -> list[str]:
+    with store.read() as tx:
+        return [item.content.title for item in items.listing(tx)]
+
+
+def owed(store: Store) -> int:
+    with store.read() as tx:
+        return len(deliveries.listing(tx))
+
+
+def only_release(store: Store) -> tuple[ReleaseState, datetime | None, str]:
+    with store.read() as tx:
+        (release,) = releases.listing(tx)
+    return release.state, release.at, release.content.title
+
+
+def test_items_come_in_oldest_first_with_their_own_guid(room: Store, site: Site) -> None:
+    """feeds:I15, DESIGN §5.5 — an absolute IRI is kept as uid; others are minted; the oldest enters first."""
+    make_upstream(room, site)
+    site.say(rss(entry(2), entry(1, published=NOW - timedelta(hours=2), guid="77")))
+    assert poll(room, site).count(Fate.ITEM) == 2
+    with room.read() as tx:
+        first, second = items.listing(tx)
+    assert (second.uid, second.content.url, second.upstream) == (
+        "tag:cms.example,2026:2",
+        "https://cms.example/2",
+        "cms",
+    )
+    assert first.uid.startswith("tag:news.example,")
+    assert first.content.guid
+    assert first.content.guid.value == "77"
+
+
+def test_the_first_poll_of_an_archive_mails_nothing(room: Store, site: Site) -> None:
+    """mail: only what is younger than push_max_age is owed; undated items of a first poll have no age."""
+    make_upstream(room, site)
+    site.say(rss(*(entry(n, published=OLD) for n in range(30)), entry(98, published=None), entry(99)))
+    assert poll(room, site).count(Fate.ITEM) == 32
+    assert owed(room) == 1
+
+
+def test_undated_items_of_a_later_poll_are_new(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:I18 — without a date the first sight counts, and from the second poll on that is news."""
+    make_upstream(room, site)
+    site.say(rss(entry(1, published=OLD)))
+    poll(room, site)
+    site.say(rss(entry(2, published=None), entry(1, published=OLD)))
+    poll(room, site, clock)
+    assert owed(room) == 1
+
+
+def test_an_upstream_without_push_mails_nothing(room: Store, site: Site) -> None:
+    """DESIGN §2 — the switch per upstream stands above all."""
+    make_upstream(room, site, push=False)
+    site.say(rss(entry()))
+    poll(room, site)
+    assert (titles(room), owed(room)) == (["Item 1"], 0)
+
+
+def test_polling_twice_changes_nothing(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:I16 — 304, the same bytes, and other bytes with the same words are all unchanged."""
+    make_upstream(room, site)
+    site.say(rss(entry()), etag='"1"')
+    poll(room, site)
+    assert poll(room, site, clock) == Polled(slug="cms")  # 304
+    site.say(rss(entry()))
+    assert poll(room, site, clock) == Polled(slug="cms")
+    site.say(rss(entry(), title="Renamed"))
+    again = poll(room, site, clock)
+    assert (again.read, again.count(Fate.UNCHANGED), again.count(Fate.ITEM)) == (True, 1, 0)
+    assert len(titles(room)) == 1
+
+
+def test_another_entry_revises_no_foreign_item(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:I16 — the credited feed's own date moves with each entry; that is no change of an item."""
+    make_upstream(room, site, relation=Relation.FOREIGN)
+    one = "<entry><id>urn:x:1</id><title>One</title><updated>2026-03-01T00:00:00Z</updated></entry>"
+    site.say(atom(one))
+    poll(room, site)
+    site.say(atom(one.replace("1<", "2<"), one).replace(b"2026-03-01", b"2026-03-02", 1))
+    second = poll(room, site, clock)
+    assert (second.count(Fate.ITEM), second.count(Fate.UNCHANGED), second.count(Fate.REVISED)) == (1, 1, 0)
+
+
+def test_foreign_items_are_credited_and_own_are_not(room: Store, site: Site) -> None:
+    """feeds:P21 — id, title, updated and self of the feed it came from."""
+    make_upstream(room, site, relation=Relation.FOREIGN)
+    site.say(atom("<entry><id>urn:x:1</id><title>One</title></entry>"))
+    poll(room, site)
+    with room.read() as tx:
+        (item,) = items.listing(tx)
+    source = item.content.source
+    assert source
+    assert (source.id, source.title, source.feed_url) == (
+        "tag:partner.example,2026:feed",
+        "Partner",
+        "https://partner.example/feed.atom",
+    )
+
+
+def test_changed_words_are_silent_unless_configured(room: Store, site: Site, clock: FakeClock) -> None:
+    """DESIGN §2 — a change of an upstream is silent; with on_change it is a correction and is told."""
+    make_upstream(room, site)
+    site.say(rss(entry()))
+    poll(room, site)
+    site.say(rss(entry(title="Better")))
+    assert poll(room, site, clock).count(Fate.REVISED) == 1
+    with room.begin() as tx:
+        (item,) = items.listing(tx)
+        upstream = upstreams.named(tx, "cms")
+        assert (item.content.title, item.revision, item.updated) == ("Better", 2, NOW)
+        changed = {name: getattr(upstream, name) for name in upstream.__dataclass_fields__}
+        upstreams.edit(tx, Upstream(**{**changed, "on_change": Significance.CORRECTION}))
+    site.say(rss(entry(title="Best")))
+    poll(room, site, clock)
+    with room.read() as tx:
+        (item,) = items.listing(tx)
+    assert (item.updated, item.note) == (clock(), "changed at its origin (cms)")
+
+
+def test_what_a_person_withdrew_stays_withdrawn(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:I17 — the origin does not revive it, and its feed goes on."""
+    from syndicator import publish
+
+    make_upstream(room, site)
+    site.say(rss(entry()))
+    poll(room, site)
+    with room.begin() as tx:
+        publish.withdraw(tx, "tag:cms.example,2026:1", "An error.")
+    site.say(rss(entry(2), entry(1, title="Again")))
+    polled = poll(room, site, clock)
+    assert (polled.count(Fate.ITEM), polled.count(Fate.REVISED), polled.left_out) == (1, 0, ())
+
+
+def test_future_items_are_held_until_their_date(room: Store, site: Site) -> None:
+    """embargo: DESIGN §5.10 — dated ahead, it is a release and no item; two minutes are a clock that differs."""
+    make_upstream(room, site)
+    later = NOW + timedelta(days=1)
+    site.say(rss(entry(1, published=later), entry(2, published=NOW + timedelta(minutes=1))))
+    polled = poll(room, site)
+    assert (polled.count(Fate.HELD), polled.count(Fate.ITEM)) == (1, 1)
+    assert only_release(room) == (ReleaseState.HELD, later, "Item 1")
+    assert titles(room) == ["Item 2"]
+
+
+def test_a_held_date_follows_its_origin(room: Store, site: Site, clock: FakeClock) -> None:
+    """embargo: an origin that moves the date moves the release, with its words; unmoved, nothing happens."""
+    make_upstream(room, site)
+    first, second = NOW + timedelta(days=1), NOW + timedelta(days=2)
+    site.say(rss(entry(1, published=first)))
+    poll(room, site)
+    site.say(rss(entry(1, published=second, title="Moved")))
+    assert poll(room, site, clock).count(Fate.REVISED) == 1
+    assert only_release(room) == (ReleaseState.HELD, second, "Moved")
+    site.say(rss(entry(1, published=second, title="Moved"), title="x"))
+    assert poll(room, site, clock).count(Fate.UNCHANGED) == 1
+    site.say(rss(entry(1, published=NOW)))
+    poll(room, site, clock)
+    assert only_release(room)[:2] == (ReleaseState.HELD, clock())
+
+
+def test_withheld_and_quarantined_items_wait_for_a_yes(room: Store, site: Site) -> None:
+    """embargo: app:draft and quarantine hold without a date; nothing of it is public."""
+    make_upstream(room, site)
+    draft = "<app:control><app:draft>yes</app:draft></app:control>"
+    site.say(atom(f"<entry><id>urn:x:1</id><title>One</title>{draft}</entry>"))
+    poll(room, site)
+    assert only_release(room) == (ReleaseState.HELD, None, "One")
+    make_upstream(room, site, "partner", hold=True)
+    site.say(rss(entry()))
+    assert poll(room, site).count(Fate.HELD) == 1
+    assert titles(room) == []
+
+
+def test_one_bad_entry_never_spoils_the_feed(room: Store, site: Site) -> None:
+    """feeds:I12 — what says nothing is left out and named; the rest is public."""
+    make_upstream(room, site)
+    site.say(rss("<item><guid isPermaLink='false'>9</guid></item>", entry()))
+    polled = poll(room, site)
+    assert [entry.identity for entry in polled.left_out] == ["9"]
+    assert titles(room) == ["Item 1"]
+    with room.read() as tx:
+        assert "neither a title nor a text" in (upstreams.status(tx, "cms").fault or "")
+
+
+def test_a_guid_of_somebody_else_makes_another_item(room: Store, site: Site) -> None:
+    """feeds:I15 — a foreign feed that names another's guid can neither change nor take it."""
+    make_upstream(room, site)
+    site.say(rss(entry()))
+    poll(room, site)
+    make_upstream(room, site, "thief", relation=Relation.FOREIGN)
+    site.say(rss(entry(title="Stolen")))
+    poll(room, site)
+    with room.read() as tx:
+        assert items.named(tx, "tag:cms.example,2026:1").content.title == "Item 1"
+    assert titles(room) == ["Item 1", "Stolen"]
+
+
+def test_a_removed_upstream_comes_back_without_doubles(room: Store, site: Site) -> None:
+    """DESIGN §6 — remove keeps the items; added again it knows its own by their guid."""
+    make_upstream(room, site)
+    site.say(rss(entry()))
+    poll(room, site)
+    with room.begin() as tx:
+        upstreams.remove(tx, "cms")
+    make_upstream(room, site)
+    assert poll(room, site).count(Fate.UNCHANGED) == 1
+    assert titles(room) == ["Item 1"]
+
+
+def test_an_unreadable_body_is_asked_for_again(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:I6 — a web page instead of a feed backs off, keeps the items, and is not remembered as read."""
+    make_upstream(room, site)
+    site.say(b"<html>Please log in</html>", etag='"1"')
+    assert poll(room, site).fault == "this is a web page, not a feed"
+    assert poll_due(room, site.client, mint).polled == 0
+    assert poll(room, site, clock, hours=1).fault == "this is a web page, not a feed"
+    assert "if-none-match" not in site.asked[1]
+    with room.read() as tx:
+        assert upstreams.status(tx, "cms").failures == 2
+
+
+def test_410_pauses(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:I6 — a feed that is gone is not asked again until a person resumes it."""
+    make_upstream(room, site)
+    site.say(b"", 410)
+    poll(room, site)
+    clock.advance(days=30)
+    assert poll_due(room, site.client, mint).polled == 0
+    with room.read() as tx:
+        assert upstreams.status(tx, "cms").paused
+
+
+def test_a_private_address_needs_leave(room: Store, site: Site) -> None:
+    """feeds:I10 — without allow_private the guard refuses, and the fault says what to do."""
+    make_upstream(room, site, allow_private=())
+    assert "allow_private" in (poll(room, site).fault or "")
+    assert site.asked == []
+
+
+def test_a_lost_topic_leaves_out_and_tries_again(room: Store, site: Site, clock: FakeClock) -> None:
+    """Nothing is lost — what failed for our own reasons is read again although the feed did not change."""
+    make_upstream(room, site)
+    site.say(rss(entry(1)), etag='"1"')
+    with room.begin() as tx:
+        upstream = upstreams.named(tx, "cms")
+        tx.connection.exec_driver_sql("UPDATE upstreams SET topics = '[\"gone\"]'")
+    assert 'no topic "gone"' in (poll(room, site).fault or "")
+    with room.begin() as tx:
+        upstreams.edit(tx, upstream)
+    assert poll(room, site, clock).count(Fate.ITEM) == 1
+
+
+def test_dry_run_tells_and_writes_nothing(room: Store, site: Site) -> None:
+    """DESIGN §6 — `upstream poll --dry-run` shows what each entry would become, and why."""
+    make_upstream(room, site)
+    site.say(rss(entry(1), entry(2, published=NOW + timedelta(days=1))), etag='"1"')
+    told = poll_one(room, "cms", site.client, mint, dry_run=True)
+    assert [(one.fate, one.why) for one in told.prospects] == [
+        (Fate.ITEM, "new"),
+        (Fate.HELD, "it is dated 2026-03-03T09:00:00+00:00"),
+    ]
+    assert titles(room) == []
+    assert poll_one(room, "cms", site.client, mint).count(Fate.ITEM) == 1
+
+
+def test_an_overtaken_poll_files_nothing(room: Store, site: Site, clock: FakeClock) -> None:
+    """delivery §1.4 — whoever lost the lease while reading writes neither items nor the settlement."""
+    make_upstream(room, site)
+    site.say(rss(entry()))
+
+    class Slow:
+        def __call__(self, upstream: Upstream) -> object:
+            clock.advance(seconds=LEASE.total_seconds() + 1)
+            with room.begin() as tx:
+                assert upstreams.claim(tx, "cms", LEASE)
+            return site.client(upstream)
+
+    polled = poll_one(room, "cms", Slow(), mint)  # type: ignore[arg-type]
+    assert "somebody else polls" in (polled.fault or "")
+    assert titles(room) == []
+    with pytest.raises(TryLater):
+        poll_one(room, "cms", site.client, mint)
+
+
+def test_a_large_feed_goes_in_by_groups(room: Store, site: Site) -> None:
+    """DESIGN §5.3 — more entries than fit into one short transaction."""
+    make_upstream(room, site, push=False)
+    site.say(rss(*(entry(n) for n in range(120))))
+    assert poll(room, site).count(Fate.ITEM) == 120
+
+
+# -- import ----------------------------------------------------------------------------------------------
+
+
+def test_import_takes_once_and_mails_nothing_old(room: Store) -> None:
+    """DESIGN §6 — items and refusals; the same file again is unchanged, guids or no guids."""
+    body = rss(
+        entry(1, published=OLD),
+        entry(2, guid="77"),
+        entry(3, published=NOW + timedelta(days=1)),
+        "<item><author>x</author></item>",
+    )
+    feed = parse(body, url="https://cms.example/feed")
+    dry = import_items(room, feed, topics=["policy"], dry_run=True)
+    assert titles(room) == []
+    done = import_items(room, feed, topics=["policy"])
+    assert [one["title"] for one in done.as_json()["items"]] == ["Item 1", "Item 2"]
+    assert dry.as_json() == done.as_json()
+    assert len(done.refused) == 2
+    assert any("release draft" in entry.why for entry in done.refused)
+    assert owed(room) == 1
+    again = import_items(room, feed, topics=["policy"])
+    assert [one.fate for one in again.items] == [Fate.UNCHANGED, Fate.UNCHANGED]
+
+
+def test_import_refuses_other_words_and_unknown_topics(room: Store) -> None:
+    """DESIGN §6 — the same uid with other words names `item edit`; a topic that is not there exits 5."""
+    import_items(room, parse(rss(entry())))
+    (refused,) = import_items(room, parse(rss(entry(title="Other")))).refused
+    assert "item edit" in refused.why
+    with pytest.raises(NotFound):
+        import_items(room, parse(rss(entry())), topics=["nowhere"])
+
+
+def test_imported_items_of_our_own_are_known_to_the_poll(room: Store, site: Site) -> None:
+    """feeds:I15 — import the archive, then add the feed: nothing twice."""
+    import_items(room, parse(rss(entry())), topics=["policy"])
+    make_upstream(room, site)
+    site.say(rss(entry()))
+    assert poll(room, site).count(Fate.UNCHANGED) == 1

@@ -1,0 +1,132 @@
+"""What an incoming item means, and how long to wait: pure rules at their edges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syndicator.model.item import Content, Kind, Source
+from syndicator.model.release import ReleaseState
+from syndicator.model.upstream import (
+    CEILING,
+    INTERVAL,
+    LONGEST_KEY,
+    SKEW,
+    Fate,
+    Incoming,
+    Known,
+    Upstream,
+    judge,
+    may_be_uid,
+    wait,
+    words_of,
+)
+from tests.make import NOW
+
+UPSTREAM = Upstream(id=1, slug="cms", url="https://cms.example/feed", created=NOW)
+SECOND = timedelta(seconds=1)
+THING = Incoming(guid="urn:x:1", link="https://cms.example/1", content=Content(title="One"), published=NOW)
+HELD = Known(uid="urn:x:1", fingerprint=THING.fingerprint, held=ReleaseState.HELD, at=NOW + timedelta(days=1))
+
+
+def test_identity_is_guid_then_link_then_hash() -> None:
+    """feeds:I15 — and a hash never depends on the text, which is edited."""
+    assert THING.identity == "urn:x:1"
+    assert replace(THING, guid=None).identity == "https://cms.example/1"
+    bare = replace(THING, guid=None, link=None)
+    assert bare.identity.startswith("hash:")
+    assert bare.identity == replace(bare, content=Content(title="One", body="<p>x</p>")).identity
+    assert bare.identity != replace(bare, published=None).identity
+
+
+def test_a_monstrous_guid_is_hashed() -> None:
+    """security:X1 — identities are keys of the database; a megabyte of guid is neither key nor uid."""
+    huge = "urn:x:" + "y" * 1_000_000
+    assert len(replace(THING, guid=huge).identity) < LONGEST_KEY
+    assert not may_be_uid(huge)
+    assert [may_be_uid(guid) for guid in ("urn:x:1", "77", "a b:c", None)] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "fate"),
+    [
+        (timedelta(), Fate.ITEM),
+        (SKEW, Fate.ITEM),
+        (SKEW + SECOND, Fate.HELD),
+        (-timedelta(days=9), Fate.ITEM),
+    ],
+)
+def test_two_minutes_ahead_is_a_clock_more_is_an_embargo(ahead: timedelta, fate: Fate) -> None:
+    """DESIGN §5.10 — up to two minutes ahead, published is the time of arrival."""
+    made = judge(replace(THING, published=NOW + ahead), None, UPSTREAM, NOW)
+    assert made.fate is fate
+    assert made.at == (NOW + ahead if fate is Fate.HELD else None)
+    assert made.published == (min(NOW, NOW + ahead) if fate is Fate.ITEM else None)
+
+
+def test_withheld_and_quarantine_wait_for_a_yes() -> None:
+    """DESIGN §5.10 — no date lifts them by itself, unless the origin gives one."""
+    for thing, upstream in ((replace(THING, withheld=True), UPSTREAM), (THING, replace(UPSTREAM, hold=True))):
+        made = judge(thing, None, upstream, NOW)
+        assert (made.fate, made.at) == (Fate.HELD, None)
+    until = NOW + timedelta(days=1)
+    assert judge(replace(THING, withheld=True, embargo=until), None, UPSTREAM, NOW).at == until
+
+
+def test_known_things_are_judged_by_their_words() -> None:
+    """feeds:I16 — a moved date or another filing is no change; another word is."""
+    known = Known(uid="u", fingerprint=THING.fingerprint)
+    refiled = replace(THING.content, topics=("policy",), kind=Kind.STATEMENT)
+    credited = replace(THING.content, source=Source(id="i", title="t", updated=NOW, feed_url="f"))
+    for content in (THING.content, refiled, credited):
+        thing = replace(THING, content=content, published=NOW + timedelta(days=1))
+        assert judge(thing, known, UPSTREAM, NOW).fate is Fate.UNCHANGED
+    changed = replace(THING, content=Content(title="Two"))
+    assert judge(changed, known, UPSTREAM, NOW).fate is Fate.REVISED
+    assert words_of(refiled) == words_of(credited)
+
+
+def test_a_held_thing_moves_with_its_origin() -> None:
+    """embargo: its date follows; taken back it goes at once; a cancelled one never comes back."""
+    later = NOW + timedelta(days=2)
+    moved = judge(replace(THING, published=later), HELD, UPSTREAM, NOW)
+    assert (moved.fate, moved.at) == (Fate.REVISED, later)
+    same = judge(replace(THING, published=HELD.at), HELD, UPSTREAM, NOW)
+    assert same.fate is Fate.UNCHANGED
+    early = judge(THING, HELD, UPSTREAM, NOW)
+    assert (early.fate, early.at) == (Fate.REVISED, NOW)
+    stopped = judge(replace(THING, withheld=True), HELD, UPSTREAM, NOW)
+    assert (stopped.fate, stopped.at) == (Fate.REVISED, None)
+    cancelled = replace(HELD, held=ReleaseState.CANCELLED)
+    assert judge(replace(THING, published=later), cancelled, UPSTREAM, NOW).fate is Fate.UNCHANGED
+
+
+def test_what_waits_for_a_yes_is_never_freed_by_the_feed() -> None:
+    """embargo: under quarantine words may change, a date does not appear."""
+    waiting = replace(HELD, at=None)
+    changed = judge(replace(THING, content=Content(title="Two")), waiting, UPSTREAM, NOW)
+    assert (changed.fate, changed.at) == (Fate.REVISED, None)
+    assert judge(THING, waiting, UPSTREAM, NOW).fate is Fate.UNCHANGED
+
+
+def test_a_due_release_is_left_to_the_release_loop() -> None:
+    """embargo: its instant has come; polling it once more changes nothing."""
+    due = replace(HELD, at=NOW - SECOND)
+    assert judge(replace(THING, published=due.at), due, UPSTREAM, NOW).fate is Fate.UNCHANGED
+
+
+@given(st.text(min_size=1), st.integers(0, 10_000), st.one_of(st.none(), st.timedeltas()))
+def test_waits_stay_between_interval_and_a_day(slug: str, failures: int, asked: timedelta | None) -> None:
+    """feeds:I4, feeds:I6 — never sooner than the interval, never later than a day, the same each time."""
+    span = wait(slug, failures, asked)
+    assert INTERVAL <= span <= CEILING
+    assert span == wait(slug, failures, asked)
+
+
+def test_waits_are_spread() -> None:
+    """feeds:I4 — a hundred upstreams do not stay in step."""
+    assert len({wait(f"u{n}", 0) for n in range(100)}) > 80
