@@ -76,7 +76,7 @@ class Tokens:
     def read(self, purpose: Purpose, token: str, generation: int = 0) -> int | None:
         """The row a token speaks of, or None if we did not sign it for this purpose."""
         number = token.partition(".")[0]
-        if not (number.isascii() and number.isdigit() and len(number) <= 18):  # a key is below 2**63
+        if not (number.isascii() and number.isdigit() and len(number) <= 19):  # a key is below 2**63
             return None
         row = int(number)
         given = token.encode("utf-8", "surrogatepass")

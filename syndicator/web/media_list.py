@@ -69,7 +69,7 @@ class MediaList:
             found = signup.preferences(tx, self._tokens, request.path_params["token"])
             titles = topics.titles(tx)
         if found is None:
-            return missing(self._pages, request)
+            return missing(self._pages, request, TOKEN)
         rows = [
             (one, titles.get(one.topic, one.topic), self._leave_path(one.id)) for one in found.subscriptions
         ]

@@ -7,6 +7,7 @@ topics that hold a live one. What was withdrawn keeps its address and answers 41
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -17,7 +18,7 @@ from syndicator.model.item import ALL, Item, ItemState, Spokesperson, Topic
 from syndicator.model.markup import web_address
 from syndicator.model.site import Site
 from syndicator.store import Store, Tx, items, topics
-from syndicator.web.pages import FAVICON, STYLE, Pages, unless_known
+from syndicator.web.pages import FAVICON, PUBLIC, STYLE, Pages, unless_known
 
 LATEST = 30  # items on the front page
 # The address of the style sheet changes with its bytes, so it may be kept for good.
@@ -105,9 +106,9 @@ def public_topics(tx: Tx) -> list[Topic]:
     return sorted(shown, key=lambda topic: topic.title.casefold())
 
 
-def missing(pages: Pages, request: Request) -> Response:
+def missing(pages: Pages, request: Request, headers: Mapping[str, str] = PUBLIC) -> Response:
     """The one answer for whatever is not there, the same bytes whatever may be planned."""
-    return pages.page(request, "missing.html", status=404)
+    return pages.page(request, "missing.html", status=404, headers=headers)
 
 
 def _newest(tx: Tx, topic: Topic, limit: int) -> list[Item]:

@@ -1,0 +1,381 @@
+"""The pages as visitors get them: what stands on them, what never does, and that every link leads somewhere."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from urllib.parse import urlsplit
+
+import pytest
+
+from syndicator import publish
+from syndicator.model.item import (
+    Author,
+    Item,
+    Kind,
+    Medium,
+    Rule,
+    Significance,
+    Source,
+    Spokesperson,
+    Topic,
+)
+from syndicator.model.site import Format, feed_path
+from syndicator.store import Store, items, topics
+from tests.make import NOW, FakeClock
+from tests.web.served import SITE, Reply, Running, add_item, add_topic, running, save_document, site
+
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, in order."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.feed(reply.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep the tag."""
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def all(self, tag: str, **wanted: str) -> list[dict[str, str]]:
+        """The attributes of every such tag."""
+        return [seen for name, seen in self.tags if name == tag and wanted.items() <= seen.items()]
+
+
+@pytest.fixture
+def person(store: Store) -> Spokesperson:
+    """Whom to ask, with somebody standing in."""
+    first = Spokesperson(
+        slug="ada", name="Ada Example", role="Policy", phone="+44 (0)20 7946 0018", mail="ada@news.example",
+        hours="9 to 5", zone="Europe/London", stand_in="ben",
+    )  # fmt: skip
+    with store.begin() as tx:
+        items.save_spokesperson(tx, first)
+        items.save_spokesperson(tx, Spokesperson(slug="ben", name="Ben Sample", mail="ben@news.example"))
+    return first
+
+
+@pytest.fixture
+def item(store: Store, person: Spokesperson) -> Item:
+    """An item with everything."""
+    return add_item(
+        store, "Joint letter", kind=Kind.STATEMENT, summary="Short words.", topics=("policy",),
+        body='<h1>Inside</h1><p>Long <a href="https://elsewhere.example/">words</a>.</p>',
+        authors=(Author(name="The committee", url="https://committee.example/"),), spokesperson="ada",
+        media=(Medium(url="https://files.example/a.pdf", type="application/pdf", length=182_044, title="A file"),),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def web(store: Store, item: Item) -> Iterator[Running]:
+    """A web process over a store with one item."""
+    with running(store) as web:
+        yield web
+
+
+def test_an_item(web: Running) -> None:
+    """operations:PW5 an item's page has its words, its dates, and whom to ask."""
+    text = re.sub(r"\s+", " ", web.ask("/items/joint-letter").text)
+    for words in (
+        "<h1>Joint letter</h1>", "Statement", "Short words.", "The committee", "A file", "182 kB",
+        '<time datetime="2026-03-02T09:00:00Z">2 March 2026, 09:00 GMT</time>', "Ada Example", "Ben Sample",
+        'href="tel:+442079460018"', 'href="mailto:ada@news.example"', "9 to 5", "(London time)",
+        'href="mailto:press@news.example"', 'href="/topics/policy"',
+        '<link rel="canonical" href="https://news.example/items/joint-letter">',
+    ):  # fmt: skip
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/topics/policy", "/items/joint-letter", "/feeds", "/media-list", "/nope"]
+)
+def test_every_page_is_sound(web: Running, path: str) -> None:
+    """operations:PW12 one h1, landmarks, a skip link that leads somewhere, a language, a title, unique ids."""
+    page = Page(web.ask(path))
+    assert [1, 1, 1, 1] == [
+        len(page.all(tag)) for tag in ("h1", "main", "header" if "items" not in path else "nav", "footer")
+    ]
+    assert [{"lang": "en"}] == page.all("html")
+    ids = [seen["id"] for _, seen in page.tags if "id" in seen]
+    assert len(ids) == len(set(ids))
+    assert "content" in ids
+    assert page.all("a", href="#content")
+    labels = [seen["aria-labelledby"] for _, seen in page.tags if "aria-labelledby" in seen]
+    assert set(labels) <= set(ids)
+
+
+@pytest.mark.parametrize("path", ["/", "/topics/policy", "/items/joint-letter", "/feeds"])
+def test_autodiscovery(web: Running, path: str) -> None:
+    """feeds:P28 each format of the page's topics is announced, with titles that differ."""
+    found = Page(web.ask(path)).all("link", rel="alternate")
+    titles = [link["title"] for link in found]
+    expected = {"all"} if path == "/" else {"all", "policy"}
+    assert {feed_path(topic, format) for topic in expected for format in Format} == {
+        link["href"] for link in found
+    }
+    assert len(titles) == len(set(titles))
+    assert {"application/atom+xml", "application/rss+xml"} <= {link["type"] for link in found}
+
+
+def test_every_link_leads_somewhere(web: Running, store: Store) -> None:
+    """A visitor who follows every link of ours never meets an error."""
+    for topic in ("all", "policy"):
+        for format in Format:
+            save_document(store, b"<feed/>", topic=topic, format=format)
+    web.app.catalogue.refresh()
+    todo, seen = ["/"], set[str]()
+    while todo:
+        path = todo.pop()
+        reply = web.ask(path)
+        assert (path, 200) == (path, reply.status)
+        seen.add(path)
+        if reply.headers["content-type"].startswith("text/html"):
+            links = [a.get("href") or a.get("src") or a.get("action") for _, a in Page(reply).tags]
+            ours = {link.split("#")[0] for link in links if link and link.startswith("/")}
+            todo += sorted(ours - seen - set(todo))
+    assert {"/topics/policy", "/items/joint-letter", "/feeds/all.atom", "/media-list", "/favicon.svg"} <= seen
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/topics/policy", "/items/joint-letter", "/feeds", "/media-list", "/nope", "/media-list/confirm/x"],
+)
+def test_nothing_is_loaded_from_elsewhere(web: Running, path: str) -> None:
+    """security:H4 operations:PW14 no script, no style of its own, no cookie, no third party."""
+    reply = web.ask(path)
+    policy = reply.headers["content-security-policy"]
+    for rule in (
+        "default-src 'self'",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "form-action 'self'",
+    ):
+        assert rule in policy
+    assert "unsafe" not in policy
+    assert "nosniff" == reply.headers["x-content-type-options"]
+    assert "set-cookie" not in reply.headers
+    for tag, seen in Page(reply).tags:
+        assert tag not in {"script", "style", "iframe", "object", "embed"}
+        assert not [name for name in seen if name == "style" or name.startswith("on")]
+        loaded = (
+            seen.get("src", "") if tag != "link" else seen["href"] * (seen["rel"] in {"stylesheet", "icon"})
+        )
+        assert not urlsplit(loaded).netloc
+
+
+def test_pages_are_small(web: Running) -> None:
+    """operations:PW15 one style sheet of at most 12 kB, and a page far below 100 kB with it."""
+    page = web.ask("/items/joint-letter")
+    (style,) = Page(page).all("link", rel="stylesheet")
+    sheet = web.ask(style["href"])
+    assert ("text/css; charset=utf-8", "public, max-age=31536000, immutable") == (
+        sheet.headers["content-type"],
+        sheet.headers["cache-control"],
+    )
+    assert len(sheet.body) < 12_000
+    assert len(page.body) + len(sheet.body) < 100_000
+
+
+@pytest.mark.parametrize("path", ["/", "/items/joint-letter", "/feeds", "/robots.txt", "/static/style.css"])
+def test_pages_are_revalidated(web: Running, path: str) -> None:
+    """operations:PW14 a page has a tag and a constant lifetime, and is 304 to whoever has it."""
+    full = web.ask(path)
+    again = web.ask(path, If_None_Match=f"W/{full.headers['etag']}")
+    assert (304, b"", full.headers["etag"]) == (again.status, again.body, again.headers["etag"])
+    assert full.headers["cache-control"] == again.headers["cache-control"]
+    assert "max-age=" in full.headers["cache-control"]
+
+
+def test_hostile_words_are_only_words(store: Store) -> None:
+    """security:H3 whatever stands in any field, a page has no tag that we did not write."""
+    with store.begin() as tx:
+        items.save_spokesperson(
+            tx,
+            Spokesperson(
+                slug="evil",
+                name=EVIL,
+                role=EVIL,
+                phone=EVIL,
+                mail=EVIL,
+                hours=EVIL,
+                zone=EVIL,
+                stand_in="evil",
+            ),
+        )
+    source = Source(id="x", title=EVIL, updated=NOW, feed_url="javascript:1", url="javascript:alert(3)")
+    made = add_item(
+        store, EVIL, uid="tag:evil", summary=EVIL, topics=("policy",), spokesperson="evil", language='x" onload="1',
+        authors=(Author(name=EVIL, url="javascript:alert(4)", email=EVIL),), url="javascript:alert(5)", source=source,
+        body=f'{EVIL}<a href="jav&#x09;ascript:alert(6)">x</a><svg onload=alert(7)><p style="x" id="content" class="card">y',
+        media=(Medium(url="javascript:alert(8)", type=EVIL, length=1, title=EVIL),),
+    )  # fmt: skip
+    with store.begin() as tx:
+        topics.edit(tx, replace(topics.named(tx, "policy"), title=EVIL))
+        publish.correct(tx, made.uid, replace(made.content, summary=EVIL + "!"), EVIL)
+    with running(store, site(title=EVIL, description=EVIL, rights=EVIL, media_contact=EVIL)) as web:
+        for path in ("/", "/topics/policy", f"/items/{made.slug}", "/feeds", "/media-list"):
+            assert_harmless(web.ask(path))
+        with store.begin() as tx:
+            publish.withdraw(tx, made.uid, EVIL, kill=True)
+        assert_harmless(web.ask(f"/items/{made.slug}"))
+
+
+def assert_harmless(reply: Reply) -> None:
+    """No script, no handler, no dangerous address, and templates are not run on words."""
+    assert "49" not in re.sub(r"\d{3,}|49\w", "", reply.text)
+    for tag, seen in Page(reply).tags:
+        assert tag not in {"script", "svg", "iframe", "style"}
+        assert not any(name.startswith("on") or name == "style" for name in seen)
+        assert not any("javascript" in seen.get(name, "").lower() for name in ("href", "src", "action"))
+        assert tag != "img" or seen == {"src": "https://news.example/x"}
+    assert len(Page(reply).all("main", id="content")) == len(
+        [s for _, s in Page(reply).tags if s.get("id") == "content"]
+    )
+
+
+def test_pictures_of_other_hosts_are_described(store: Store) -> None:
+    """security:H4 a picture from elsewhere is not loaded; its description stands there as words."""
+    body = '<p><img src="https://spy.example/p.gif" alt="A &quot;chart&quot; &lt;b&gt;"><img src="https://spy.example/q.gif"><img src="/media/own.png" alt="ours"></p>'
+    add_item(store, "Pictures", body=body)
+    with running(store) as web:
+        reply = web.ask("/items/pictures")
+    assert [{"src": "https://news.example/media/own.png", "alt": "ours"}] == Page(reply).all("img")
+    assert '<span class="absent">A &#34;chart&#34; &lt;b&gt;</span>' in reply.text
+    assert "spy.example" not in reply.text
+
+
+def test_a_correction_stands_on_top(store: Store, clock: FakeClock) -> None:
+    """operations:PW8 the dated note comes before the text."""
+    made = add_item(store, "Joint letter", body="<p>Words.</p>")
+    clock.advance(days=1)
+    with store.begin() as tx:
+        publish.correct(
+            tx, made.uid, replace(made.content, body="<p>Better words.</p>"), "The words were poor."
+        )
+    with running(store) as web:
+        text = web.ask("/items/joint-letter").text
+    assert text.index("The words were poor.") < text.index("Better words.")
+    assert 'Correction, <time datetime="2026-03-03T09:00:00Z">3 March 2026, 09:00 GMT</time>' in text
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_what_was_withdrawn(store: Store, item: Item, clock: FakeClock, *, kill: bool) -> None:
+    """operations:PW8 410 with a dated notice and the reason, without the text; off every list."""
+    clock.advance(days=1)
+    with store.begin() as tx:
+        publish.withdraw(tx, item.uid, "It was wrong.", kill=kill)
+    with running(store) as web:
+        reply = web.ask("/items/joint-letter")
+        assert 410 == reply.status
+        assert "It was wrong." in reply.text
+        assert 'Withdrawn <time datetime="2026-03-03T09:00:00Z">' in reply.text
+        assert kill is ("Please do not use" in reply.text)
+        assert "Long" not in reply.text
+        assert "Joint letter" not in web.ask("/").text
+        assert 404 == web.ask("/topics/policy").status
+        assert "policy" not in web.ask("/feeds").text.lower()
+
+
+def test_foreign_items_are_credited(store: Store) -> None:
+    """feeds:P21 an item from elsewhere names its source, and its own address is canonical."""
+    source = Source(
+        id="tag:partner.example:feed", title="The Partner", updated=NOW,
+        feed_url="https://partner.example/feed", url="https://partner.example/",
+    )  # fmt: skip
+    add_item(store, "From elsewhere", source=source, url="https://partner.example/1")
+    with running(store) as web:
+        text = web.ask("/items/from-elsewhere").text
+    assert '<link rel="canonical" href="https://partner.example/1">' in text
+    assert 'First published by <a href="https://partner.example/">The Partner</a>' in text
+
+
+def test_missing_pages_are_all_alike(store: Store) -> None:
+    """security:E2 an unknown item, a topic without a live item and any other address: the same bytes."""
+    add_topic(store, "secret-plans")
+    with running(store) as web:
+        replies = [
+            web.ask(path) for path in ("/items/nothing", "/topics/secret-plans", "/topics/nothing", "/nope/x")
+        ]
+        everywhere = "".join(web.ask(path).text for path in ("/", "/feeds", "/media-list"))
+    assert {404} == {reply.status for reply in replies}
+    assert 1 == len({reply.body for reply in replies})
+    assert 1 == len({tuple(sorted({**reply.headers, "date": ""}.items())) for reply in replies})
+    assert "secret" not in everywhere.lower()
+
+
+def test_ruled_topics_and_languages(store: Store) -> None:
+    """A topic made by a rule has its page; an item in another language says so to screen readers."""
+    with store.begin() as tx:
+        topics.add(
+            tx,
+            Topic(
+                slug="statements",
+                title="Statements",
+                uid="tag:st",
+                created=NOW,
+                rule=Rule(kinds=(Kind.STATEMENT,)),
+            ),
+        )
+    add_item(store, "Offener Brief", kind=Kind.STATEMENT, language="de")
+    with running(store) as web:
+        assert "Offener Brief" in web.ask("/topics/statements").text
+        assert Page(web.ask("/items/offener-brief")).all("article", lang="de")
+        assert (301, "/") == ((reply := web.ask("/topics/all")).status, reply.headers["location"])
+
+
+def test_dates_are_shown_in_the_newsrooms_zone(store: Store, clock: FakeClock) -> None:
+    """operations:PW12 people read local time, machines UTC, whatever the season."""
+    clock.now = datetime(2026, 7, 1, 23, 30, tzinfo=UTC)
+    add_item(store, "Late")
+    with running(store) as web:
+        assert (
+            '<time datetime="2026-07-01T23:30:00Z">2 July 2026, 00:30 BST</time>'
+            in web.ask("/items/late").text
+        )
+        assert '<time datetime="2026-07-01T23:30:00Z">2 July 2026</time>' in web.ask("/").text
+
+
+def test_items_are_newest_first(store: Store, clock: FakeClock) -> None:
+    """feeds:P13 the front page has the order of the feed."""
+    for title in ("First", "Second", "Third"):
+        add_item(store, title)
+        clock.advance(hours=1)
+    with running(store) as web:
+        assert ["Third", "Second", "First"] == re.findall(
+            r'<h2><a href="[^"]+">(\w+)</a></h2>', web.ask("/").text
+        )
+
+
+def test_an_empty_newsroom(store: Store) -> None:
+    """Before anything is published every page stands."""
+    with running(store, replace(SITE, media_contact=None)) as web:
+        assert [200] * 3 == [web.ask(path).status for path in ("/", "/feeds", "/media-list")]
+        assert "Nothing has been published yet." in web.ask("/").text
+
+
+def test_pages_take_get_and_head_only(web: Running) -> None:
+    """A page is read; HEAD has its headers without the body."""
+    get, head = web.ask("/"), web.ask("/", "HEAD")
+    assert ({**get.headers, "date": ""}, b"") == ({**head.headers, "date": ""}, head.body)
+    assert 405 == web.ask("/", "POST", body=b"x").status
+
+
+def test_a_silent_edit_leaves_no_note(store: Store, item: Item) -> None:
+    """A silent edit leaves no trace of a correction on the page."""
+    with store.begin() as tx:
+        publish.edit(tx, item.uid, replace(item.content, body="<p>Typo gone.</p>"))
+        assert Significance.SILENT is items.history(tx, item.id)[-1].significance
+    with running(store) as web:
+        text = web.ask("/items/joint-letter").text
+    assert "Typo gone." in text
+    assert "Correct" not in text
+
+
+def test_robots_keep_out_of_the_media_list(web: Running) -> None:
+    """mail:LM9 token pages are not for search engines."""
+    assert "Disallow: /media-list/\n" in web.ask("/robots.txt").text
