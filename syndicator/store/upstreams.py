@@ -52,7 +52,9 @@ def add(tx: Tx, upstream: Upstream) -> Upstream:
     """Make an upstream, due at once. Raises Conflict if the slug is taken, Invalid or NotFound for bad values."""
     _vet(tx, upstream)
     values = {**_values(upstream), "created": tx.now, "next_check": tx.now, "failures": 0, "lease_no": 0}
-    if tx.connection.execute(insert_or_skip(tx, schema.upstreams).values(**values)).rowcount == 0:
+    # RETURNING, not the row count: on PostgreSQL SQLAlchemy gives none for an INSERT with a serial key.
+    made = insert_or_skip(tx, schema.upstreams).values(**values).returning(u.id)
+    if tx.connection.execute(made).first() is None:
         raise Conflict(
             f'the upstream "{upstream.slug}" exists already; `syndicator upstream edit` changes it'
         )
