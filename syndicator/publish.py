@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from syndicator.errors import Conflict, Invalid, Refused
 from syndicator.model.delivery import Priority, revision_subject
 from syndicator.model.item import GONE, Content, Item, Significance, Verdict, corrected, judge, memberships
+from syndicator.model.markup import Draft
 from syndicator.store import Tx, deliveries, documents, items, topics
 
 
@@ -58,6 +59,20 @@ def publish(
     entered = _file(tx, item)
     _owe(tx, item, entered, push)
     return item
+
+
+def public_words(draft: Draft, now: datetime, *, first: bool) -> Content:
+    """The words of a file that are to be public at once; raises Refused for what must wait (DESIGN §5.10).
+
+    A new item (`first`) may carry no embargo at all; the words of an edit may have had one that is over.
+    """
+    embargoed = draft.embargo and (first or draft.embargo.holds(now))
+    if embargoed or (first and draft.published and draft.published > now):
+        what = (
+            f"under embargo until {draft.embargo}" if embargoed else f"dated {draft.published}, in the future"
+        )
+        raise Refused(f"this is {what}: hand it to `syndicator release draft`, nothing of it is public yet")
+    return draft.content
 
 
 def submit(
@@ -129,7 +144,7 @@ def withdraw(tx: Tx, uid: str, reason: str, *, kill: bool = False) -> Item:
 
 
 def _live(tx: Tx, uid: str) -> Item:
-    item = items.named(tx, uid)
+    item = items.held_for_change(tx, uid)
     if not item.live:
         raise Refused(f"the item {uid} is {item.state}; what is gone cannot be changed any more")
     return item
@@ -141,7 +156,8 @@ def _revise(
     topics.check_plain(tx, content.topics)
     revised = items.revise(tx, item, significance, content, note)
     entered = _file(tx, revised)
-    deliveries.replace_unsent(tx, revised, revision_subject(item.uid, revised.revision))
+    told = significance is Significance.CORRECTION
+    deliveries.replace_unsent(tx, revised, revision_subject(item.uid, revised.revision), told=told)
     _owe(tx, revised, entered, push)
     return revised
 

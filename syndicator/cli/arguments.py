@@ -1,0 +1,96 @@
+"""Options and arguments that several nouns share, and how their text is understood.
+
+Typer reads the annotations; what it cannot know (slugs, instants, lists by comma) is understood
+here and refused in words with exit code 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from syndicator.errors import Invalid
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many.")]
+After = Annotated[int, typer.Option(min=0, metavar="ID", help="Only those after this id.")]
+Uid = Annotated[str, typer.Argument(metavar="UID", help="Its permanent uid.")]
+Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Its name.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name.")]
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The mail address.")]
+Source = Annotated[str, typer.Argument(metavar="FILE", help="Markdown with front matter; - for stdin.")]
+Topics = Annotated[str, typer.Option(metavar="A,B", help="Slugs of topics, by comma.")]
+Kinds = Annotated[str, typer.Option(metavar="K,L", help="Kinds of items, by comma.")]
+Ranges = Annotated[
+    list[str] | None,
+    typer.Option("--allow-private", metavar="CIDR", help="A private address range it may be reached at."),
+]
+Zone = Annotated[str | None, typer.Option(metavar="ZONE", help="An IANA zone; else the site's.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; write nothing.")]
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def group(about: str) -> typer.Typer:
+    """The app of a noun."""
+    return typer.Typer(help=about, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+
+
+def command(work: Callable[..., None], **said: Any) -> typer.Typer:
+    """The app of a command that stands alone."""
+    app = typer.Typer(rich_markup_mode=None, add_completion=False)
+    app.command(**said)(work)
+    return app
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The parts of a list by comma, each once.
+
+    >>> names("policy, funding,policy")
+    ('policy', 'funding')
+    """
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def choices(text: str, options: type[Choice], what: str) -> tuple[Choice, ...]:
+    """The members a list by comma names; raises Invalid for an unknown one."""
+    return tuple(choice(part, options, what) for part in names(text))
+
+
+def choice(text: str, options: type[Choice], what: str) -> Choice:
+    """The member with this value; raises Invalid with what may be written."""
+    try:
+        return options(text)
+    except ValueError:
+        raise Invalid(f"unknown {what} {text!r}: use {', '.join(options)}") from None
+
+
+def slug(text: str, what: str) -> str:
+    """A name of our own making; raises Invalid with the rule."""
+    from syndicator.model.item import SLUG
+
+    if not SLUG.fullmatch(text):
+        raise Invalid(f"{text!r} is no name for a {what}: use 1 to 64 of a-z, 0-9 and hyphen")
+    return text
+
+
+def instant(text: str, zone: str) -> datetime:
+    """An instant: RFC 3339, or wall time in `zone`, which must exist there once."""
+    from syndicator.model.release import embargo_from
+
+    try:
+        return embargo_from(text, zone).until
+    except Invalid as fault:
+        raise Invalid(str(fault).removeprefix("embargo ").replace(" with embargo_zone", "")) from None
+
+
+def ranges(given: list[str] | None) -> tuple[str, ...]:
+    """Address ranges, as the configuration writes them."""
+    from syndicator.settings.values import NETWORK
+
+    parts = [part for text in given or () for part in names(text)]
+    return tuple(NETWORK.parse(part) for part in parts)

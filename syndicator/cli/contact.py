@@ -1,0 +1,162 @@
+"""`syndicator contact …`: the media list: who is on it, what they subscribe to, whom not to mail."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from syndicator.cli import arguments as given
+from syndicator.cli import output, session, views
+from syndicator.model.audience import Cadence, address, person_name
+from syndicator.model.markup import one_line
+from syndicator.model.release import zone_named
+
+app = given.group("The media list.")
+
+COLUMNS = ("id", "email", "name", "outlet", "timezone", "suppressed")
+CadenceOption = Annotated[Cadence, typer.Option(help="How often it brings mail.")]
+
+
+@app.command()
+def add(
+    ctx: typer.Context,
+    email: given.Email,
+    name: Annotated[str, typer.Option(metavar="NAME", help="As it stands in mail.")] = "",
+    outlet: Annotated[str, typer.Option(metavar="OUTLET", help="Whom they write for.")] = "",
+    timezone: given.Zone = None,
+    *,
+    as_json: given.Json = False,
+) -> None:
+    """Put somebody on the media list; they get nothing until they subscribe."""
+    from syndicator.store import audience
+
+    who, called, writes_for = address(email), person_name(name), one_line(outlet, "an outlet")
+    with session.writing(ctx) as (runtime, tx):
+        zone = zone_named(timezone or runtime.site.zone).key
+        contact, new = audience.add_contact(tx, who, name=called, outlet=writes_for, zone=zone)
+    if not new:
+        output.say(f"{contact.address.typed} is on the media list already; nothing was changed")
+    if as_json:
+        output.show_json(views.contact(contact))
+    else:
+        print(contact.address.typed)
+
+
+@app.command()
+def subscribe(
+    ctx: typer.Context,
+    email: given.Email,
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic's slug.")],
+    cadence: CadenceOption = Cadence.IMMEDIATE,
+    consent: Annotated[
+        str | None,
+        typer.Option(metavar="SOURCE", help="Where their yes came from; without it they are asked."),
+    ] = None,
+    *,
+    as_json: given.Json = False,
+) -> None:
+    """Subscribe somebody on the list to a topic; without --consent a confirmation goes out first."""
+    from syndicator.cli import media_list
+    from syndicator.store import audience, topics
+
+    who, yes = address(email), consent and one_line(consent, "--consent")
+    with session.writing(ctx) as (_, tx):
+        contact = audience.contact(tx, who)
+        topic_id = topics.named(tx, topic).id
+        subscription, new = media_list.subscribe(tx, contact.id, topic_id, cadence, yes or None)
+    words = "is" if new else "was already"
+    output.say(f"the subscription of {contact.address.typed} to {topic} {words} {subscription.state}")
+    if as_json:
+        output.show_json(views.subscription(subscription))
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context, limit: given.Limit = None, after: given.After = 0, *, as_json: given.Json = False
+) -> None:
+    """List everybody, in the order they came."""
+    from syndicator.store import audience
+
+    with session.reading(ctx) as (_, tx):
+        rows = map(views.contact, audience.contacts(tx, limit=limit, after=after))
+        output.listing(rows, COLUMNS, as_json=as_json)
+
+
+@app.command()
+def show(ctx: typer.Context, email: given.Email, *, as_json: given.Json = False) -> None:
+    """Show somebody, and every subscription they have or had."""
+    from syndicator.store import audience
+
+    who = address(email)
+    with session.reading(ctx) as (_, tx):
+        contact = audience.contact(tx, who)
+        known = [views.subscription(one) for one in audience.subscriptions(tx, contact.id)]
+    output.details(views.contact(contact) | {"subscriptions": known}, as_json=as_json)
+
+
+@app.command()
+def suppress(
+    ctx: typer.Context,
+    email: given.Email,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why.")] = "by hand",
+) -> None:
+    """Never mail this address again, whoever adds it; an earlier reason stays."""
+    from syndicator.store import audience
+
+    who = address(email)
+    with session.writing(ctx) as (_, tx):
+        audience.suppress(tx, who, one_line(reason, "--reason"))
+    output.say(f"{who.typed} is not mailed any more")
+
+
+@app.command()
+def unsuppress(ctx: typer.Context, email: given.Email) -> None:
+    """Allow mail to this address again."""
+    from syndicator.store import audience
+
+    who = address(email)
+    with session.writing(ctx) as (_, tx):
+        was = audience.unsuppress(tx, who)
+    output.say(f"{who.typed} {'may be mailed again' if was else 'was not suppressed'}")
+
+
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV with a header; - for stdin.")],
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="THEIRS=OURS", help='Another name for a column: "E-Mail=email".'),
+    ] = None,
+    *,
+    dry_run: given.DryRun = False,
+    as_json: given.Json = False,
+) -> None:
+    """Take people from CSV: email, name, outlet, timezone, topics, cadence, consent. Exit 4 if rows were bad."""
+    from syndicator.cli import media_list
+
+    with session.opened(ctx) as runtime:
+        done = media_list.load(
+            runtime.store, file, map_ or (), runtime.site.zone, dry_run=dry_run, complain=output.say
+        )
+    counts = done.as_json()
+    if as_json:
+        output.show_json(counts)
+    else:
+        figures = ", ".join(f"{name} {n}" for name, n in counts.items() if name != "bad")
+        print(f"{figures}, bad {len(done.bad)}")
+    if done.bad:
+        raise typer.Exit(4)
+
+
+@app.command()
+def export(ctx: typer.Context, *, as_json: given.Json = False) -> None:
+    """Write everybody and their live subscriptions to stdout, as CSV that `contact import` reads."""
+    from syndicator.cli import media_list
+
+    with session.reading(ctx) as (_, tx):
+        if as_json:
+            output.listing(media_list.people(tx), (), as_json=True)
+        else:
+            media_list.dump(tx)

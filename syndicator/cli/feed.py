@@ -1,0 +1,85 @@
+"""`syndicator feed …`: the documents that aggregators read, and their copies for any web server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from syndicator.cli import arguments as given
+from syndicator.cli import output, session, views
+
+if TYPE_CHECKING:
+    from syndicator.feeds import Rebuilt
+
+app = given.group("The documents that aggregators read.")
+
+
+@app.command("list")
+def list_(ctx: typer.Context, *, as_json: given.Json = False) -> None:
+    """List the stored documents with their validators."""
+    from syndicator.store import documents
+
+    with session.reading(ctx) as (runtime, tx):
+        rows = [views.document(known, runtime.site) for known in documents.validators(tx)]
+    rows.sort(key=lambda row: (row["topic"], row["format"]))
+    output.listing(rows, ("topic", "format", "etag", "modified", "size", "url"), as_json=as_json)
+
+
+@app.command()
+def build(ctx: typer.Context, *, as_json: given.Json = False) -> None:
+    """Build every feed anew, now. Exit 4 if an item had to be left out."""
+    from syndicator import feeds
+    from syndicator.store import topics
+
+    with session.opened(ctx) as runtime:
+        with runtime.store.begin() as tx:
+            topics.mark_all_stale(tx)
+        built = feeds.rebuild_stale(runtime.store, runtime.site)
+    if as_json:
+        output.show_json({"topics": built.topics, "changed": built.changed, "left_out": list(built.left_out)})
+    else:
+        print(f"{built.topics} topics, {built.changed} documents changed")
+    _complain(built)
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where feeds/… is kept.")],
+    *,
+    as_json: given.Json = False,
+) -> None:
+    """Write all feeds, plain and gzip, as files for any web server; only what changed is written."""
+    from syndicator import feeds
+    from syndicator.cli import feed_files
+
+    with session.opened(ctx) as runtime:
+        built = feeds.rebuild_stale(runtime.store, runtime.site)
+        written, total = feed_files.export(runtime.store, folder)
+    if as_json:
+        output.show_json({"files": total, "written": [str(path) for path in written]})
+    else:
+        print(f"{total} files, {len(written)} written")
+    _complain(built)
+
+
+@app.command()
+def check(ctx: typer.Context, *, as_json: given.Json = False) -> None:
+    """Parse the stored documents and name what is wrong with them. Exit 1 if anything is."""
+    from syndicator.cli import feed_files
+
+    with session.opened(ctx) as runtime:
+        problems = list(feed_files.problems(runtime.store, runtime.site))
+    output.listing(problems, ("topic", "format", "problem"), as_json=as_json)
+    if problems:
+        raise typer.Exit(1)
+    output.say("no problems")
+
+
+def _complain(built: Rebuilt) -> None:
+    for uid in built.left_out:
+        output.say(f"left out, because it cannot be rendered: {uid}")
+    if built.left_out:
+        raise typer.Exit(4)

@@ -1,0 +1,47 @@
+"""`syndicator health`: asks the web process whether all is well; what Docker's HEALTHCHECK runs."""
+
+from __future__ import annotations
+
+import http.client
+from typing import Annotated
+
+import typer
+
+from syndicator.cli import arguments as given
+from syndicator.cli import output, session
+from syndicator.cli.serve import Host, Port, flags
+
+# An address one listens on everywhere is asked on this machine.
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
+
+
+def health(
+    ctx: typer.Context,
+    host: Host = None,
+    port: Port = None,
+    timeout: Annotated[float, typer.Option(min=0.1, max=60.0, metavar="SECONDS")] = 5.0,
+) -> None:
+    """Ask /readyz: exit 0 when web process, database and a worker are well, else 1 and what is missing."""
+    listen = session.settings(ctx, flags(host, port)).web
+    host = EVERYWHERE.get(listen.host, listen.host)
+    ready, words = ask(host, listen.port, timeout)
+    output.say(words)
+    if not ready:
+        raise typer.Exit(1)
+
+
+def ask(host: str, port: int, timeout: float) -> tuple[bool, str]:
+    """Whether the web process there is ready, and what it says."""
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    try:
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        words = answer.read(2000).decode("utf-8", "replace").strip()
+    except (OSError, http.client.HTTPException) as fault:
+        return False, f"no answer from {host}:{port}: {fault}"
+    finally:
+        connection.close()
+    return answer.status == 200, output.cell(words) or f"status {answer.status}"
+
+
+app = given.command(health)

@@ -1,0 +1,181 @@
+"""`syndicator item …`: what is public. Adds, edits, corrects and takes back through `publish`.
+
+Running workers rebuild the feeds after each of these; nothing here needs one to be running.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from syndicator.cli import arguments as given
+from syndicator.cli import files, output, session, views
+from syndicator.errors import Invalid
+from syndicator.model.item import Item, Kind, Verdict
+from syndicator.model.site import Site
+from syndicator.model.upstream import Relation
+
+app = given.group("What is public: add, edit, correct, withdraw, kill, show, import.")
+
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; readers see it at its address.")]
+COLUMNS = ("uid", "state", "kind", "published", "topics", "title")
+
+
+@app.command()
+def add(ctx: typer.Context, file: given.Source, *, as_json: given.Json = False) -> None:
+    """Make a file public at once; its uid is printed, and written back into the file if it had none."""
+    from syndicator import publish
+
+    with session.opened(ctx) as runtime:
+        handed = files.handed(file, runtime.site)
+        with runtime.store.begin() as tx:
+            content = publish.public_words(handed.draft, tx.now, first=True)
+            uid = handed.draft.uid or runtime.mint_uid(tx.now)
+            item, verdict = publish.submit(tx, uid, content, published=handed.draft.published)
+            handed.keep(uid)  # before the commit: else the same file could become a second item
+        if verdict is Verdict.UNCHANGED:
+            output.say(f"unchanged: {item.uid} is public with these very words")
+        _done(item, runtime.site, as_json=as_json)
+
+
+@app.command()
+def edit(ctx: typer.Context, uid: given.Uid, file: given.Source, *, as_json: given.Json = False) -> None:
+    """Revise an item silently (a typo): feeds and pages change, nobody is told."""
+    from syndicator import publish
+
+    with session.opened(ctx) as runtime:
+        handed = _about(uid, files.handed(file, runtime.site))
+        with runtime.store.begin() as tx:
+            content = publish.public_words(handed.draft, tx.now, first=False)
+            item = publish.edit(tx, uid, content)
+        _done(item, runtime.site, as_json=as_json)
+
+
+@app.command()
+def correct(
+    ctx: typer.Context,
+    uid: given.Uid,
+    file: given.Source,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="What changed; readers see it.")],
+    *,
+    as_json: given.Json = False,
+) -> None:
+    """Correct an item: readers see the note, and whoever had the item is told."""
+    from syndicator import publish
+
+    with session.opened(ctx) as runtime:
+        handed = _about(uid, files.handed(file, runtime.site))
+        with runtime.store.begin() as tx:
+            content = publish.public_words(handed.draft, tx.now, first=False)
+            item = publish.correct(tx, uid, content, note)
+        _done(item, runtime.site, as_json=as_json)
+
+
+@app.command()
+def withdraw(ctx: typer.Context, uid: given.Uid, reason: Reason, *, as_json: given.Json = False) -> None:
+    """Take an item back: out of the feeds, a notice at its address."""
+    _take_back(ctx, uid, reason, as_json=as_json, kill=False)
+
+
+@app.command()
+def kill(ctx: typer.Context, uid: given.Uid, reason: Reason, *, as_json: given.Json = False) -> None:
+    """Take an item back and tell everyone who had it, before anything else goes out."""
+    _take_back(ctx, uid, reason, as_json=as_json, kill=True)
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    topic: Annotated[str | None, typer.Option(metavar="SLUG", help="Only items in this topic.")] = None,
+    limit: given.Limit = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="UID", help="Only those stored after this one.")
+    ] = None,
+    *,
+    as_json: given.Json = False,
+) -> None:
+    """List items in the order they were stored."""
+    from syndicator.store import items, topics
+
+    with session.reading(ctx) as (runtime, tx):
+        if topic:
+            topics.named(tx, topic)
+        start = items.named(tx, after).id if after else 0
+        rows = (
+            views.item(one, runtime.site) for one in items.listing(tx, limit=limit, after=start, topic=topic)
+        )
+        output.listing(rows, COLUMNS, as_json=as_json)
+
+
+@app.command()
+def show(ctx: typer.Context, uid: given.Uid, *, as_json: given.Json = False) -> None:
+    """Show an item with its words."""
+    from syndicator.store import items
+
+    with session.reading(ctx) as (runtime, tx):
+        output.details(views.whole_item(items.named(tx, uid), runtime.site), as_json=as_json)
+
+
+@app.command()
+def history(ctx: typer.Context, uid: given.Uid, *, as_json: given.Json = False) -> None:
+    """List every version of an item, oldest first."""
+    from syndicator.store import items
+
+    with session.reading(ctx) as (_, tx):
+        versions = items.history(tx, items.named(tx, uid).id)
+        columns = ("number", "significance", "created", "note", "title")
+        output.listing(map(views.revision, versions), columns, as_json=as_json)
+
+
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="FILE|URL", help="A feed; - for stdin.")],
+    topics: given.Topics = "",
+    kind: Annotated[Kind, typer.Option(help="The kind given to every item.")] = Kind.NEWS,
+    relation: Annotated[Relation, typer.Option(help="Whose feed it is.")] = Relation.OWN,
+    allow_private: given.Ranges = None,
+    *,
+    dry_run: given.DryRun = False,
+    as_json: given.Json = False,
+) -> None:
+    """Take the entries of a feed as items, once; archives are never mailed. Exit 4 if some were refused."""
+    from syndicator.cli import feed_source
+    from syndicator.ingest import poll
+
+    with session.opened(ctx) as runtime:
+        feed, url = feed_source.feed(runtime, source, given.ranges(allow_private))
+        done = poll.import_items(
+            runtime.store,
+            feed,
+            url=url,
+            topics=given.names(topics),
+            kind=kind,
+            relation=relation,
+            dry_run=dry_run,
+        )
+    feed_source.report(done, as_json=as_json)
+    if done.refused and not dry_run:
+        raise typer.Exit(4)
+
+
+def _about(uid: str, handed: files.Handed) -> files.Handed:
+    if handed.draft.uid not in (None, uid):
+        raise Invalid(f"{handed.name} is about {handed.draft.uid}, not about {uid}")
+    return handed
+
+
+def _take_back(ctx: typer.Context, uid: str, reason: str, *, as_json: bool, kill: bool) -> None:
+    from syndicator import publish
+
+    with session.writing(ctx) as (runtime, tx):
+        item = publish.withdraw(tx, uid, reason, kill=kill)
+    _done(item, runtime.site, as_json=as_json)
+
+
+def _done(item: Item, site: Site, *, as_json: bool) -> None:
+    if as_json:
+        output.show_json(views.item(item, site))
+    else:
+        print(item.uid)

@@ -1,0 +1,257 @@
+"""The media list as CSV: read row by row with every bad row named, and written so that it can be read again.
+
+Each row is understood before anything of it is written; good rows are committed in batches, so that
+others can write in between. The same file again changes nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from syndicator.cli.arguments import choice
+from syndicator.errors import Invalid, NotFound, SyndicatorError
+from syndicator.model.audience import Address, Cadence, Subscription, SubscriptionState, address, person_name
+from syndicator.model.markup import one_line
+from syndicator.model.release import zone_named
+from syndicator.store import Store, Tx, audience, deliveries, topics
+
+COLUMNS = "email name outlet timezone topics cadence consent".split()
+BATCH = 200  # rows in one transaction
+# What a spreadsheet would take for a formula (delivery-and-security I4, mail:LM17).
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One row, understood."""
+
+    address: Address
+    name: str
+    outlet: str
+    zone: str
+    topics: tuple[str, ...]
+    cadence: Cadence
+    consent: str | None
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What an import did, or would do; `bad` holds line numbers and faults."""
+
+    added: int = 0
+    known: int = 0
+    active: int = 0
+    pending: int = 0
+    bad: list[tuple[int, str]] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        bad = [{"line": line, "fault": fault} for line, fault in self.bad]
+        return {
+            "added": self.added,
+            "known": self.known,
+            "active": self.active,
+            "pending": self.pending,
+            "bad": bad,
+        }
+
+
+def subscribe(
+    tx: Tx, contact_id: int, topic_id: int, cadence: Cadence, consent: str | None
+) -> tuple[Subscription, bool]:
+    """A subscription, and whether it is new; without consent the mail that asks for it is owed with it."""
+    subscription, new = audience.subscribe(tx, contact_id, topic_id, cadence, consent)
+    if new and subscription.state is SubscriptionState.PENDING:
+        deliveries.plan_confirmation(tx, contact_id, subscription.id)
+    return subscription, new
+
+
+def load(
+    store: Store,
+    name: str,
+    maps: Iterable[str],
+    zone: str,
+    *,
+    dry_run: bool,
+    complain: Callable[[str], None],
+) -> Loaded:
+    """Read the CSV file `name` into the media list; each bad row is told to `complain` as it is met."""
+    done = Loaded()
+    with store.read() as tx:
+        known = {topic.slug: topic.id for topic in topics.listing(tx)}
+    begin = store.read if dry_run else store.begin
+    with _opened(name) as stream:
+        rows = _rows(stream, _mapping(maps))
+        while batch := list(islice(rows, BATCH)):
+            people = list(_understood(batch, known, zone, done, complain))
+            with begin() as tx:
+                for person in people:
+                    if dry_run:
+                        _foresee(tx, person, done)
+                    else:
+                        _take(tx, person, known, done)
+    return done
+
+
+def people(tx: Tx) -> Iterator[dict[str, Any]]:
+    """Everybody by row: one for each cadence and consent of their live subscriptions, at least one."""
+    for contact in audience.contacts(tx):
+        groups: dict[tuple[str, str], list[str]] = {}
+        for one in audience.subscriptions(tx, contact.id):
+            if one.state is not SubscriptionState.ENDED:
+                groups.setdefault((one.cadence.value, one.consent or ""), []).append(one.topic)
+        start = {"email": contact.address.typed, "name": contact.name, "outlet": contact.outlet}
+        for (cadence, consent), slugs in (groups or {("", ""): []}).items():
+            rest = {"timezone": contact.zone, "topics": slugs, "cadence": cadence, "consent": consent}
+            yield start | rest | {"suppressed": contact.suppressed}
+
+
+def dump(tx: Tx) -> None:
+    """Write everybody as CSV to stdout; suppressed addresses are left out: a copy must not revive them."""
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow(COLUMNS)
+    for row in people(tx):
+        if not row["suppressed"]:
+            values = row | {"topics": ";".join(row["topics"])}
+            out.writerow([_harmless(values[name]) for name in COLUMNS])
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _mapping(maps: Iterable[str]) -> dict[str, str]:
+    mapping = {name: name for name in COLUMNS}
+    for pair in maps:
+        theirs, found, ours = pair.rpartition("=")
+        if not found or ours not in COLUMNS:
+            raise Invalid(f"--map {pair!r}: write THEIRS=OURS, where OURS is one of {', '.join(COLUMNS)}")
+        mapping[theirs.strip().casefold()] = ours
+    return mapping
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[io.TextIOBase]:
+    if name == "-":
+        yield io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="")
+        return
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(Path(name).open(encoding="utf-8-sig", newline=""))
+        except OSError as fault:
+            raise Invalid(f"{name} cannot be read: {fault.strerror}") from None
+        yield file
+
+
+def _rows(stream: io.TextIOBase, mapping: Mapping[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and cells by our names; columns nobody mapped are left alone."""
+    lines = _decoded(stream)
+    first = next(lines, "")
+    delimiter = (
+        ";" if first.count(";") > first.count(",") else ","
+    )  # what spreadsheets write in half of Europe
+    header = [
+        mapping.get(name.strip().casefold(), "")
+        for name in next(csv.reader([first], delimiter=delimiter), [])
+    ]
+    if "email" not in header:
+        raise Invalid(
+            f"the first line names no column email: write {','.join(COLUMNS)}, or map one with --map E-Mail=email"
+        )
+    reader = csv.reader(lines, delimiter=delimiter)
+    while True:
+        number = reader.line_num + 2  # of the row's first line; the header is line 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as fault:
+            raise Invalid(f"line {number} is no CSV: {fault}") from None
+        if any(cell.strip() for cell in cells):
+            yield number, {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name}
+
+
+def _decoded(stream: io.TextIOBase) -> Iterator[str]:
+    try:
+        yield from stream
+    except UnicodeDecodeError as fault:
+        raise Invalid(
+            f"the file is not UTF-8 (byte {fault.object[fault.start]:#x}): save it as UTF-8"
+        ) from None
+
+
+def _understood(
+    batch: Sequence[tuple[int, dict[str, str]]],
+    known: Mapping[str, int],
+    zone: str,
+    done: Loaded,
+    complain: Callable[[str], None],
+) -> Iterator[Person]:
+    for number, cells in batch:
+        try:
+            yield _person(cells, known, zone)
+        except SyndicatorError as fault:
+            done.bad.append((number, str(fault)))
+            complain(f"line {number}: {fault}")
+
+
+def _person(cells: Mapping[str, str], known: Mapping[str, int], zone: str) -> Person:
+    slugs = tuple(filter(None, re.split(r"[;,|\s]+", cells.get("topics", ""))))
+    for slug in slugs:
+        if slug not in known:
+            raise NotFound(f'there is no topic "{slug}"')
+    return Person(
+        address=address(cells.get("email", "")),
+        name=person_name(cells.get("name", "")),
+        outlet=one_line(cells.get("outlet", ""), "an outlet"),
+        zone=zone_named(cells.get("timezone") or zone).key,
+        topics=slugs,
+        cadence=choice(cells.get("cadence") or Cadence.IMMEDIATE, Cadence, "cadence"),
+        consent=one_line(cells.get("consent", ""), "a consent") or None,
+    )
+
+
+def _take(tx: Tx, person: Person, known: Mapping[str, int], done: Loaded) -> None:
+    contact, new = audience.add_contact(
+        tx, person.address, name=person.name, outlet=person.outlet, zone=person.zone
+    )
+    _count(done, new=new)
+    for slug in person.topics:
+        subscription, added = subscribe(tx, contact.id, known[slug], person.cadence, person.consent)
+        _count_subscription(done, added, active=subscription.state is SubscriptionState.ACTIVE)
+
+
+def _foresee(tx: Tx, person: Person, done: Loaded) -> None:
+    """What `_take` would count, had the rows before this one not been about the same people."""
+    try:
+        contact_id: int | None = audience.contact(tx, person.address).id
+    except NotFound:
+        contact_id = None
+    _count(done, new=contact_id is None)
+    live = {
+        (one.topic, one.cadence): one
+        for one in (audience.subscriptions(tx, contact_id) if contact_id else ())
+        if one.state is SubscriptionState.ACTIVE
+        or (one.state is SubscriptionState.PENDING and not person.consent)
+    }
+    for slug in person.topics:
+        _count_subscription(done, (slug, person.cadence) not in live, active=bool(person.consent))
+
+
+def _count(done: Loaded, *, new: bool) -> None:
+    done.added += new
+    done.known += not new
+
+
+def _count_subscription(done: Loaded, added: bool, *, active: bool) -> None:  # noqa: FBT001 - it reads so
+    done.active += added and active
+    done.pending += added and not active

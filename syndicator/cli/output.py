@@ -1,0 +1,103 @@
+"""Printing: data on stdout as JSON or as plain text, words on stderr (operations:OP17).
+
+JSON listings are one array, written row by row; instants are UTC as RFC 3339. Tables are drawn by
+rich on a terminal and are tab-separated lines without colour everywhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+def say(words: str) -> None:
+    """Words for a person: on stderr, one line."""
+    print(words, file=sys.stderr)
+
+
+def show_json(value: object) -> None:
+    """One JSON object or array."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=plain))
+
+
+def listing(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool) -> None:
+    """Rows as one JSON array, or these of their columns as a table."""
+    if as_json:
+        _json_array(rows)
+    elif sys.stdout.isatty():
+        _table(rows, columns)
+    else:
+        for row in rows:
+            print("\t".join(cell(row.get(name)) for name in columns))
+
+
+def details(row: Row, *, as_json: bool) -> None:
+    """One thing: a JSON object, or its fields line by line; what is empty is left out."""
+    if as_json:
+        show_json(row)
+        return
+    width = max(map(len, row))
+    for name, value in row.items():
+        if value not in (None, "", [], ()):
+            print(f"{name:{width}}  {cell(value)}")
+
+
+def plain(value: object) -> object:
+    """What JSON does not know: instants in UTC, spans as they are written, enumerations by value."""
+    match value:
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case timedelta():
+            from syndicator.model.schedule import duration_text
+
+            return duration_text(value)
+        case Enum():
+            return value.value
+        case _:
+            return str(value)
+
+
+def cell(value: object) -> str:
+    """A value within a line of text: nothing in it breaks the line or steers the terminal."""
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case str() | int() | float():
+            text = str(value)
+        case datetime():
+            text = value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        case list() | tuple():
+            text = ", ".join(map(cell, value))
+        case Mapping():
+            text = ", ".join(f"{key}: {cell(each)}" for key, each in value.items() if each) or "-"
+        case _:
+            text = str(plain(value))
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _json_array(rows: Iterable[Row]) -> None:
+    lead = "["
+    for row in rows:
+        print(lead, json.dumps(row, ensure_ascii=False, default=plain), sep="\n", end="")
+        lead = ","
+    print("[]" if lead == "[" else "\n]")
+
+
+def _table(rows: Iterable[Row], columns: Sequence[str]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(Text(cell(row.get(name))) for name in columns))
+    Console().print(table)

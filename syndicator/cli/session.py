@@ -1,0 +1,76 @@
+"""What a command works with: the settings that were asked for, and a runtime that is given back.
+
+The heavy rooms are imported here, when a command runs, and never when help is shown.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import typer
+
+from syndicator.cli.root import Globals
+from syndicator.errors import Refused
+
+if TYPE_CHECKING:
+    from syndicator.runtime import Runtime
+    from syndicator.settings import Settings
+    from syndicator.store import Tx
+
+NO_FLAGS: Mapping[str, str] = MappingProxyType({})
+
+
+def settings(ctx: typer.Context, flags: Mapping[str, str] = NO_FLAGS) -> Settings:
+    """The configuration, `flags` (`section.key`) above all; raises Misconfigured with every fault."""
+    from syndicator.settings import load
+
+    return load(asked(ctx).config, os.environ, flags)
+
+
+def asked(ctx: typer.Context) -> Globals:
+    """The global options."""
+    found = ctx.find_object(Globals)
+    return found or Globals()
+
+
+@contextmanager
+def opened(
+    ctx: typer.Context, *, prepared: bool = True, flags: Mapping[str, str] = NO_FLAGS
+) -> Iterator[Runtime]:
+    """A runtime over a database that is ready, closed at the end.
+
+    Without `prepared` the schema is left as it is and the config file is not reconciled.
+    """
+    from syndicator.runtime import Runtime
+
+    runtime = Runtime(settings(ctx, flags))
+    try:
+        if prepared:
+            runtime.prepare()
+        yield runtime
+    finally:
+        runtime.close()
+
+
+@contextmanager
+def writing(ctx: typer.Context) -> Iterator[tuple[Runtime, Tx]]:
+    """A runtime and one writing transaction."""
+    with opened(ctx) as runtime, runtime.store.begin() as tx:
+        yield runtime, tx
+
+
+@contextmanager
+def reading(ctx: typer.Context) -> Iterator[tuple[Runtime, Tx]]:
+    """A runtime and one reading transaction."""
+    with opened(ctx) as runtime, runtime.store.read() as tx:
+        yield runtime, tx
+
+
+def refuse_file_managed(what: str, *, file: bool) -> None:
+    """Raise Refused for what the config file owns: the next start would undo the change (DESIGN §5.12)."""
+    if file:
+        raise Refused(f"{what} is managed by the config file: change it there")

@@ -1,0 +1,226 @@
+"""`syndicator upstream …`: the feeds we read, and a poll at once where a person asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from syndicator.cli import arguments as given
+from syndicator.cli import output, session, views
+from syndicator.model.item import Kind, Significance
+from syndicator.model.schedule import duration
+from syndicator.model.upstream import Fate, Relation, Upstream
+
+if TYPE_CHECKING:
+    from syndicator.ingest.poll import Polled
+    from syndicator.store import Tx
+
+app = given.group("The feeds we read.")
+
+Url = Annotated[str, typer.Argument(metavar="URL", help="The address of the feed.")]
+COLUMNS = ("slug", "relation", "paused", "succeeded", "next_check", "fault", "url")
+
+
+def _option(words: str, *names: str, **said: Any) -> Any:
+    return typer.Option(*names, help=words, **said)
+
+
+RelationOption = Annotated[Relation | None, _option("own: our CMS; foreign: a partner, credited.")]
+KindOption = Annotated[Kind | None, _option("The kind given to every item.")]
+TopicsOption = Annotated[str | None, _option("Plain topics given to every item.", metavar="A,B")]
+Push = Annotated[bool | None, _option("Whether its items may be sent to people at all.", "--push/--no-push")]
+PushMaxAge = Annotated[str | None, _option("Older items are never sent: 24h.", metavar="SPAN")]
+OnChange = Annotated[str | None, _option("silent or correction: what a changed item becomes.", metavar="HOW")]
+Hold = Annotated[bool | None, _option("Quarantine: each item waits for a yes.", "--hold/--no-hold")]
+
+
+@app.command()
+def add(
+    ctx: typer.Context,
+    slug: given.Slug,
+    url: Url,
+    relation: RelationOption = None,
+    topics: TopicsOption = None,
+    kind: KindOption = None,
+    push: Push = None,
+    push_max_age: PushMaxAge = None,
+    on_change: OnChange = None,
+    hold: Hold = None,
+    allow_private: given.Ranges = None,
+    *,
+    as_json: given.Json = False,
+) -> None:
+    """Read a feed from now on; a running worker polls it at once."""
+    from syndicator.store import upstreams
+
+    said = _said(relation, topics, kind, push, push_max_age, on_change, hold, allow_private)
+    with session.writing(ctx) as (_, tx):
+        upstreams.add(tx, Upstream(id=0, slug=slug, url=url, created=tx.now, **said))
+        view = _view(tx, slug)
+    _print(view, as_json=as_json)
+
+
+@app.command()
+def edit(
+    ctx: typer.Context,
+    slug: given.Slug,
+    url: Annotated[str | None, _option("Its new address.", metavar="URL")] = None,
+    relation: RelationOption = None,
+    topics: TopicsOption = None,
+    kind: KindOption = None,
+    push: Push = None,
+    push_max_age: PushMaxAge = None,
+    on_change: OnChange = None,
+    hold: Hold = None,
+    allow_private: given.Ranges = None,
+    *,
+    as_json: given.Json = False,
+) -> None:
+    """Change what is given; everything else stays."""
+    from syndicator.store import upstreams
+
+    said = _said(relation, topics, kind, push, push_max_age, on_change, hold, allow_private)
+    with session.writing(ctx) as (_, tx):
+        before = upstreams.named(tx, slug)
+        session.refuse_file_managed(f'the upstream "{slug}"', file=before.file)
+        upstreams.edit(tx, replace(before, url=url or before.url, **said))
+        view = _view(tx, slug)
+    _print(view, as_json=as_json)
+
+
+@app.command("list")
+def list_(ctx: typer.Context, *, as_json: given.Json = False) -> None:
+    """List all upstreams and how they fare."""
+    from syndicator.store import upstreams
+
+    with session.reading(ctx) as (_, tx):
+        status = {one.slug: one for one in upstreams.statuses(tx)}
+        rows = [views.upstream(one, status[one.slug]) for one in upstreams.listing(tx)]
+    output.listing(rows, COLUMNS, as_json=as_json)
+
+
+@app.command()
+def show(ctx: typer.Context, slug: given.Slug, *, as_json: given.Json = False) -> None:
+    """Show one upstream and how it fares."""
+    with session.reading(ctx) as (_, tx):
+        output.details(_view(tx, slug), as_json=as_json)
+
+
+@app.command()
+def poll(
+    ctx: typer.Context,
+    slug: Annotated[str | None, typer.Argument(metavar="[SLUG]", help="One upstream; else all.")] = None,
+    *,
+    dry_run: given.DryRun = False,
+    as_json: given.Json = False,
+) -> None:
+    """Read upstreams now, due or not. Exit 75 if none could be read, 4 if something was left out."""
+    from syndicator.ingest import poll as polling
+    from syndicator.store import upstreams
+
+    with session.opened(ctx) as runtime:
+        with runtime.store.read() as tx:
+            slugs = [slug] if slug else [one.slug for one in upstreams.listing(tx) if not one.paused]
+        done = [
+            polling.poll_one(runtime.store, one, runtime.upstream_client, runtime.mint_uid, dry_run=dry_run)
+            for one in slugs
+        ]
+    output.listing(
+        map(_polled, done), ("slug", "new", "held", "revised", "left_out", "fault"), as_json=as_json
+    )
+    _judge(done)
+
+
+@app.command()
+def pause(ctx: typer.Context, slug: given.Slug) -> None:
+    """Read it no more, until it is resumed."""
+    _pause(ctx, slug, paused=True)
+
+
+@app.command()
+def resume(ctx: typer.Context, slug: given.Slug) -> None:
+    """Read it again, at once."""
+    _pause(ctx, slug, paused=False)
+
+
+@app.command()
+def remove(ctx: typer.Context, slug: given.Slug) -> None:
+    """Forget an upstream; its items and held releases stay."""
+    from syndicator.store import upstreams
+
+    with session.writing(ctx) as (_, tx):
+        session.refuse_file_managed(f'the upstream "{slug}"', file=upstreams.named(tx, slug).file)
+        upstreams.remove(tx, slug)
+    output.say(f'the upstream "{slug}" is forgotten; what it brought stays')
+
+
+def _said(
+    relation: Relation | None,
+    topics: str | None,
+    kind: Kind | None,
+    push: bool | None,  # noqa: FBT001 - three states: yes, no, not said
+    push_max_age: str | None,
+    on_change: str | None,
+    hold: bool | None,  # noqa: FBT001
+    allow_private: list[str] | None,
+) -> dict[str, Any]:
+    """What was given, by field; what was not stays as it is, or at its default."""
+    said = {
+        "relation": relation,
+        "topics": None if topics is None else given.names(topics),
+        "kind": kind,
+        "push": push,
+        "push_max_age": push_max_age and duration(push_max_age),
+        "on_change": on_change and given.choice(on_change, Significance, "on-change"),
+        "hold": hold,
+        "allow_private": given.ranges(allow_private) if allow_private else None,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _view(tx: Tx, slug: str) -> views.View:
+    from syndicator.store import upstreams
+
+    return views.upstream(upstreams.named(tx, slug), upstreams.status(tx, slug))
+
+
+def _print(view: views.View, *, as_json: bool) -> None:
+    if as_json:
+        output.show_json(view)
+    else:
+        print(view["slug"])
+
+
+def _pause(ctx: typer.Context, slug: str, *, paused: bool) -> None:
+    from syndicator.store import upstreams
+
+    with session.writing(ctx) as (_, tx):
+        upstreams.pause(tx, slug, paused)
+    output.say(f'the upstream "{slug}" is {"paused" if paused else "read again"}')
+
+
+def _polled(done: Polled) -> views.View:
+    return {
+        "slug": done.slug,
+        "read": done.read,
+        "new": done.count(Fate.ITEM),
+        "held": done.count(Fate.HELD),
+        "revised": done.count(Fate.REVISED),
+        "unchanged": done.count(Fate.UNCHANGED),
+        "left_out": len(done.left_out),
+        "fault": done.fault,
+        "items": [prospect.as_json() for prospect in done.prospects],
+        "refused": [entry.as_json() for entry in done.left_out],
+    }
+
+
+def _judge(done: list[Polled]) -> None:
+    failed = [one for one in done if one.fault and not one.read]
+    for one in failed:
+        output.say(f"{one.slug}: {one.fault}")
+    if failed and len(failed) == len(done):
+        raise typer.Exit(75)
+    if failed or any(one.left_out for one in done):
+        raise typer.Exit(4)
