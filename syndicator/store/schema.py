@@ -256,6 +256,7 @@ subscriptions = Table(
         postgresql_where=NOT_ENDED,
     ),
     Index("ix_subscriptions_topic_id", "topic_id", "state", "cadence"),
+    Index("ix_subscriptions_contact_id", "contact_id"),
 )
 
 partners = Table(
@@ -319,7 +320,7 @@ deliveries = Table(
         "ix_deliveries_due", "lane", "priority", "due", "id", sqlite_where=DUE_ONLY, postgresql_where=DUE_ONLY
     ),
     Index("ix_deliveries_taken", "lease_until", sqlite_where=TAKEN_ONLY, postgresql_where=TAKEN_ONLY),
-    Index("ix_deliveries_item_id", "item_id"),
+    Index("ix_deliveries_item_id", "item_id", "recipient"),
 )
 
 OWED_ONLY = text("role = 'owed'")

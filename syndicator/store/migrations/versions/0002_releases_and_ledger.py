@@ -95,6 +95,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["topic_id"], ["topics.id"], name=op.f("fk_subscriptions_topic_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subscriptions")),
     )
+    op.create_index("ix_subscriptions_contact_id", "subscriptions", ["contact_id"], unique=False)
     op.create_index(
         "ix_subscriptions_topic_id", "subscriptions", ["topic_id", "state", "cadence"], unique=False
     )
@@ -149,7 +150,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'due'"),
         postgresql_where=sa.text("state = 'due'"),
     )
-    op.create_index("ix_deliveries_item_id", "deliveries", ["item_id"], unique=False)
+    op.create_index("ix_deliveries_item_id", "deliveries", ["item_id", "recipient"], unique=False)
     op.create_index(
         "ix_deliveries_taken",
         "deliveries",
