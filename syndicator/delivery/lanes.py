@@ -28,9 +28,10 @@ FLUSH_AFTER = 0.1
 # A claim is held this long at most before it is marked *sending*: it comes back soon after a crash.
 CLAIM_LEASE = timedelta(minutes=1)
 MAX_LANES = 64
-# The first claim of a thread; it doubles up to the road's batch while all goes well. What is marked
-# *sending* is in doubt after a crash, so nobody starts with many.
+# What is marked *sending* is in doubt after a crash: a thread starts with few, and never has more than
+# this share of what it has carried so far in hand, up to the road's batch.
 FIRST_BATCH = 4
+SHARE = 4
 
 Roads = Callable[[str, Channel], Road]
 
@@ -97,18 +98,18 @@ def next_due(crew: Crew) -> datetime | None:
 def run(crew: Crew, key: str, channel: Channel) -> int:
     """Serve one lane until nothing is due on it or its destination is in trouble; returns tries made."""
     road = crew.roads(key, channel)
-    tries, batch = 0, FIRST_BATCH
+    tries = 0
     lease = min(CLAIM_LEASE, crew.policy.lease)
     with closing(road):
         while not crew.stop.is_set():
+            batch = min(max(FIRST_BATCH, tries // SHARE), road.batch)
             with crew.store.begin() as tx:
-                claimed = deliveries.claim(tx, key, crew.worker, min(batch, road.batch), lease)
+                claimed = deliveries.claim(tx, key, crew.worker, batch, lease)
                 parcels = road.prepare(tx, claimed)
             if not claimed:
                 break
             carried, healthy = _turn(crew, key, road, parcels)
             tries += carried
-            batch *= 2
             if not healthy:
                 break
     return tries
