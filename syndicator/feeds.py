@@ -67,7 +67,8 @@ def _rebuild(tx: Tx, topic: Topic, site: Site, titles: dict[str, str]) -> tuple[
     window = items.in_order(items.many(tx, ids), ids)
     oldest = window[-1].published if len(window) == site.window else None
     gone = topics.withdrawn(tx, topic.id, oldest, site.window)
-    if not window and not gone:  # nothing public was ever in it: there is no document to speak of
+    empty = not window and not gone
+    if empty and documents.find(tx, topic.id, Format.ATOM) is None:  # nothing public was ever in it
         topics.set_fresh(tx, topic.id, None, look(site))
         return 0, set()
     fragments, bad = _fragments(tx, window, site, titles)

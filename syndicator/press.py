@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from syndicator import publish
-from syndicator.errors import Conflict, Refused
+from syndicator.errors import Conflict, Invalid, NotFound, Refused
 from syndicator.model.item import Content, Item
 from syndicator.model.release import Embargo, Release, ReleaseState, moved, release_instant
 from syndicator.observe import logger
@@ -22,9 +22,13 @@ log = logger("press")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """What one round of `release_due` did; `behind` names a host clock that cannot be trusted."""
+    """What one round of `release_due` did; `behind` names a host clock that cannot be trusted.
+
+    `failed` are uids of releases that are due and cannot become items as they are.
+    """
 
     items: tuple[Item, ...] = ()
+    failed: tuple[str, ...] = ()
     missed: int = 0
     behind: str | None = None
 
@@ -95,17 +99,28 @@ def release_due(store: Store) -> Released:
     A host clock that jumped back stops lifts until it has caught up: better late than early twice.
     """
     done: list[Item] = []
+    failed: dict[int, str] = {}
     while True:
-        with store.begin() as tx:
-            if tx.clock_behind:
-                return Released(
-                    items=tuple(done),
-                    behind=f"the host clock is {tx.clock_behind} behind: no release until it is right",
-                )
-            release = releases.take_next_due(tx)
+        release: Release | None = None
+        try:
+            with store.begin() as tx:
+                if tx.clock_behind:
+                    words = f"the host clock is {tx.clock_behind} behind: no release until it is right"
+                    return Released(items=tuple(done), failed=tuple(failed.values()), behind=words)
+                release = releases.take_next_due(tx, failed)
+                if release is None:
+                    return Released(items=tuple(done), failed=tuple(failed.values()), missed=_miss(tx))
+                item = _release(tx, release)
+        except (
+            Invalid,
+            NotFound,
+            Refused,
+        ) as fault:  # its uid is taken, its topic is gone: the others go out
             if release is None:
-                return Released(items=tuple(done), missed=_miss(tx))
-            item = _release(tx, release)
+                raise
+            failed[release.id] = release.uid
+            log.warning("not released", uid=release.uid, fault=str(fault))
+            continue
         done.append(item)
         late = (item.published - release.at).total_seconds() if release.at else 0.0
         log.info("released", uid=item.uid, slug=item.slug, late_seconds=round(late, 3))

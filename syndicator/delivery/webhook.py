@@ -130,8 +130,8 @@ def retry_after(value: str | None, now: datetime) -> timedelta | None:
     """What Retry-After asks for, in seconds or as a date (RFC 9110 §10.2.3); None if unreadable."""
     if not value:
         return None
-    if value.isdigit():
-        return timedelta(seconds=min(int(value), 10**8))
+    if value.isascii() and value.isdigit():
+        return timedelta(seconds=int(value[:8]))
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, insert, select, update
+from sqlalchemy import Row, Select, delete, select, update
 
 from syndicator.errors import Conflict, NotFound
 from syndicator.model.audience import Address, Cadence, Contact, Partner, Subscription, SubscriptionState
@@ -65,10 +65,12 @@ def subscribe(
     """A live subscription of this contact to this topic, and whether it is new.
 
     With `consent` it is active at once, else pending. Another cadence ends the old subscription and
-    starts another, so that history says what held when.
+    starts another, so that history says what held when; but a wish nobody has confirmed never ends an
+    active one, or anybody could silence anybody.
     """
     known = _live(tx, contact_id, topic_id)
-    if known and known.cadence is cadence and (known.state is SubscriptionState.ACTIVE or consent is None):
+    active = known is not None and known.state is SubscriptionState.ACTIVE
+    if known and ((consent is None and active) or (known.cadence is cadence and (active or not consent))):
         return known, False
     if known:
         end(tx, known.id, "replaced")
@@ -81,7 +83,10 @@ def subscribe(
         "created": tx.now,
         "confirmed": tx.now if consent else None,
     }
-    new = tx.connection.execute(insert(schema.subscriptions).values(**values).returning(s.id)).scalar_one()
+    row = insert_or_skip(tx, schema.subscriptions).values(**values).returning(s.id)
+    new = tx.connection.execute(row).scalar()
+    if new is None:  # the same wish was quicker on another connection
+        return subscribe(tx, contact_id, topic_id, cadence, consent)
     return subscription(tx, new), True
 
 

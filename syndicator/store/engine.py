@@ -68,10 +68,12 @@ def connect(address: str) -> Engine:
 def transaction(engine: Engine, host_clock: Clock, fixed_clock: Clock | None, *, write: bool) -> Iterator[Tx]:
     """One transaction on either database; commits at the end, rolls back on any exception."""
     try:
-        with engine.connect().execution_options(syndicator_write=write) as connection, connection.begin():
+        # Without preserve_rowcount a skipped INSERT counts -1 on PostgreSQL (an implicit RETURNING), 0 on SQLite.
+        options = {"syndicator_write": write, "preserve_rowcount": True}
+        with engine.connect().execution_options(**options) as connection, connection.begin():
             yield _tx(connection, host_clock, fixed_clock, write=write)
     except OperationalError as fault:
-        raise _later(fault) from fault
+        raise later(fault) from fault
 
 
 def insert_or_skip(tx: Tx, table: Table) -> Any:
@@ -90,14 +92,18 @@ def insert_or_update(tx: Tx, table: Table, values: dict[str, Any], key: str | tu
 
 
 def _sqlite(url: URL) -> Engine:
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=8, max_overflow=24
     )
+    event.listen(engine, "do_connect", _make_folder)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_folder(_dialect: Any, _record: Any, addresses: list[Any], _options: dict[str, Any]) -> None:
+    if addresses and addresses[0] != ":memory:":
+        Path(addresses[0]).parent.mkdir(parents=True, exist_ok=True)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -132,6 +138,7 @@ def _sqlite_time(connection: Connection, host: datetime, *, write: bool) -> Tx:
     return Tx(connection, host)
 
 
-def _later(fault: DBAPIError) -> Exception:
+def later(fault: DBAPIError) -> TryLater:
+    """What to tell whoever asked while the database did not answer."""
     words = str(fault.orig).strip().splitlines()
     return TryLater(f"the database does not answer: {words[0] if words else 'unknown reason'}")

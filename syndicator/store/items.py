@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, exists, insert, select, update
 
-from syndicator.errors import NotFound
+from syndicator.errors import Conflict, NotFound
 from syndicator.model.item import (
     Content,
     Item,
@@ -25,7 +25,7 @@ from syndicator.model.item import (
     slug_variants,
 )
 from syndicator.store import schema
-from syndicator.store.engine import Tx, insert_or_update
+from syndicator.store.engine import Tx, insert_or_skip, insert_or_update
 
 i, r = schema.items.c, schema.revisions.c
 
@@ -41,6 +41,12 @@ def named(tx: Tx, uid: str) -> Item:
     if item is None:
         raise NotFound(f"there is no item {uid}; `syndicator item list` shows them all")
     return item
+
+
+def held_for_change(tx: Tx, uid: str) -> Item:
+    """The item, locked until this transaction ends, so that revisions follow each other; raises NotFound."""
+    tx.connection.execute(select(i.id).where(i.uid == uid).with_for_update())
+    return named(tx, uid)
 
 
 def by_slug(tx: Tx, slug: str) -> Item | None:
@@ -82,26 +88,19 @@ def revision(tx: Tx, item_id: int, number: int) -> Revision:
     return _revision(row)
 
 
-def free_slug(tx: Tx, title: str) -> str:
-    """The slug an item with this title gets: the first variant that no item holds."""
-    return next(slug for slug in slug_variants(title) if by_slug(tx, slug) is None)
-
-
 def add(tx: Tx, uid: str, content: Content, published: datetime, upstream: str | None) -> Item:
-    """A new live item with its first revision; a uid that exists breaks the store's own constraint."""
-    slug = free_slug(tx, content.title)
+    """A new live item with its first revision and the first slug that is free; raises Conflict if the uid exists."""
     values = {
         "uid": uid,
-        "slug": slug,
         "state": ItemState.LIVE,
         "revision": 1,
         "published": published,
         "updated": published,
         "upstream": upstream,
     }
-    item_id = tx.connection.execute(insert(schema.items).values(**values).returning(i.id)).scalar_one()
+    item_id, slug = _insert(tx, values, content.title)
     _add_revision(tx, item_id, 1, Significance.FIRST, content, None)
-    return Item(id=item_id, content=content, **{**values, "state": ItemState.LIVE})  # type: ignore[arg-type]
+    return Item(id=item_id, slug=slug, content=content, **{**values, "state": ItemState.LIVE})  # type: ignore[arg-type]
 
 
 def revise(tx: Tx, item: Item, significance: Significance, content: Content, note: str | None) -> Item:
@@ -141,6 +140,19 @@ def _current() -> Select[Any]:
     return select(schema.items, r.content).join(
         schema.revisions, (r.item_id == i.id) & (r.number == i.revision)
     )
+
+
+def _insert(tx: Tx, values: dict[str, Any], title: str) -> tuple[int, str]:
+    # Another transaction may take the slug between look and insert: then the next one is tried.
+    for slug in slug_variants(title):
+        if by_slug(tx, slug):
+            continue
+        row = insert_or_skip(tx, schema.items).values(**values, slug=slug).returning(i.id)
+        if item_id := tx.connection.execute(row).scalar():
+            return item_id, slug
+        if find(tx, values["uid"]):
+            break
+    raise Conflict(f"the item {values['uid']} exists already; `syndicator item edit` changes it")
 
 
 def _one(tx: Tx, query: Select[Any]) -> Item | None:

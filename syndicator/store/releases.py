@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -93,11 +94,14 @@ def save(tx: Tx, release: Release) -> Release:
     return named(tx, release.uid)
 
 
-def take_next_due(tx: Tx) -> Release | None:
-    """A scheduled or held release whose instant has come, held by this transaction; None when none is due."""
+def take_next_due(tx: Tx, but: Collection[int] = ()) -> Release | None:
+    """A scheduled or held release whose instant has come, held by this transaction; None when none is due.
+
+    `but` are keys of those that are to be left alone.
+    """
     query = (
         select(schema.releases)
-        .where(r.state.in_(TIMED), r.at <= tx.now)
+        .where(r.state.in_(TIMED), r.at <= tx.now, r.id.not_in(list(but)))
         .order_by(r.at, r.id)
         .limit(1)
         .with_for_update(skip_locked=True)

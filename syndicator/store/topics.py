@@ -19,6 +19,7 @@ from syndicator.store import schema
 from syndicator.store.engine import Tx, insert_or_skip
 
 t, m = schema.topics.c, schema.memberships.c
+MOST_PARAMETERS = 10_000  # PostgreSQL takes 65,535 in one statement, some builds of SQLite 32,766
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,15 +208,15 @@ def public(tx: Tx) -> list[Topic]:
 def refill(tx: Tx, topic: Topic) -> int:
     """Make a ruled topic hold exactly the items its rule says, after the rule changed; returns how many entered.
 
-    Items keep the order in which they were published; no delivery is planned (DESIGN §2, Topic).
+    Tombstones of what was withdrawn stay. Items keep the order in which they were published; no delivery is planned (DESIGN §2, Topic).
     """
     rule = topic.rule or Rule()
     wanted = [row for row in _live_items(tx) if rule.matches(frozenset(row.topics), Kind(row.kind))]
-    ids_wanted = [row.id for row in wanted]
-    tx.connection.execute(
-        delete(schema.memberships).where(m.topic_id == topic.id, m.item_id.not_in(ids_wanted))
-    )
-    present = set(tx.connection.execute(select(m.item_id).where(m.topic_id == topic.id)).scalars())
+    here = select(m.item_id).where(m.topic_id == topic.id, m.gone.is_(None))
+    present = set(tx.connection.execute(here).scalars())
+    doomed = sorted(present.difference(row.id for row in wanted))
+    for some in _batched(doomed, MOST_PARAMETERS):
+        tx.connection.execute(delete(schema.memberships).where(m.topic_id == topic.id, m.item_id.in_(some)))
     rows = [
         {"topic_id": topic.id, "item_id": row.id, "published": row.published, "uid": row.uid}
         for row in wanted
@@ -225,6 +226,10 @@ def refill(tx: Tx, topic: Topic) -> int:
         tx.connection.execute(insert(schema.memberships), rows)
     mark_stale(tx, [topic.id])
     return len(rows)
+
+
+def _batched(keys: Sequence[int], size: int) -> Iterable[Sequence[int]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,14 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    bindparam,
     case,
     delete,
     exists,
     func,
     insert,
     literal,
+    or_,
     select,
     tuple_,
     update,
@@ -28,6 +30,7 @@ from sqlalchemy import (
 
 from syndicator.model.audience import Cadence, SubscriptionState
 from syndicator.model.delivery import (
+    OPEN,
     Channel,
     DeliveryState,
     OnUnknown,
@@ -35,14 +38,14 @@ from syndicator.model.delivery import (
     Policy,
     Priority,
     Result,
-    Settlement,
     Try,
     settle,
 )
+from syndicator.model.item import ItemState
 from syndicator.store import schema
 from syndicator.store.engine import Tx
 
-d, dc, c, s, x, p, lane = (
+d, dc, c, s, x, p, lane, i = (
     schema.deliveries.c,
     schema.delivery_contents.c,
     schema.contacts.c,
@@ -50,6 +53,7 @@ d, dc, c, s, x, p, lane = (
     schema.suppressions.c,
     schema.partners.c,
     schema.lanes.c,
+    schema.items.c,
 )
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=5)
 
@@ -77,11 +81,23 @@ def next_due(tx: Tx) -> datetime | None:
 def claim(tx: Tx, key: str, worker: str, limit: int, lease: timedelta) -> list[Try]:
     """Take up to `limit` due deliveries of a lane, in order of priority, until the lease runs out.
 
-    Suppressed addresses and people who have left are settled as cancelled here, at the last moment.
+    Suppressed addresses, people who have left and words that were taken back are settled as cancelled here,
+    at the last moment; others are taken in their stead. A lane that is paused or backs off gives nothing.
     """
+    while rows := _take(tx, key, worker, limit, lease):
+        stopped = [(row.id, why) for row in rows if (why := _why_not(row))]
+        _cancel(tx, stopped)
+        gone = {delivery_id for delivery_id, _ in stopped}
+        if len(gone) < len(rows):
+            return [_try(row) for row in rows if row.id not in gone]
+    return []
+
+
+def _take(tx: Tx, key: str, worker: str, limit: int, lease: timedelta) -> Sequence[Row[Any]]:
+    open_lane = exists().where(lane.key == key, lane.paused.is_(False), lane.open <= tx.now)
     due = (
         select(d.id)
-        .where(d.lane == key, d.state == DeliveryState.DUE, d.due <= tx.now)
+        .where(d.lane == key, d.state == DeliveryState.DUE, d.due <= tx.now, open_lane)
         .order_by(d.priority, d.due, d.id)
         .limit(limit)
         .with_for_update(skip_locked=True)  # PostgreSQL; SQLite holds the write lock already
@@ -95,13 +111,9 @@ def claim(tx: Tx, key: str, worker: str, limit: int, lease: timedelta) -> list[T
         )
         .returning(d.id)
     ).scalars()
-    rows = tx.connection.execute(
+    return tx.connection.execute(
         _tries().where(d.id.in_(list(taken))).order_by(d.priority, d.due, d.id)
     ).all()
-    stopped = [(row.id, why) for row in rows if (why := _why_not(row))]
-    _cancel(tx, stopped)
-    gone = {delivery_id for delivery_id, _ in stopped}
-    return [_try(row) for row in rows if row.id not in gone]
 
 
 def start(tx: Tx, tries: Sequence[Try], lease: timedelta) -> list[Try]:
@@ -137,13 +149,13 @@ def settle_all(tx: Tx, results: Sequence[tuple[Try, Result]], policy: Policy) ->
 
     A worker that woke up after its lease settles nothing: another has recorded the doubt.
     """
-    settled: list[tuple[Try, Result]] = []
-    for attempt, result in results:
-        verdict = settle(attempt, result, policy, tx.now)
-        if _settle_one(tx, attempt, result, verdict):
-            settled.append((attempt, result))
-    _record_attempts(tx, settled)
-    return len(settled)
+    held = select(d.id, d.sending).where(_fenced(a for a, _ in results), d.state == DeliveryState.SENDING)
+    since = {row.id: row.sending for row in tx.connection.execute(held.with_for_update())}
+    mine = [(attempt, result) for attempt, result in results if attempt.id in since]
+    if mine:
+        tx.connection.execute(_SETTLE, [_settled(tx, attempt, result, policy) for attempt, result in mine])
+        tx.connection.execute(insert(schema.attempts), [_tried(tx, a, r, since[a.id]) for a, r in mine])
+    return len(mine)
 
 
 def recover(tx: Tx, policy: Policy, limit: int = 500) -> tuple[int, int]:
@@ -191,25 +203,33 @@ def cancel_for_subscription(tx: Tx, subscription_id: int, reason: str) -> int:
     """Somebody left: nothing that came through this subscription and is not yet on the wire goes out.
 
     What the contact is owed through another live subscription to one of the item's topics goes on
-    under that one.
+    under that one, a correction under any. A kill goes out whoever has left (EM5).
     """
     m = schema.memberships.c
+    entitled = exists().where(m.topic_id == s.topic_id, m.item_id == d.item_id)
     other = (
         select(func.min(s.id))
-        .join(schema.memberships, m.topic_id == s.topic_id)
         .where(s.contact_id == d.contact_id, s.id != subscription_id, s.state == SubscriptionState.ACTIVE)
-        .where(s.cadence == Cadence.IMMEDIATE, m.item_id == d.item_id)
+        .where(or_(d.priority == Priority.CORRECTION, (s.cadence == Cadence.IMMEDIATE) & entitled))
         .scalar_subquery()
     )
-    waiting = (d.subscription_id == subscription_id) & d.state.in_((DeliveryState.DUE, DeliveryState.LEASED))
+    theirs = (d.subscription_id == subscription_id) & (d.priority != Priority.KILL)
+    # What is on the wire may come back to be tried again: then it goes under the other one, too.
     tx.connection.execute(
-        update(schema.deliveries).where(waiting, other.is_not(None)).values(subscription_id=other)
+        update(schema.deliveries)
+        .where(theirs, d.state.in_(OPEN), other.is_not(None))
+        .values(subscription_id=other)
     )
+    waiting = theirs & d.state.in_((DeliveryState.DUE, DeliveryState.LEASED))
     keys = tx.connection.execute(select(d.id).where(waiting)).scalars()
     return _cancel(tx, [(key, reason) for key in keys])
 
 
 def _tries() -> Select[Any]:
+    newer = schema.deliveries.alias("newer").c
+    superseded = exists().where(
+        newer.item_id == d.item_id, newer.recipient == d.recipient, newer.revision > d.revision
+    )
     return (
         select(
             d.id,
@@ -233,7 +253,11 @@ def _tries() -> Select[Any]:
             p.on_unknown,
             x.reason.label("suppressed"),
             s.state.label("subscription"),
+            i.state.label("item"),
+            (i.revision > d.revision).label("outdated"),
+            superseded.label("superseded"),
         )
+        .outerjoin(schema.items, i.id == d.item_id)
         .outerjoin(schema.contacts, c.id == d.contact_id)
         .outerjoin(schema.partners, p.id == d.partner_id)
         .outerjoin(schema.suppressions, x.key == c.key)
@@ -270,6 +294,11 @@ def _why_not(row: Row[Any]) -> str | None:
     # A kill is a service to whoever had the thing, also after they left (EM5).
     if row.subscription == SubscriptionState.ENDED and row.priority != Priority.KILL:
         return "the subscription has ended"
+    # A try that was on the wire when its item was corrected or taken back, and came back unsent.
+    if row.outdated and row.item != ItemState.LIVE:
+        return f"the item was {row.item}"
+    if row.superseded:
+        return "a newer revision took its place"
     return None
 
 
@@ -290,45 +319,43 @@ def _fenced(tries: Iterable[Try]) -> ColumnElement[bool]:
     return tuple_(d.id, d.lease_no).in_([(attempt.id, attempt.lease_no) for attempt in tries])
 
 
-def _settle_one(tx: Tx, attempt: Try, result: Result, verdict: Settlement) -> bool:
-    doubt = 1 if result.outcome is Outcome.UNKNOWN else 0
-    settled = None if verdict.state is DeliveryState.DUE else tx.now
-    done = tx.connection.execute(
-        update(schema.deliveries)
-        .where(d.id == attempt.id, d.lease_no == attempt.lease_no, d.state == DeliveryState.SENDING)
-        .values(
-            state=verdict.state,
-            due=verdict.due,
-            lease_until=None,
-            leased_by=None,
-            doubts=d.doubts + doubt,
-            outcome=result.outcome,
-            detail=result.detail,
-            settled=settled,
-        )
+_SETTLE = (
+    update(schema.deliveries)
+    .where(d.id == bindparam("key"))
+    .values(
+        state=bindparam("next_state"),
+        due=bindparam("next_due"),
+        doubts=d.doubts + bindparam("doubt"),
+        outcome=bindparam("last_outcome"),
+        detail=bindparam("words"),
+        settled=bindparam("settled_at"),
+        lease_until=None,
+        leased_by=None,
     )
-    return done.rowcount == 1
+)
 
 
-def _record_attempts(tx: Tx, settled: Sequence[tuple[Try, Result]]) -> None:
-    if not settled:
-        return
-    started = dict(
-        tx.connection.execute(
-            select(d.id, d.sending).where(d.id.in_([attempt.id for attempt, _ in settled]))
-        ).all()
-    )
-    rows = [
-        {
-            "delivery_id": attempt.id,
-            "number": attempt.attempt,
-            "worker": attempt.worker,
-            "started": started[attempt.id],
-            "ended": tx.now,
-            "outcome": result.outcome,
-            "code": result.code,
-            "detail": result.detail,
-        }
-        for attempt, result in settled
-    ]
-    tx.connection.execute(insert(schema.attempts), rows)
+def _settled(tx: Tx, attempt: Try, result: Result, policy: Policy) -> dict[str, Any]:
+    verdict = settle(attempt, result, policy, tx.now)
+    return {
+        "key": attempt.id,
+        "next_state": verdict.state,
+        "next_due": verdict.due,
+        "doubt": int(result.outcome is Outcome.UNKNOWN),
+        "last_outcome": result.outcome,
+        "words": result.detail,
+        "settled_at": None if verdict.state is DeliveryState.DUE else tx.now,
+    }
+
+
+def _tried(tx: Tx, attempt: Try, result: Result, started: datetime) -> dict[str, Any]:
+    return {
+        "delivery_id": attempt.id,
+        "number": attempt.attempt,
+        "worker": attempt.worker,
+        "started": started,
+        "ended": tx.now,
+        "outcome": result.outcome,
+        "code": result.code,
+        "detail": result.detail,
+    }

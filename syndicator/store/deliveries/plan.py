@@ -31,6 +31,7 @@ from sqlalchemy import (
 from syndicator.model.audience import Cadence, SubscriptionState
 from syndicator.model.delivery import (
     MAY_HAVE,
+    OPEN,
     Channel,
     DeliveryState,
     Priority,
@@ -80,7 +81,7 @@ def plan_owed(tx: Tx, item: Item, topic_ids: Collection[int], subject: str, topi
         .group_by(s.contact_id)
     )
     added = _insert_planned(tx, audience) + _plan_partners(tx, item, subject, topics)
-    _record_contents(tx, subject, item)
+    record_contents(tx, d.subject == subject)
     return added
 
 
@@ -88,10 +89,13 @@ def plan_told(tx: Tx, item: Item, subject: str, priority: Priority, *, machines_
     """Tell everyone who had the item, or may have (DESIGN promise 3); returns how many were added.
 
     A correction needs at least one live subscription of the contact; a kill reaches the others too.
-    A plain withdrawal is told to partners alone (`machines_only`): they keep copies.
+    A plain withdrawal is told to partners alone (`machines_only`): they keep copies. Told under the
+    subscription they had it by if that is live, else under any live one.
     """
     may_have = d.state.in_(MAY_HAVE) | (d.doubts > 0)
     live = exists().where(s.contact_id == d.contact_id, s.state == SubscriptionState.ACTIVE)
+    own = schema.subscriptions.alias("own")
+    kept = case((own.c.state == SubscriptionState.ACTIVE, own.c.id))
     reached = (
         select(
             d.contact_id,
@@ -100,8 +104,10 @@ def plan_told(tx: Tx, item: Item, subject: str, priority: Priority, *, machines_
             d.channel,
             d.lane,
             func.max(d.subscription_id).label("sub"),
+            func.max(kept).label("kept"),
         )
         .join(schema.delivery_contents, dc.delivery_id == d.id)
+        .outerjoin(own, own.c.id == d.subscription_id)
         .where(dc.item_id == item.id, may_have)
         .group_by(d.contact_id, d.partner_id, d.recipient, d.channel, d.lane)
     )
@@ -110,12 +116,17 @@ def plan_told(tx: Tx, item: Item, subject: str, priority: Priority, *, machines_
     elif priority is not Priority.KILL:
         reached = reached.where(or_(d.partner_id.is_not(None), live))
     had = reached.subquery().c
+    another = (
+        select(func.min(s.id))
+        .where(s.contact_id == had.contact_id, s.state == SubscriptionState.ACTIVE)
+        .scalar_subquery()
+    )
     columns = _row_columns(
         subject,
         had.recipient,
         had.contact_id,
         had.partner_id,
-        had["sub"],
+        func.coalesce(had.kept, another, had["sub"]),
         item,
         had.channel,
         had.lane,
@@ -123,36 +134,38 @@ def plan_told(tx: Tx, item: Item, subject: str, priority: Priority, *, machines_
         tx.now,
     )
     added = _insert_planned(tx, select(*columns).where(literal(True)))
-    _record_contents(tx, subject, item)
+    record_contents(tx, d.subject == subject)
     return added
 
 
-def replace_unsent(tx: Tx, item: Item, subject: str) -> int:
+def replace_unsent(tx: Tx, item: Item, subject: str, *, told: bool) -> int:
     """Let whatever carries an older revision and has certainly not been sent carry this one instead.
 
     The old rows are cancelled, new ones owe the same to the same recipients. A due repeat of a doubt
-    is only cancelled: they may have had it, and a correction will tell them so.
+    is cancelled only if a correction tells them (`told`): they may have had it. Else it is repeated as
+    it was, for nothing may be lost.
     """
+    _hold(tx, item)
+    unsent = _unsent(item) & (d.subject != subject)
     same = (d.recipient, d.contact_id, d.partner_id, d.subscription_id)
     instant = literal(tx.now, schema.Instant())
     fresh = (literal(DeliveryState.DUE.value), d.due, literal(0), literal(0), literal(0), instant)
     words = (literal(subject), *same, d.item_id, literal(item.revision), d.channel, d.lane, d.priority)
-    heirs = select(*words, *fresh).where(_unsent(item), d.doubts == 0, d.subject != subject)
-    doomed = select(d.id).where(_unsent(item), d.subject != subject)
-    tx.connection.execute(
-        delete(schema.delivery_contents).where(dc.delivery_id.in_(doomed.where(d.doubts == 0)))
-    )
+    heirs = select(*words, *fresh).where(unsent, d.doubts == 0)
+    doomed = select(d.id).where(unsent, d.doubts == 0)
+    tx.connection.execute(delete(schema.delivery_contents).where(dc.delivery_id.in_(doomed)))
     added = _insert_planned(tx, heirs)
-    _cancel_unsent(tx, item, subject, "a newer revision took its place")
-    _record_contents(tx, subject, item)
+    _cancel(tx, unsent if told else unsent & (d.doubts == 0), "a newer revision took its place")
+    record_contents(tx, d.subject == subject)
     return added
 
 
 def cancel_unsent(tx: Tx, item: Item, reason: str) -> int:
     """Nothing of this item that is not yet on the wire goes out any more; returns how many were stopped."""
+    _hold(tx, item)
     doomed = select(d.id).where(_unsent(item), d.doubts == 0)
     tx.connection.execute(delete(schema.delivery_contents).where(dc.delivery_id.in_(doomed)))
-    return _cancel_unsent(tx, item, "", reason)
+    return _cancel(tx, _unsent(item), reason)
 
 
 def plan_confirmation(tx: Tx, contact_id: int, subscription_id: int) -> int:
@@ -252,26 +265,34 @@ def _plan_partners(tx: Tx, item: Item, subject: str, topics: frozenset[str]) -> 
         for partner in all_partners(tx)
         if partner.wants(topics, item.content.kind) and f"partner/{partner.id}" not in had
     ]
-    for row in rows:
-        tx.connection.execute(insert_or_skip(tx, schema.deliveries).values(**row))
-    return len(rows)
+    add = insert_or_skip(tx, schema.deliveries)
+    return sum(tx.connection.execute(add.values(**row)).rowcount for row in rows)
 
 
 def _unsent(item: Item) -> ColumnElement[bool]:
     return (d.item_id == item.id) & d.state.in_((DeliveryState.DUE, DeliveryState.LEASED))
 
 
-def _cancel_unsent(tx: Tx, item: Item, subject: str, reason: str) -> int:
+def _hold(tx: Tx, item: Item) -> None:
+    """Let no lane start or settle a delivery of this item until we commit: what is unsent stays unsent."""
+    if not tx.on_sqlite:  # there a writer is alone anyway
+        held = select(d.id).where(d.item_id == item.id, d.state.in_(OPEN))
+        # In the order of claims, so that nobody waits for somebody who waits for us.
+        tx.connection.execute(held.order_by(d.priority, d.due, d.id).with_for_update()).all()
+
+
+def _cancel(tx: Tx, which: ColumnElement[bool], reason: str) -> int:
     values = {"state": DeliveryState.CANCELLED, "detail": reason, "settled": tx.now, "due": None}
-    doomed = update(schema.deliveries).where(_unsent(item), d.subject != subject)
-    return tx.connection.execute(doomed.values(**values)).rowcount
+    return tx.connection.execute(update(schema.deliveries).where(which).values(**values)).rowcount
 
 
-def _record_contents(tx: Tx, subject: str, item: Item) -> None:
+def record_contents(tx: Tx, which: ColumnElement[bool]) -> None:
+    """Write down what these due deliveries carry, unless it is written: so it is known who had what."""
+    # A role per recipient: who is told of a correction had it before, all others are owed it.
     told = d.priority.in_((int(Priority.KILL), int(Priority.CORRECTION)))
     role = case((told, literal(Role.TOLD.value)), else_=literal(Role.OWED.value))
-    carried = select(d.id, literal(item.id), literal(item.revision), d.recipient, role).where(
-        d.subject == subject, d.state == DeliveryState.DUE, ~exists().where(dc.delivery_id == d.id)
+    carried = select(d.id, d.item_id, d.revision, d.recipient, role).where(
+        which, d.state == DeliveryState.DUE, d.item_id.is_not(None)
     )
     names = ["delivery_id", "item_id", "revision", "recipient", "role"]
     tx.connection.execute(insert_or_skip(tx, schema.delivery_contents).from_select(names, carried))

@@ -24,6 +24,7 @@ from syndicator.model.delivery import (
     Role,
 )
 from syndicator.store import schema
+from syndicator.store.deliveries.plan import record_contents
 from syndicator.store.engine import Tx
 
 d, dc, c, s, x, p, lane = (
@@ -149,6 +150,8 @@ def retry(tx: Tx, delivery_id: int) -> None:
         .where(d.id == delivery_id)
         .values(state=DeliveryState.DUE, due=tx.now, settled=None)
     )
+    # A cancelled one carries nothing any more; what goes out after all must be known to have been had.
+    record_contents(tx, d.id == delivery_id)
 
 
 def resolve(tx: Tx, delivery_id: int, state: DeliveryState, reason: str) -> None:
