@@ -1,0 +1,217 @@
+"""Topics, memberships and stale marks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, insert, literal, select
+
+from syndicator import publish
+from syndicator.errors import Conflict, Invalid, NotFound
+from syndicator.model.item import ALL, Kind, Rule
+from syndicator.store import Store, items, open_store, schema, topics
+from tests.make import NOW, FakeClock, make_content, make_newsroom, make_topic
+
+LOOK = "look"
+
+
+def uids(store: Store, slug: str, limit: int = 99) -> list[str]:
+    with store.read() as tx:
+        ids = topics.newest(tx, topics.named(tx, slug).id, limit)
+        return [item.uid for item in items.in_order(items.many(tx, ids), ids)]
+
+
+def test_a_topic_comes_back_whole(store: Store) -> None:
+    """design:2: plain and ruled topics are read as they were written."""
+    ruled = make_topic("ruled", rule=Rule(any=("policy",), kinds=(Kind.ADVISORY,)), file=True)
+    make_newsroom(store)
+    with store.begin() as tx:
+        assert ruled == topics.add(tx, ruled)
+        assert [ruled.slug, ALL] == [topic.slug for topic in topics.ruled(tx)][::-1]
+        assert make_topic() == topics.find(tx, "policy")
+        assert Rule() == topics.named(tx, ALL).rule
+        assert {"all": "All items", "policy": "Policy", "ruled": "Ruled"} == topics.titles(tx)
+
+
+def test_a_taken_slug_is_a_conflict(store: Store) -> None:
+    """code-models:6: a second topic of a slug is refused; the first stays as it was."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        with pytest.raises(Conflict, match="exists already"):
+            topics.add(tx, make_topic(title="Other", uid="tag:other"))
+        assert "Policy" == topics.named(tx, "policy").title
+
+
+def test_rules_speak_of_plain_topics_that_exist(store: Store) -> None:
+    """design:2: a rule names plain topics only, so rules can have no cycles."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        topics.add(tx, make_topic("ruled", rule=Rule(any=("policy",))))
+        for names, refusal in ((("x",), NotFound), (("ruled",), Invalid), ((ALL,), Invalid)):
+            for rule in (Rule(any=names), Rule(all=names), Rule(none=names)):
+                with pytest.raises(refusal):
+                    topics.add(tx, make_topic("other", rule=rule))
+                with pytest.raises(refusal):
+                    topics.edit(tx, make_topic("policy", rule=rule))
+        assert topics.find(tx, "other") is None
+
+
+def test_newest_first_is_total_and_stable(store: Store) -> None:
+    """feeds:P13: newest first by published, then by uid; the order of arrival does not matter."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        for uid, days in (("tag:b", 1), ("tag:c", 0), ("tag:a", 1), ("tag:d", 2), ("tag:aa", 1)):
+            publish.publish(tx, uid, make_content(), published=NOW - timedelta(days=days))
+    expected = ["tag:c", "tag:b", "tag:aa", "tag:a", "tag:d"]
+    assert expected == uids(store, "policy") == uids(store, ALL)
+    assert expected[:2] == uids(store, "policy", 2)
+
+
+def test_memberships_keep_the_order_of_entering(store: Store) -> None:
+    """design:5.5: archive pages are cut by the order in which items entered the topic, not by their dates."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        for uid, days in (("tag:b", 1), ("tag:c", 0), ("tag:a", 9)):
+            publish.publish(tx, uid, make_content(), published=NOW - timedelta(days=days))
+        m = schema.memberships.c
+        entered = select(m.uid).where(m.topic_id == topics.named(tx, "policy").id).order_by(m.id)
+        assert ["tag:b", "tag:c", "tag:a"] == list(tx.connection.execute(entered).scalars())
+
+
+def test_entering_twice_is_entering_once(store: Store) -> None:
+    """code-models:5: an item enters a topic once, and is told so."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        item = items.add(tx, "tag:x", make_content(), NOW, None)
+        first = topics.enter(tx, item, {"policy", ALL})
+        assert sorted(topics.ids(tx, ["policy", ALL]).values()) == first
+        assert [] == topics.enter(tx, item, {"policy", ALL})
+        with pytest.raises(NotFound):
+            topics.enter(tx, item, {"nowhere"})
+
+
+def test_refilling_after_a_rule_has_changed(store: Store) -> None:
+    """design:2: a changed rule rebuilds membership: exactly the items it says, and no delivery."""
+    make_newsroom(store, "policy", "health")
+    with store.begin() as tx:
+        ruled = topics.add(tx, make_topic("ruled", rule=Rule(any=("policy",))))
+        publish.publish(tx, "tag:p", make_content())
+        publish.publish(tx, "tag:h", make_content(topics=("health",)))
+        publish.publish(tx, "tag:ph", make_content(topics=("policy", "health"), kind=Kind.ADVISORY))
+        changed = replace(ruled, rule=Rule(any=("health",)))
+        topics.edit(tx, changed)
+        assert 1 == topics.refill(tx, changed)
+        assert 0 == topics.refill(tx, changed)
+        assert 0 == tx.connection.execute(select(func.count()).select_from(schema.deliveries)).scalar()
+    assert ["tag:ph", "tag:h"] == uids(store, "ruled")
+
+
+def test_refilling_keeps_tombstones(store: Store) -> None:
+    """design:2: a withdrawn item stays a tombstone in the feeds it left, also after a rule was edited."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        ruled = topics.add(tx, make_topic("ruled", rule=Rule(any=("policy",))))
+        publish.publish(tx, "tag:p", make_content())
+        publish.withdraw(tx, "tag:p", "A mistake")
+        topics.refill(tx, ruled)
+        assert ["tag:p"] == [one.uid for one in topics.withdrawn(tx, ruled.id, None, 9)]
+
+
+def test_refilling_a_large_topic(postgresql_url: str, clock: FakeClock) -> None:
+    """delivery:4: a rule may hold more items than a database takes parameters."""
+    with open_store(postgresql_url, host_clock=clock, fixed_clock=clock) as store:
+        make_newsroom(store)
+        count = 66_000
+        with store.begin() as tx:
+            item = publish.publish(tx, "tag:first", make_content())
+            numbers = [{"n": n} for n in range(count)]
+            rows = [
+                {**_row(item), "id": item.id + 1 + row["n"], "uid": f"tag:{row['n']}", "slug": f"s{row['n']}"}
+                for row in numbers
+            ]
+            tx.connection.execute(insert(schema.items), rows)
+            r, i = schema.revisions.c, schema.items.c
+            copied = [r.number, r.significance, r.content, r.fingerprint, r.note, r.created]
+            same = select(i.id, *copied).join(schema.revisions, literal(True)).where(i.id != item.id)
+            tx.connection.execute(
+                insert(schema.revisions).from_select(["item_id", *(one.name for one in copied)], same)
+            )
+            ruled = topics.add(tx, make_topic("ruled", rule=Rule(any=("policy",))))
+            assert count + 1 == topics.refill(tx, ruled)
+            topics.add(tx, make_topic("health"))
+            assert 0 == topics.refill(tx, replace(ruled, rule=Rule(any=("health",))))
+            assert [] == topics.newest(tx, ruled.id, 5)
+
+
+def _row(item: object) -> dict[str, object]:
+    names = ("state", "revision", "published", "updated", "note", "upstream")
+    return {name: getattr(item, name) for name in names}
+
+
+# -- stale marks
+
+
+def stale(store: Store) -> list[str]:
+    with store.begin() as tx:
+        return sorted(topic.slug for topic in topics.take_stale(tx, 99))
+
+
+def freshen(store: Store) -> None:
+    with store.begin() as tx:
+        for topic in topics.listing(tx):
+            topics.set_fresh(tx, topic.id, None, LOOK)
+
+
+def test_only_what_an_item_touches_is_stale(store: Store) -> None:
+    """delivery:4: publishing marks the item's topics, re-filing both the old and the new ones."""
+    make_newsroom(store, "policy", "health", "climate")
+    assert [] == stale(store)
+    with store.begin() as tx:
+        publish.publish(tx, "tag:x", make_content())
+    assert ["all", "policy"] == stale(store)
+    freshen(store)
+    with store.begin() as tx:
+        assert topics.next_stale(tx) is None
+        publish.edit(tx, "tag:x", make_content(topics=("health",)))
+        assert NOW == topics.next_stale(tx)
+    assert ["all", "health", "policy"] == stale(store)
+
+
+def test_stale_from_an_instant_on(store: Store, clock: FakeClock) -> None:
+    """feeds:H5: a topic that must wait for the next second is not taken before it."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        topics.set_fresh(tx, topics.named(tx, "policy").id, NOW + timedelta(seconds=1), LOOK)
+    assert [] == stale(store)
+    clock.advance(seconds=0.999999)
+    assert [] == stale(store)
+    clock.advance(microseconds=1)
+    assert ["policy"] == stale(store)
+
+
+def test_another_look_makes_all_that_was_built_stale(store: Store) -> None:
+    """delivery:4: what was built for another look of the site is built anew, and only that."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        topics.set_fresh(tx, topics.named(tx, "policy").id, None, LOOK)
+        topics.mark_outdated(tx, LOOK)
+    assert [] == stale(store)
+    with store.begin() as tx:
+        topics.mark_outdated(tx, "another")
+    assert ["policy"] == stale(store)
+    with store.begin() as tx:
+        topics.mark_all_stale(tx)
+    assert ["all", "policy"] == stale(store)
+
+
+def test_public_topics_hold_a_live_item(store: Store) -> None:
+    """design:6: a topic is public once it has a live item, and no longer when it has none."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        assert [] == topics.public(tx)
+        publish.publish(tx, "tag:x", make_content())
+        assert ["all", "policy"] == [topic.slug for topic in topics.public(tx)]
+        publish.withdraw(tx, "tag:x", "A mistake")
+        assert [] == topics.public(tx)
