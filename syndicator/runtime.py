@@ -81,6 +81,13 @@ class Runtime:
         """The item store."""
         return open_store(self.settings.store.url.reveal(), host_clock=clock)
 
+    def watch(self) -> Store:
+        """A second door to the same store that one watcher has for itself; its owner closes it.
+
+        SQLite tells of other connections' commits per connection, so it cannot be shared.
+        """
+        return open_store(self.settings.store.url.reveal(), host_clock=clock)
+
     @cached_property
     def policy(self) -> Policy:
         """How deliveries are tried."""

@@ -22,6 +22,7 @@ from typing import Annotated
 
 import typer
 
+from syndicator.cli import arguments as given
 from syndicator.cli.demo.neighbours import FeedServer, PartnerServer
 from syndicator.cli.demo.stage import DemoStage
 from syndicator.errors import NotFound, Refused, TryLater
@@ -120,10 +121,13 @@ def _serve(stage: DemoStage, bound: socket, address: str, data: Path) -> None:
 
     runtime = stage.runtime
     pages = routes(stage, Pages(runtime.site))
-    app = create_app(Web(store=runtime.store, site=runtime.site, tokens=runtime.tokens, extra_routes=pages))
-    bound.listen(128)
-    threading.Thread(target=_tell, args=(stage, address, data), daemon=True).start()
-    server(app, "127.0.0.1", bound.getsockname()[1]).run(sockets=[bound])
+    with runtime.watch() as watch:
+        web = Web(
+            store=runtime.store, site=runtime.site, tokens=runtime.tokens, watch=watch, extra_routes=pages
+        )
+        bound.listen(128)
+        threading.Thread(target=_tell, args=(stage, address, data), daemon=True).start()
+        server(create_app(web), "127.0.0.1", bound.getsockname()[1]).run(sockets=[bound])
 
 
 def _tell(stage: DemoStage, address: str, data: Path) -> None:
@@ -176,3 +180,6 @@ def _table(rows: Sequence[Sequence[str]]) -> None:
 def _say(words: str) -> None:
     typer.echo(words)
     sys.stdout.flush()
+
+
+app = given.command(demo)
