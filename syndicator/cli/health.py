@@ -19,7 +19,9 @@ def health(
     ctx: typer.Context,
     host: Host = None,
     port: Port = None,
-    timeout: Annotated[float, typer.Option(min=0.1, max=60.0, metavar="SECONDS")] = 5.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=60.0, metavar="SECONDS", help="How long to wait.")
+    ] = 5.0,
 ) -> None:
     """Ask /readyz: exit 0 when web process, database and a worker are well, else 1 and what is missing."""
     listen = session.settings(ctx, flags(host, port)).web

@@ -91,7 +91,9 @@ class Nouns(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an expected error becomes its line on stderr and its exit code."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # here a reader that has left is noticed in good order
+            return result
         except SyndicatorError as fault:
             lines = fault.faults if isinstance(fault, Misconfigured) else [str(fault)]
             for line in lines:
