@@ -13,9 +13,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from syndicator.delivery.road import Parcel
-from syndicator.errors import Blocked, SyndicatorError, WireFault
+from syndicator.errors import Blocked, Invalid, SyndicatorError, WireFault
 from syndicator.model.audience import Partner
 from syndicator.model.delivery import Outcome, Result, Role, Try
 from syndicator.model.site import Site
@@ -97,12 +98,19 @@ def webhook_id(attempt: Try) -> str:
 
 
 def signed(secret: str, event_id: str, now: datetime, body: bytes) -> dict[str, str]:
-    """The headers of Standard Webhooks: id, timestamp (seconds), HMAC-SHA256 over `id.timestamp.body`."""
+    """The headers of Standard Webhooks: id, timestamp (seconds), HMAC-SHA256 over `id.timestamp.body`.
+
+    Raises Invalid for a secret that is none.
+    """
+    try:
+        hook = Webhook(secret)
+    except (EmptyWebhookSecretError, ValueError):
+        raise Invalid("the partner's secret cannot sign: it must be whsec_ and base64") from None
     return {
         "content-type": "application/json",
         "webhook-id": event_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(secret).sign(event_id, now, body.decode()),
+        "webhook-signature": hook.sign(event_id, now, body.decode()),
     }
 
 
