@@ -135,7 +135,7 @@ def syndicator(
 
 
 def _configure_logs(level: str) -> None:
-    # Before any room is imported: a logger keeps the stream and the level it finds at that moment.
+    # Here, so that no command can write a log line to stdout, where the data goes.
     from syndicator import observe
 
     if level.lower() not in LEVELS:
