@@ -155,9 +155,10 @@ class Runtime:
 
     @cached_property
     def relay(self) -> Relay:
-        """The mail relay as the operator set it; the wait for the final dot stays under half the lease."""
-        mail = self.settings.mail
-        dot = min(Timeouts().dot, self.policy.lease.total_seconds() / 2)
+        """The mail relay as the operator set it; the waits of one letter add up to a lease at most."""
+        mail, usual = self.settings.mail, Timeouts()
+        lease = self.policy.lease.total_seconds()
+        short = {name: min(getattr(usual, name), lease / 8) for name in ("command", "data", "block")}
         return Relay(
             host=mail.host,
             port=mail.port,
@@ -165,7 +166,7 @@ class Runtime:
             username=mail.username or None,
             password=mail.password.reveal() if mail.password else None,
             helo=self.site.host,
-            timeouts=replace(Timeouts(), dot=dot),
+            timeouts=replace(usual, dot=min(usual.dot, lease / 2), **short),
         )
 
     def partner_client(self, partner: Partner) -> Client:

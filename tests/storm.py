@@ -69,6 +69,7 @@ class Sink(socketserver.ThreadingTCPServer):
 
 class _Session(socketserver.StreamRequestHandler):
     server: Sink
+    disable_nagle_algorithm = True  # replies are small and many
 
     def handle(self) -> None:
         recipient = ""
@@ -142,23 +143,23 @@ class Outcomes:
             f"contacts {self.contacts}, kills {self.kills}, seed {self.seed}: letters {self.arrived.total()}, "
             f"lost {len(self.lost)}, twice {len(self.doubles)}, of these not on record {len(self.unrecorded)}, "
             f"doubts on record {len(self.doubted)}, held {len(self.unknown)}, without a letter after a person's "
-            f"retry {len(self.silent)}, states {({str(state): n for state, n in self.states.items()})}"
+            f"retry {len(self.silent)}, states { ({str(state): n for state, n in self.states.items()}) }"
         )
 
 
 def storm(url: str, *, policy: str, contacts: int, kills: int, workers: int, seed: int) -> Outcomes:
     """One release to `contacts`, with `kills` workers killed on the way; what came of it."""
-    dice = random.Random(seed)
+    dice, done = random.Random(seed), 0
     with Sink() as sink, open_store(url, host_clock=lambda: datetime.now(UTC)) as store:
         plan(store, contacts)
-        with _crew(url, sink.port, policy, workers) as crew:
+        with crew_of(url, sink.port, policy, workers) as crew:
             for number in range(kills):
                 more = dice.randint(1, max(2 * contacts // (kills + 1), 2))
                 if not sink.wait_for(len(sink.log) + more, 5) and _open(store) == 0:
                     break
                 crew.kill(dice.randrange(workers))
                 done = number + 1
-            _settle(store)
+            settle(store)
             found = _outcomes(store, sink, contacts, done, seed)
             if policy == "repeat":  # a person sends once more what was in doubt twice: now all must have it
                 _try_again(store)
@@ -168,39 +169,60 @@ def storm(url: str, *, policy: str, contacts: int, kills: int, workers: int, see
 
 def plan(store: Store, contacts: int) -> None:
     """A topic, its contacts, and one item owed to all of them."""
+    people(store, contacts)
+    release(store, UID)
+
+
+def release(store: Store, uid: str) -> None:
+    """One item owed to everybody on the list."""
+    with store.begin() as tx:
+        publish.publish(tx, uid, Content(title="Storm", body="<p>Hold on.</p>", topics=("news",)))
+
+
+def people(store: Store, contacts: int) -> None:
+    """A topic and its contacts, in an empty database."""
     store.upgrade()
     with store.begin() as tx:
         for slug, rule in (("news", None), (ALL, Rule())):
-            topics.add(tx, Topic(slug=slug, title=slug, uid=f"tag:storm.example,2026:{slug}", created=tx.now, rule=rule))
+            topics.add(
+                tx,
+                Topic(slug=slug, title=slug, uid=f"tag:storm.example,2026:{slug}", created=tx.now, rule=rule),
+            )
         topic = topics.named(tx, "news")
         for n in range(contacts):
             contact, _ = audience.add_contact(tx, address(f"j{n}@press.example"))
             audience.subscribe(tx, contact.id, topic.id, Cadence.IMMEDIATE, "storm")
-        publish.publish(tx, UID, Content(title="Storm", body="<p>Hold on.</p>", topics=("news",)))
 
 
-class _Crew:
+class Crew:
+    """Worker processes; whoever is killed is replaced."""
+
     def __init__(self, command: list[str], env: dict[str, str], count: int) -> None:
         self._command, self._env = command, env
         self.running = [self._start() for _ in range(count)]
 
     def kill(self, which: int) -> None:
+        """End one with -9 and start another."""
         self.running[which].kill()
         self.running[which].wait()
         self.running[which] = self._start()
 
     def end(self) -> None:
+        """End all of them in order."""
         for worker in self.running:
             worker.send_signal(signal.SIGTERM)
         for worker in self.running:
             worker.wait(30)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._command, env=self._env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.Popen(
+            self._command, env=self._env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
 
 @contextmanager
-def _crew(url: str, port: int, policy: str, count: int) -> Iterator[_Crew]:
+def crew_of(url: str, port: int, policy: str, count: int) -> Iterator[Crew]:
+    """`count` real workers on one store, mailing to a sink on `port`."""
     values = {
         "STORE__URL": url,
         "SITE__SECRET_KEY": "a-key-for-storms-only-0123456789",
@@ -218,7 +240,7 @@ def _crew(url: str, port: int, policy: str, count: int) -> Iterator[_Crew]:
         config.write_text("")
         env = os.environ | {f"SYNDICATOR_{key}": value for key, value in values.items()}
         command = [sys.executable, "-m", "syndicator", "--config", str(config), "worker"]
-        crew = _Crew(command, env, count)
+        crew = Crew(command, env, count)
         try:
             yield crew
         finally:
@@ -230,7 +252,7 @@ def _open(store: Store) -> int:
         return deliveries.open_count(tx)
 
 
-def _settle(store: Store) -> None:
+def settle(store: Store) -> None:
     """Wait until no duty is open any more."""
     ends = time.monotonic() + PATIENCE
     while _open(store):
@@ -243,7 +265,7 @@ def _try_again(store: Store) -> None:
     with store.begin() as tx:
         for row in deliveries.listing(tx, state=DeliveryState.UNKNOWN):
             deliveries.retry(tx, row.id)
-    _settle(store)
+    settle(store)
 
 
 def _outcomes(store: Store, sink: Sink, contacts: int, kills: int, seed: int) -> Outcomes:
@@ -269,7 +291,7 @@ def main() -> None:
     for name, default in (("contacts", 1000), ("kills", 30), ("workers", 1), ("seed", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     given = parser.parse_args()
-    with _database(given.store) as url:
+    with database(given.store) as url:
         found = storm(
             url,
             policy=given.policy,
@@ -284,7 +306,8 @@ def main() -> None:
 
 
 @contextmanager
-def _database(kind: str) -> Iterator[str]:
+def database(kind: str) -> Iterator[str]:
+    """The URL of an empty database that ends with the block."""
     if kind == "sqlite":
         with tempfile.TemporaryDirectory() as folder:
             yield f"sqlite:///{folder}/storm.db"

@@ -129,12 +129,20 @@ def _turn(crew: Crew, key: str, road: Road, parcels: Sequence[Parcel]) -> tuple[
     with closing(
         _results(crew, road, [parcel for parcel in parcels if parcel.attempt.id in ours])
     ) as results:
+        held = time.monotonic()
         for group in _groups(results):
             counted.add(group)
             with crew.store.begin() as tx:
                 deliveries.settle_all(tx, group, crew.policy)
-    untouched = [attempt for attempt in tries if attempt.id in ours - counted.ids]
-    return counted.total, _conclude(crew, key, untouched, counted)
+                # A slow relay must not make doubts of what is alive: whoever works keeps the lease.
+                if time.monotonic() - held > crew.policy.lease.total_seconds() / 4:
+                    deliveries.renew(tx, _remaining(tries, ours, counted), crew.policy.lease)
+                    held = time.monotonic()
+    return counted.total, _conclude(crew, key, _remaining(tries, ours, counted), counted)
+
+
+def _remaining(tries: Sequence[Try], ours: set[int], counted: _Counted) -> list[Try]:
+    return [attempt for attempt in tries if attempt.id in ours - counted.ids]
 
 
 class _Counted:
@@ -169,18 +177,18 @@ class _Counted:
 
 def _conclude(crew: Crew, key: str, untouched: Sequence[Try], counted: _Counted) -> bool:
     """Write what the turn says about the destination itself; True if it is well."""
-    if counted.trouble and not counted.accepted:
+    if counted.trouble is not None and not counted.accepted:
         _trouble(crew, key, untouched, counted.trouble)
         return False
     with crew.store.begin() as tx:
         deliveries.give_back(tx, untouched)
         if counted.accepted:
             deliveries.lane_works(tx, key)
-        if counted.over:
+        if counted.over is not None:
             deliveries.lane_over(tx, key, counted.over)
-    if counted.over:
+    if counted.over is not None:
         log.warning("lane over", lane=key, fault=counted.over)
-    return not counted.over
+    return counted.over is None
 
 
 def _trouble(crew: Crew, key: str, tries: Sequence[Try], fault: str) -> None:

@@ -15,6 +15,7 @@ from syndicator.store.deliveries.claims import (
     lane_works,
     next_due,
     recover,
+    renew,
     settle_all,
     start,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "plan_test",
     "plan_told",
     "recover",
+    "renew",
     "replace_unsent",
     "resolve",
     "retry",

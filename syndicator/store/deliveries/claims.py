@@ -133,6 +133,13 @@ def start(tx: Tx, tries: Sequence[Try], lease: timedelta) -> list[Try]:
     return [attempt for attempt in tries if attempt.id in ours]
 
 
+def renew(tx: Tx, tries: Sequence[Try], lease: timedelta) -> None:
+    """Keep what is being sent for another lease; what was taken over meanwhile stays where it is."""
+    if tries:
+        sending = _fenced(tries) & (d.state == DeliveryState.SENDING)
+        tx.connection.execute(update(schema.deliveries).where(sending).values(lease_until=tx.now + lease))
+
+
 def give_back(tx: Tx, tries: Sequence[Try]) -> None:
     """Deliveries that were taken but certainly not sent are due again; it counts as no attempt."""
     if tries:
