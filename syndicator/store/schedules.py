@@ -143,8 +143,8 @@ def history(tx: Tx, name: str, limit: int | None = 50) -> list[Run]:
 
 
 def prune_runs(tx: Tx, older_than: timedelta) -> int:
-    """Forget runs that ended long ago; the newest of each schedule stays, it says what is done."""
-    newest = select(func.max(r.id)).group_by(r.schedule_id)
+    """Forget runs that ended long ago; the newest of each schedule and trigger stays: it says what is done."""
+    newest = select(func.max(r.id)).group_by(r.schedule_id, r.trigger)
     old = (r.ended < tx.now - older_than) & r.id.not_in(newest)
     return tx.connection.execute(delete(schema.runs).where(old)).rowcount
 
