@@ -29,7 +29,8 @@ def configure_logging(stream: TextIO | None = None, *, level: str = "info", json
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        # Asked anew for each line: stderr may be another by then.
+        logger_factory=lambda *_: structlog.PrintLogger(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
 

@@ -15,7 +15,8 @@ from syndicator.errors import Conflict, Invalid, Refused
 from syndicator.model.delivery import Priority, revision_subject
 from syndicator.model.item import GONE, Content, Item, Significance, Verdict, corrected, judge, memberships
 from syndicator.model.markup import Draft
-from syndicator.store import Tx, deliveries, documents, items, topics
+from syndicator.model.release import OPEN_RELEASES
+from syndicator.store import Tx, deliveries, documents, items, releases, topics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +81,13 @@ def submit(
 ) -> tuple[Item, Verdict]:
     """Publish, unless the very same words are public already under this uid (then: unchanged).
 
-    Raises Conflict, naming `item edit`, for the same uid with other words.
+    Raises Conflict, naming `item edit`, for the same uid with other words, and for the uid of a release
+    that is still to come.
     """
     known = items.find(tx, uid)
     verdict = judge(content, known.content if known else None)
     if known is None:
+        _refuse_unreleased(tx, uid)
         return publish(tx, uid, content, published=published, push=push), verdict
     if verdict is Verdict.REVISED:
         raise Conflict(
@@ -141,6 +144,14 @@ def withdraw(tx: Tx, uid: str, reason: str, *, kill: bool = False) -> Item:
     priority = Priority.KILL if kill else Priority.CORRECTION
     deliveries.plan_told(tx, revised, subject, priority, machines_only=not kill)
     return revised
+
+
+def _refuse_unreleased(tx: Tx, uid: str) -> None:
+    release = releases.find(tx, uid)
+    if release and release.state in OPEN_RELEASES:
+        raise Conflict(
+            f"{uid} is a release that is {release.state}, not public yet; use `syndicator release publish {uid}`"
+        )
 
 
 def _live(tx: Tx, uid: str) -> Item:

@@ -224,6 +224,7 @@ def reconcile(runtime: Runtime) -> None:
         _reconcile_partners(tx, runtime)
         _reconcile_upstreams(tx, runtime)
         _reconcile_schedules(tx, runtime)
+        _let_go(tx, runtime)
 
 
 def _reconcile_topics(tx: Tx, runtime: Runtime) -> None:
@@ -251,6 +252,25 @@ def _reconcile_topics(tx: Tx, runtime: Runtime) -> None:
             topics.edit(tx, replace(topic, uid=before.uid))
             if before.rule != topic.rule:
                 topics.refill(tx, replace(topic, id=before.id))
+
+
+def _let_go(tx: Tx, runtime: Runtime) -> None:
+    """What the file named once and names no more is the database's now: staff may edit or remove it."""
+    said = runtime.settings
+    slugs = {kind: {one.slug for one in getattr(said, kind)} for kind in ("topics", "partners", "upstreams")}
+    for topic in topics.listing(tx):
+        if topic.file and topic.slug not in slugs["topics"]:
+            topics.edit(tx, replace(topic, file=False))
+    for partner in audience.partners(tx):
+        if partner.file and partner.slug not in slugs["partners"]:
+            audience.edit_partner(tx, replace(partner, file=False))
+    for upstream in upstreams.listing(tx):
+        if upstream.file and upstream.slug not in slugs["upstreams"]:
+            upstreams.edit(tx, replace(upstream, file=False))
+    names = {one.name for one in said.schedules}
+    for schedule in schedules.listing(tx):
+        if schedule.file and schedule.name not in names:
+            schedules.edit(tx, replace(schedule, file=False))
 
 
 def _reconcile_spokespeople(tx: Tx, runtime: Runtime) -> None:

@@ -33,6 +33,7 @@ from syndicator.store import documents, schedules, upstreams
 
 log = logger("worker")
 BEAT = 1.0  # seconds: how long a loop sleeps at most, and how often a worker says it is alive
+LISTEN = 0.2  # seconds between looks whether a signal has come
 GRACE = timedelta(seconds=25)
 KEEP_RUNS = timedelta(days=90)
 KEEP_WORKERS = timedelta(days=1)
@@ -266,13 +267,13 @@ def perform(worker: Worker, schedule: Schedule) -> str:
 
 def run_worker(runtime: Runtime, grace: timedelta = GRACE) -> bool:
     """Work until SIGTERM or SIGINT, then end in order; True if nothing was left in hand."""
-    stop = threading.Event()
+    told: list[int] = []  # an Event set by a signal handler may wait for the lock its own thread holds
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    worker = Worker(runtime, stop)
+        signal.signal(number, lambda which, _frame: told.append(which))
+    worker = Worker(runtime, threading.Event())
     worker.start()
-    while not stop.wait(BEAT):
-        pass
+    while not told:
+        time.sleep(LISTEN)
     return worker.end(grace)
 
 

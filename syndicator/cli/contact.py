@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -57,14 +58,14 @@ def subscribe(
     as_json: given.Json = False,
 ) -> None:
     """Subscribe somebody on the list to a topic; without --consent a confirmation goes out first."""
-    from syndicator.cli import media_list
+    from syndicator import signup
     from syndicator.store import audience, topics
 
     who, yes = address(email), consent and one_line(consent, "--consent")
     with session.writing(ctx) as (_, tx):
         contact = audience.contact(tx, who)
         topic_id = topics.named(tx, topic).id
-        subscription, new = media_list.subscribe(tx, contact.id, topic_id, cadence, yes or None)
+        subscription, new = signup.subscribe(tx, contact.id, topic_id, cadence, yes or None)
     words = "is" if new else "was already"
     output.say(f"the subscription of {contact.address.typed} to {topic} {words} {subscription.state}")
     if as_json:
@@ -134,11 +135,12 @@ def import_(
     as_json: given.Json = False,
 ) -> None:
     """Take people from CSV: email, name, outlet, timezone, topics, cadence, consent. Exit 4 if rows were bad."""
-    from syndicator.cli import media_list
+    from syndicator.cli import files
+    from syndicator.signup import media_list
 
-    with session.opened(ctx) as runtime:
+    with session.opened(ctx) as runtime, files.table(file) as rows:
         done = media_list.load(
-            runtime.store, file, map_ or (), runtime.site.zone, dry_run=dry_run, complain=output.say
+            runtime.store, rows, map_ or (), runtime.site.zone, dry_run=dry_run, complain=output.say
         )
     counts = done.as_json()
     if as_json:
@@ -153,10 +155,10 @@ def import_(
 @app.command()
 def export(ctx: typer.Context, *, as_json: given.Json = False) -> None:
     """Write everybody and their live subscriptions to stdout, as CSV that `contact import` reads."""
-    from syndicator.cli import media_list
+    from syndicator.signup import media_list
 
     with session.reading(ctx) as (_, tx):
         if as_json:
             output.listing(media_list.people(tx), (), as_json=True)
         else:
-            media_list.dump(tx)
+            media_list.dump(tx, sys.stdout)

@@ -6,10 +6,13 @@ it; the file is replaced in one step and keeps its mode.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,3 +108,17 @@ def write(path: Path, text: str) -> None:
         raise Invalid(
             f"the uid cannot be written back into {path}: {fault.strerror}; give one in its front matter"
         ) from None
+
+
+@contextmanager
+def table(name: str) -> Iterator[io.TextIOBase]:
+    """A CSV file, or stdin for `-`, as text line by line; raises Invalid if it cannot be opened."""
+    if name == STDIN:
+        yield io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="")
+        return
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(Path(name).open(encoding="utf-8-sig", newline=""))
+        except OSError as fault:
+            raise Invalid(f"{name} cannot be read: {fault.strerror}") from None
+        yield file

@@ -128,6 +128,14 @@ def person_name(text: str) -> str:
     return one_line(text, "a name")
 
 
+def cadence_named(text: str) -> Cadence:
+    """The cadence with this name; raises Invalid with those there are."""
+    try:
+        return Cadence(text)
+    except ValueError:
+        raise Invalid(f"unknown cadence {text!r}: use {', '.join(Cadence)}") from None
+
+
 def webhook_url(text: str) -> str:
     """The URL of a webhook; raises Invalid unless it is absolute http(s) without user or fragment."""
     one_line(text, "a URL")

@@ -23,6 +23,8 @@ from syndicator.settings import values as v
 from syndicator.settings.values import Listen, Secret, SecretUrl, Sender, Value
 
 REQUIRED = object()  # the default of a key that has none
+# By what roads partners are reached; mail to partners, drops and WebSub come with their parts.
+PUSHES = (Channel.WEBHOOK,)
 CHANGES = (Significance.SILENT, Significance.CORRECTION)
 SECOND = timedelta(seconds=1)
 
@@ -239,7 +241,7 @@ class FilePartner:
     """[[partners]]: an organisation's machine that receives pushes. Empty topics or kinds mean all."""
 
     slug: str = key(v.SLUGGED, REQUIRED, "The partner's name in commands and logs.")
-    channel: Channel = key(v.choice(Channel, "channel"), "webhook", "By what road it is reached.")
+    channel: Channel = key(v.choice(PUSHES, "channel"), "webhook", "By what road it is reached.")
     url: str = key(v.DESTINATION, REQUIRED, "Where it is reached: a web address; for mail a mail address.")
     secret: Secret | None = key(
         v.WEBHOOK_SECRET,

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from syndicator.errors import Invalid, Misconfigured
-from syndicator.model.delivery import Channel, Policy
+from syndicator.model.delivery import Policy
 from syndicator.model.item import ALL
 from syndicator.model.markup import UNLINEAR
 from syndicator.model.schedule import Job
@@ -252,11 +252,8 @@ def _relay(records: Mapping[str, Records]) -> Iterator[str]:
 
 def _roads(records: Mapping[str, Records]) -> Iterator[str]:
     for table, partner in records["partners"]:
-        if partner and (partner.channel is Channel.MAIL) == ("://" in partner.url):
-            wanted = (
-                "a mail address" if partner.channel is Channel.MAIL else "a web address, https://host/path"
-            )
-            yield f'{table.at_key("url")}: "{partner.url}" does not fit: the channel {partner.channel} needs {wanted}'
+        if partner and "://" not in partner.url:
+            yield f'{table.at_key("url")}: "{partner.url}" is no web address; write https://host/path'
     for table, redirect in records["redirects"]:
         if redirect and redirect.from_ == redirect.to:
             yield f"{table.at_key('to')}: leads back to itself; write the new address"

@@ -221,7 +221,9 @@ class DemoStage:
                 "twelve", "thirteen"
             ) + f"\n\nCorrected {tx.now:%H:%M:%S} UTC.\n"
             body = clean(markdown(text), self.runtime.site.base_url)
-            publish.correct(tx, item.uid, replace(item.content, text=text, body=body), CORRECTION)
+            summary = item.content.summary.replace("Twelve", "Thirteen")
+            words = replace(item.content, summary=summary, text=text, body=body)
+            publish.correct(tx, item.uid, words, CORRECTION)
 
 
 def _shown(path: Path) -> ShownMail:

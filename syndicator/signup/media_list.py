@@ -7,22 +7,18 @@ others can write in between. The same file again changes nothing.
 from __future__ import annotations
 
 import csv
-import io
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from syndicator.cli.arguments import choice
 from syndicator.errors import Invalid, NotFound, SyndicatorError
-from syndicator.model.audience import Address, Cadence, Subscription, SubscriptionState, address, person_name
+from syndicator.model.audience import Address, Cadence, SubscriptionState, address, cadence_named, person_name
 from syndicator.model.markup import one_line
 from syndicator.model.release import zone_named
-from syndicator.store import Store, Tx, audience, deliveries, topics
+from syndicator.signup.links import subscribe
+from syndicator.store import Store, Tx, audience, topics
 
 COLUMNS = "email name outlet timezone topics cadence consent".split()
 BATCH = 200  # rows in one transaction
@@ -65,40 +61,29 @@ class Loaded:
         }
 
 
-def subscribe(
-    tx: Tx, contact_id: int, topic_id: int, cadence: Cadence, consent: str | None
-) -> tuple[Subscription, bool]:
-    """A subscription, and whether it is new; without consent the mail that asks for it is owed with it."""
-    subscription, new = audience.subscribe(tx, contact_id, topic_id, cadence, consent)
-    if new and subscription.state is SubscriptionState.PENDING:
-        deliveries.plan_confirmation(tx, contact_id, subscription.id)
-    return subscription, new
-
-
 def load(
     store: Store,
-    name: str,
+    stream: Iterable[str],
     maps: Iterable[str],
     zone: str,
     *,
     dry_run: bool,
     complain: Callable[[str], None],
 ) -> Loaded:
-    """Read the CSV file `name` into the media list; each bad row is told to `complain` as it is met."""
+    """Read a CSV stream into the media list; each bad row is told to `complain` as it is met."""
     done = Loaded()
     with store.read() as tx:
         known = {topic.slug: topic.id for topic in topics.listing(tx)}
     begin = store.read if dry_run else store.begin
-    with _opened(name) as stream:
-        rows = _rows(stream, _mapping(maps))
-        while batch := list(islice(rows, BATCH)):
-            people = list(_understood(batch, known, zone, done, complain))
-            with begin() as tx:
-                for person in people:
-                    if dry_run:
-                        _foresee(tx, person, done)
-                    else:
-                        _take(tx, person, known, done)
+    rows = _rows(stream, _mapping(maps))
+    while batch := list(islice(rows, BATCH)):
+        people = list(_understood(batch, known, zone, done, complain))
+        with begin() as tx:
+            for person in people:
+                if dry_run:
+                    _foresee(tx, person, done)
+                else:
+                    _take(tx, person, known, done)
     return done
 
 
@@ -115,9 +100,9 @@ def people(tx: Tx) -> Iterator[dict[str, Any]]:
             yield start | rest | {"suppressed": contact.suppressed}
 
 
-def dump(tx: Tx) -> None:
-    """Write everybody as CSV to stdout; suppressed addresses are left out: a copy must not revive them."""
-    out = csv.writer(sys.stdout, lineterminator="\n")
+def dump(tx: Tx, stream: TextIO) -> None:
+    """Write everybody as CSV; suppressed addresses are left out: a copy must not revive them."""
+    out = csv.writer(stream, lineterminator="\n")
     out.writerow(COLUMNS)
     for row in people(tx):
         if not row["suppressed"]:
@@ -139,20 +124,7 @@ def _mapping(maps: Iterable[str]) -> dict[str, str]:
     return mapping
 
 
-@contextmanager
-def _opened(name: str) -> Iterator[io.TextIOBase]:
-    if name == "-":
-        yield io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="")
-        return
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(Path(name).open(encoding="utf-8-sig", newline=""))
-        except OSError as fault:
-            raise Invalid(f"{name} cannot be read: {fault.strerror}") from None
-        yield file
-
-
-def _rows(stream: io.TextIOBase, mapping: Mapping[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
+def _rows(stream: Iterable[str], mapping: Mapping[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Line number and cells by our names; columns nobody mapped are left alone."""
     lines = _decoded(stream)
     first = next(lines, "")
@@ -180,7 +152,7 @@ def _rows(stream: io.TextIOBase, mapping: Mapping[str, str]) -> Iterator[tuple[i
             yield number, {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name}
 
 
-def _decoded(stream: io.TextIOBase) -> Iterator[str]:
+def _decoded(stream: Iterable[str]) -> Iterator[str]:
     try:
         yield from stream
     except UnicodeDecodeError as fault:
@@ -215,7 +187,7 @@ def _person(cells: Mapping[str, str], known: Mapping[str, int], zone: str) -> Pe
         outlet=one_line(cells.get("outlet", ""), "an outlet"),
         zone=zone_named(cells.get("timezone") or zone).key,
         topics=slugs,
-        cadence=choice(cells.get("cadence") or Cadence.IMMEDIATE, Cadence, "cadence"),
+        cadence=cadence_named(cells.get("cadence") or Cadence.IMMEDIATE),
         consent=one_line(cells.get("consent", ""), "a consent") or None,
     )
 

@@ -1,4 +1,4 @@
-"""Confirming, leaving, and looking at what one subscribes to: what the links in our mail do.
+"""Joining, confirming, leaving, and looking at what one subscribes to: what the links in our mail do.
 
 A link carries a token: a row's key and a MAC over (purpose, row, generation). Nothing is stored
 for it, nothing about a person stands in it, and a token for one purpose is worthless for another.
@@ -17,7 +17,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from syndicator.errors import Invalid, NotFound
-from syndicator.model.audience import Contact, Subscription, SubscriptionState
+from syndicator.model.audience import Cadence, Contact, Subscription, SubscriptionState
 from syndicator.store import Tx, audience, deliveries
 
 CONFIRM_WITHIN = timedelta(hours=72)  # mail:LM2 asks for 48 to 72 hours
@@ -90,6 +90,16 @@ class Tokens:
         signed = f"syndicator/{purpose}/{row}/{generation}".encode()
         mac = hmac.new(key, signed, hashlib.sha256).digest()[:MAC_BYTES]
         return f"{row}.{base64.urlsafe_b64encode(mac).decode()}"
+
+
+def subscribe(
+    tx: Tx, contact_id: int, topic_id: int, cadence: Cadence, consent: str | None
+) -> tuple[Subscription, bool]:
+    """A subscription, and whether it is new; without consent the mail that asks for it is owed with it."""
+    subscription, new = audience.subscribe(tx, contact_id, topic_id, cadence, consent)
+    if new and subscription.state is SubscriptionState.PENDING:
+        deliveries.plan_confirmation(tx, contact_id, subscription.id)
+    return subscription, new
 
 
 def confirm(tx: Tx, tokens: Tokens, token: str) -> Confirmation:

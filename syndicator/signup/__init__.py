@@ -1,0 +1,29 @@
+"""How people come onto the media list, tune it and leave: `links` in mail, `media_list` as CSV."""
+
+from syndicator.signup.links import (
+    CONFIRM_WITHIN,
+    CONSENT,
+    LEFT,
+    Confirmation,
+    Preferences,
+    Purpose,
+    Tokens,
+    confirm,
+    preferences,
+    subscribe,
+    unsubscribe,
+)
+
+__all__ = [
+    "CONFIRM_WITHIN",
+    "CONSENT",
+    "LEFT",
+    "Confirmation",
+    "Preferences",
+    "Purpose",
+    "Tokens",
+    "confirm",
+    "preferences",
+    "subscribe",
+    "unsubscribe",
+]
