@@ -15,7 +15,7 @@ from syndicator.errors import Conflict, Invalid, NotFound, Refused
 from syndicator.model.item import Content, Item
 from syndicator.model.release import Embargo, Release, ReleaseState, moved, release_instant
 from syndicator.observe import logger
-from syndicator.store import Store, Tx, items, releases, topics, upstreams
+from syndicator.store import Store, Tx, items, releases, topics
 
 log = logger("press")
 
@@ -141,18 +141,10 @@ def _release(tx: Tx, release: Release) -> Item:
         release.content,
         published=moment,
         upstream=release.upstream,
-        push=_push(tx, release),
+        push=publish.push_of(tx, release.upstream),
     )
     releases.save(tx, out)
     return item
-
-
-def _push(tx: Tx, release: Release) -> publish.Push:
-    """What came from an upstream keeps that upstream's rule about being mailed."""
-    upstream = next((known for known in upstreams.listing(tx) if known.slug == release.upstream), None)
-    if upstream is None:  # made here, or the upstream has been removed since
-        return publish.PUSH
-    return publish.Push(allowed=upstream.push, max_age=upstream.push_max_age)
 
 
 def _miss(tx: Tx) -> int:

@@ -13,10 +13,20 @@ from datetime import datetime, timedelta
 
 from syndicator.errors import Conflict, Invalid, Refused
 from syndicator.model.delivery import Priority, revision_subject
-from syndicator.model.item import GONE, Content, Item, Significance, Verdict, corrected, judge, memberships
-from syndicator.model.markup import Draft
+from syndicator.model.item import (
+    GONE,
+    Content,
+    Item,
+    ItemState,
+    Significance,
+    Verdict,
+    corrected,
+    judge,
+    memberships,
+)
+from syndicator.model.markup import Draft, strip_illegal
 from syndicator.model.release import OPEN_RELEASES
-from syndicator.store import Tx, deliveries, documents, items, releases, topics
+from syndicator.store import Tx, deliveries, documents, items, releases, topics, upstreams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +38,17 @@ class Push:
 
     def covers(self, item: Item, now: datetime) -> bool:
         """Whether entering a topic now makes the item owed; archives are never mailed."""
-        return self.allowed and now - item.published <= self.max_age
+        return self.allowed and now - item.published < self.max_age
 
 
 PUSH = Push()
 NEVER_PUSH = Push(allowed=False)
+
+
+def push_of(tx: Tx, upstream: str | None) -> Push:
+    """The rule for what came from this upstream; made here, or the upstream removed since: the usual one."""
+    known = next((one for one in upstreams.listing(tx) if one.slug == upstream), None) if upstream else None
+    return Push(allowed=known.push, max_age=known.push_max_age) if known else PUSH
 
 
 def publish(
@@ -96,16 +112,17 @@ def submit(
     return known, verdict
 
 
-def edit(tx: Tx, uid: str, content: Content, *, push: Push = PUSH) -> Item:
+def edit(tx: Tx, uid: str, content: Content, *, push: Push | None = None) -> Item:
     """A silent revision: feeds and pages change, `updated` does not move, nobody is told.
 
-    Entering another topic while still young owes the item to that topic's people. The same words
-    again change nothing.
+    Entering another topic while still young owes the item to that topic's people, by the rule of the
+    upstream it came from unless `push` says otherwise. The same words again change nothing.
     """
     item = _live(tx, uid)
     if judge(content, item.content) is Verdict.UNCHANGED:
         return item
-    return _revise(tx, item, Significance.SILENT, content, item.note, push)
+    rule = push or push_of(tx, item.upstream)
+    return _revise(tx, item, Significance.SILENT, content, item.note, rule)
 
 
 def correct(tx: Tx, uid: str, content: Content, note: str) -> Item:
@@ -113,12 +130,13 @@ def correct(tx: Tx, uid: str, content: Content, note: str) -> Item:
 
     Raises Invalid without a note and Refused when not a word was changed.
     """
-    item = _live(tx, uid)
-    if not note.strip():
+    item, note = _live(tx, uid), strip_illegal(note).strip()
+    if not note:
         raise Invalid('a correction needs --note "what changed": it is shown to readers')
     if judge(content, item.content) is Verdict.UNCHANGED:
         raise Refused(f"nothing was changed in {uid}: correct the text first")
-    revised = _revise(tx, corrected(item, note, tx.now), Significance.CORRECTION, content, note, PUSH)
+    rule = push_of(tx, item.upstream)
+    revised = _revise(tx, corrected(item, note, tx.now), Significance.CORRECTION, content, note, rule)
     deliveries.plan_told(tx, revised, revision_subject(uid, revised.revision), Priority.CORRECTION)
     return revised
 
@@ -126,11 +144,12 @@ def correct(tx: Tx, uid: str, content: Content, note: str) -> Item:
 def withdraw(tx: Tx, uid: str, reason: str, *, kill: bool = False) -> Item:
     """Take an item back: out of the feeds, 410 with a notice at its address, a tombstone in Atom.
 
-    With `kill`, everyone who had it or may have is told, before anything else goes out. What was
+    With `kill`, everyone who had it or may have is told, before anything else goes out; what was only
+    withdrawn may still be killed. What was
     not yet on the wire is stopped in the same transaction.
     """
-    item = _live(tx, uid)
-    if not reason.strip():
+    item, reason = _live(tx, uid, even_withdrawn=kill), strip_illegal(reason).strip()
+    if not reason:
         raise Invalid('say why with --reason "…": readers see it at the address of the item')
     significance = Significance.KILL if kill else Significance.WITHDRAWAL
     bare = replace(item.content, summary="", body="", text=None, media=(), source=None)
@@ -154,9 +173,9 @@ def _refuse_unreleased(tx: Tx, uid: str) -> None:
         )
 
 
-def _live(tx: Tx, uid: str) -> Item:
+def _live(tx: Tx, uid: str, *, even_withdrawn: bool = False) -> Item:
     item = items.held_for_change(tx, uid)
-    if not item.live:
+    if not item.live and not (even_withdrawn and item.state is ItemState.WITHDRAWN):
         raise Refused(f"the item {uid} is {item.state}; what is gone cannot be changed any more")
     return item
 

@@ -126,7 +126,9 @@ class Runtime:
     def road(self, lane: str, channel: Channel) -> Road:
         """The way to a destination."""
         if channel is Channel.WEBHOOK:
-            return WebhookRoad(lane.removeprefix("partner/"), self.site, self.partner_client, clock)
+            return WebhookRoad(
+                lane.removeprefix("partner/"), self.site, self.partner_client, clock, self.policy
+            )
         return MailRoad(self.desk, self.postman)
 
     @cached_property

@@ -373,7 +373,7 @@ def test_what_is_gone_cannot_be_changed(store: Store, kill: bool) -> None:  # no
         changes: list[Callable[[], object]] = [
             lambda: publish.edit(tx, UID, make_content(summary="x")),
             lambda: publish.correct(tx, UID, make_content(summary="x"), "x"),
-            lambda: publish.withdraw(tx, UID, "x", kill=True),
+            lambda: publish.withdraw(tx, UID, "x", kill=kill),
             lambda: publish.publish(tx, UID, make_content()),
             lambda: publish.submit(tx, UID, make_content(summary="x")),
         ]
@@ -381,6 +381,19 @@ def test_what_is_gone_cannot_be_changed(store: Store, kill: bool) -> None:  # no
             with pytest.raises(Refused):
                 change()
         assert 2 == items.named(tx, UID).revision
+
+
+def test_what_was_withdrawn_can_still_be_killed(store: Store) -> None:
+    """design:2: a kill after a plain withdrawal tells whoever had the item, once."""
+    make_newsroom(store)
+    subscribe(store, "jane@example.org")
+    put_out(store)
+    send(store, Outcome.ACCEPTED)
+    with store.begin() as tx:
+        publish.withdraw(tx, UID, "Why")
+        killed = publish.withdraw(tx, UID, "Worse", kill=True)
+        told = [row.recipient for row in deliveries.listing(tx, subject=f"revision/{UID}/3")]
+    assert ("killed", 3, ["jane@example.org"]) == (killed.state, killed.revision, told)
 
 
 def test_what_is_not_there_cannot_be_changed(store: Store) -> None:

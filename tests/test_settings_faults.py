@@ -83,7 +83,7 @@ FAULTS = {
     "upstream's topic": (ENTRY["upstreams"] + 'topics = ["b"]\n', '4: [[upstreams]] "u" .topics: unknown topic "b"'),
     "partner's topic": (ENTRY["topics"] + ENTRY["partners"] + 'topics = ["b"]\n', '7: [[partners]] "p" .topics: unknown topic "b"; use one of a'),
     "channel": (ENTRY["partners"] + 'channel = "webhok"\n', '4: [[partners]] "p" .channel: unknown channel "webhok"; did you mean "webhook"?'),
-    "channel and url": ('[[partners]]\nslug = "p"\nchannel = "mail"\nurl = "https://p.example/"\n', '4: [[partners]] "p" .url: "https://p.example/" does not fit: the channel mail needs a mail address'),
+    "channel not built yet": ('[[partners]]\nslug = "p"\nchannel = "mail"\nurl = "https://p.example/"\n', '3: [[partners]] "p" .channel: unknown channel "mail"; use one of webhook'),
     "partner's url": ('[[partners]]\nslug = "p"\nurl = "https://p.example/#x"\n', "3: [[partners]] \"p\" .url: 'https://p.example/#x' is no webhook address: use https://host/path without user, password or #fragment"),
     "partner's secret": (ENTRY["partners"] + 'secret = "short"\n', '4: [[partners]] "p" .secret: is no webhook secret: write whsec_ and 24 to 64 bytes in base64 (`openssl rand -base64 32`)'),
     "stand-in": (ENTRY["spokespeople"] + 'stand_in = "t"\n', '4: [[spokespeople]] "s" .stand_in: unknown spokesperson "t"; use one of s'),

@@ -28,6 +28,8 @@ FLUSH_AFTER = 0.1
 # A claim is held this long at most before it is marked *sending*: it comes back soon after a crash.
 CLAIM_LEASE = timedelta(minutes=1)
 MAX_LANES = 64
+# Seconds between looks: with nothing under way, while lanes are at work, and at most.
+SOON, LULL, LONGEST = 0.02, 0.2, 1.0
 # What is marked *sending* is in doubt after a crash: a thread starts with few, and never has more than
 # this share of what it has carried so far in hand, up to the road's batch.
 FIRST_BATCH = 4
@@ -74,10 +76,13 @@ def attend(crew: Crew, wake: threading.Event) -> None:
             try:
                 recover(crew)
                 _start_lanes(crew, pool, running)
-                pause = _pause(crew)
+                pause = _pause(crew, LULL if running else SOON)
             except TryLater as fault:  # the database is away: it will be back
                 log.warning("store away", fault=str(fault))
-                pause = 1.0
+                pause = LONGEST
+            except Exception:  # a bug: loud, but what is due must still get out
+                log.exception("lanes broke")
+                pause = LONGEST
             wake.wait(pause)
 
 
@@ -247,8 +252,8 @@ def _report(key: str, future: Future[int]) -> None:
         log.error("lane broke", lane=key, exc_info=fault)
 
 
-def _pause(crew: Crew) -> float:
+def _pause(crew: Crew, shortest: float) -> float:
     with crew.store.read() as tx:
         due = deliveries.next_due(tx)
-        wait = (due - tx.now).total_seconds() if due else 1.0
-    return min(max(wait, 0.02), 1.0)
+        wait = (due - tx.now).total_seconds() if due else LONGEST
+    return min(max(wait, shortest), LONGEST)

@@ -1,8 +1,8 @@
 """The webhook road: signed POSTs after Standard Webhooks, to one partner, in order.
 
-`webhook-id` is the same on every try, so a receiver can drop what it has. An answer that is not 2xx is
-certainly not accepted; no answer after bytes left is a doubt (`requirements/delivery-and-security`
-§1.4 rule 5). No redirect is followed; the guard pins the address.
+`webhook-id` is the same on every try, so a receiver can drop what it has. No answer after bytes left is
+a doubt; so is a 5xx where a doubt is held for a person (`requirements/delivery-and-security` §1.4 rule 5),
+for the work may have been done before the fault. No redirect is followed; the guard pins the address.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError
 from syndicator.delivery.road import Parcel
 from syndicator.errors import Blocked, Invalid, SyndicatorError, WireFault
 from syndicator.model.audience import Partner
-from syndicator.model.delivery import Outcome, Result, Role, Try
+from syndicator.model.delivery import OnUnknown, Outcome, Policy, Result, Role, Try, doubt_policy
 from syndicator.model.site import Site
 from syndicator.observe import logger
 from syndicator.render import payload
@@ -31,17 +31,25 @@ GONE, TIMEOUT, TOO_EARLY, TOO_MANY = 410, 408, 425, 429
 
 
 class WebhookRoad:
-    """One partner's endpoint. `client` is its own guarded client; `now` dates the signature."""
+    """One partner's endpoint. `client` is its own guarded client; `now` dates the signature; `policy`
+    is the house's, where the partner has no wish of its own.
+    """
 
     batch = BATCH
 
     def __init__(
-        self, slug: str, site: Site, client: Callable[[Partner], Client], now: Callable[[], datetime]
+        self,
+        slug: str,
+        site: Site,
+        client: Callable[[Partner], Client],
+        now: Callable[[], datetime],
+        policy: Policy,
     ) -> None:
         self._slug = slug
         self._site = site
         self._make = client
         self._now = now
+        self._policy = policy
         self._partner: Partner | None = None
         self._client: Client | None = None
 
@@ -80,7 +88,9 @@ class WebhookRoad:
         assert self._client is not None
         try:
             headers = signed(self._partner.secret, webhook_id(attempt), self._now(), body)
-            return judge(self._client.post(self._partner.url, body, headers), self._now())
+            reply = self._client.post(self._partner.url, body, headers)
+            hold = doubt_policy(attempt, self._policy) is OnUnknown.HOLD
+            return judge(reply, self._now(), hold=hold)
         except Blocked as fault:
             return Result(outcome=Outcome.REFUSED, detail=f"not sent: {fault}")
         except WireFault as fault:
@@ -114,10 +124,9 @@ def signed(secret: str, event_id: str, now: datetime, body: bytes) -> dict[str, 
     }
 
 
-def judge(reply: Reply, now: datetime) -> Result:
-    """What a partner's answer means. 4xx is final but for those that ask to come again.
-
-    A 3xx or 5xx is an answer, and it is not yes: certainly not accepted, so it is tried again.
+def judge(reply: Reply, now: datetime, *, hold: bool = False) -> Result:
+    """What a partner's answer means. 4xx is final but for those that ask to come again; 3xx and 5xx are
+    tried again, with the same id. Where doubts are held (`hold`), a 5xx is one: nothing goes twice.
     """
     status = reply.status
     if 200 <= status < 300:
@@ -128,6 +137,10 @@ def judge(reply: Reply, now: datetime) -> Result:
     if 400 <= status < 500 and status not in (TIMEOUT, TOO_EARLY, TOO_MANY):
         words = f"answered {status}{_said(reply)}"
         return Result(outcome=Outcome.REFUSED, code=status, detail=words, over=status == GONE)
+    if hold and status >= 500:
+        return Result(
+            outcome=Outcome.UNKNOWN, code=status, detail=f"answered {status}{_said(reply)}; it may be done"
+        )
     after = retry_after(reply.headers.get("retry-after"), now)
     return Result(
         outcome=Outcome.DEFERRED, code=status, detail=f"answered {status}{_said(reply)}", after=after

@@ -42,9 +42,14 @@ def add(tx: Tx, topic: Topic) -> Topic:
 
 
 def edit(tx: Tx, topic: Topic) -> None:
-    """Write title, rule and owner of the topic with this slug; its documents become stale."""
+    """Write title, rule and owner of the topic with this slug; its documents become stale.
+
+    Another title makes all documents stale: it stands as a category in other topics' feeds, too.
+    """
     if topic.rule:
         check_rule(tx, topic.rule)
+    if named(tx, topic.slug).title != topic.title:
+        mark_all_stale(tx)
     values = {key: value for key, value in _values(topic).items() if key not in ("slug", "uid")}
     tx.connection.execute(update(schema.topics).where(t.slug == topic.slug).values(**values, stale=tx.now))
 

@@ -36,11 +36,12 @@ def crew(store: Store, deadline: float = 20.0, policy: Policy | None = None) -> 
     def client(partner: Partner) -> Client:
         return Client(parse_guard(partner.allow_private), "Syndicator-Test/1", limits)
 
+    house = policy or Policy()
     return Crew(
         store=store,
-        roads=lambda key, _: WebhookRoad(key.removeprefix("partner/"), make_site(), client, host_now),
+        roads=lambda key, _: WebhookRoad(key.removeprefix("partner/"), make_site(), client, host_now, house),
         worker="w",
-        policy=policy or Policy(),
+        policy=house,
         width=lambda _: 1,
         stop=threading.Event(),
     )
@@ -159,9 +160,10 @@ def test_no_answer_is_a_doubt(store: Store, clock: FakeClock, action: Action) ->
     assert "accepted" == row(store).state
 
 
-def test_a_partner_on_hold_is_never_asked_twice(store: Store, clock: FakeClock) -> None:
-    """delivery:F2: after a doubt under *hold* nothing is sent again by itself."""
-    with Receiver((RESET, 200)) as receiver:
+@pytest.mark.parametrize("fault", [RESET, 500, 503])
+def test_a_partner_on_hold_is_never_asked_twice(store: Store, clock: FakeClock, fault: Action) -> None:
+    """delivery:F2, delivery:5: a doubt under *hold*, a 5xx among them, is not sent again by itself."""
+    with Receiver((fault, 200)) as receiver:
         owe(store, receiver.url, on_unknown=OnUnknown.HOLD)
         drain(crew(store))
         clock.advance(days=9)
