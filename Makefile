@@ -4,12 +4,13 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: help setup run test check bench lock clean
+.PHONY: help setup run test check storm bench lock clean
 
 help:
 	@echo "make run     the sample newsroom on this machine (ARGS=--once: the whole job once)"
 	@echo "make test    the tests, on SQLite and PostgreSQL (ARGS='-k feeds')"
 	@echo "make check   style, types, floors"
+	@echo "make storm   workers killed while they send, and two workers on one clock, in full"
 	@echo "make bench   the figures, beside their peers"
 	@echo "make lock    the locks anew (ARGS=--upgrade)"
 	@echo "make clean   remove what the tools made, .venv included"
@@ -28,6 +29,13 @@ check: setup
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
+
+storm: setup
+	@.venv/bin/python -m tests.storm --store sqlite --policy repeat --workers 1 $(ARGS)
+	@.venv/bin/python -m tests.storm --store sqlite --policy hold --workers 1 $(ARGS)
+	@.venv/bin/python -m tests.storm --store postgresql --policy repeat --workers 3 $(ARGS)
+	@.venv/bin/python -m tests.storm --store postgresql --policy hold --workers 3 $(ARGS)
+	@.venv/bin/python -m tests.clockwork --seconds 60
 
 bench: setup
 	@.venv/bin/python -m bench $(ARGS)
