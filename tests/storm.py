@@ -154,7 +154,7 @@ def storm(url: str, *, policy: str, contacts: int, kills: int, workers: int, see
         plan(store, contacts)
         with crew_of(url, sink.port, policy, workers) as crew:
             for number in range(kills):
-                more = dice.randint(1, max(2 * contacts // (kills + 1), 2))
+                more = dice.randint(1, max(contacts // (kills + 1), 2))
                 if not sink.wait_for(len(sink.log) + more, 5) and _open(store) == 0:
                     break
                 crew.kill(dice.randrange(workers))

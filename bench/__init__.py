@@ -1,0 +1,1 @@
+"""The figures of DESIGN §8, each beside its peers in one run: `python -m bench [NAME …]`."""
