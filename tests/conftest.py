@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 from tests import postgres
 from tests.make import NOW, FakeClock
@@ -35,6 +36,13 @@ def require_program(name: str) -> str:
     if os.environ.get("SYNDICATOR_REQUIRE_ALL") == "1":
         pytest.fail(f"{name} is not installed, and SYNDICATOR_REQUIRE_ALL asks for it", pytrace=False)
     pytest.skip(f"{name} is not installed")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command run in-process configures logging for the whole process: not for the next test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -104,6 +104,8 @@ def test_versions_are_kept(newsroom: InProcess) -> None:
     ]
     versions = newsroom.json("item", "history", uid)
     assert expected == [(one["significance"], one["note"]) for one in versions]
+    assert 6 == newsroom.try_("item", "withdraw", uid, "--reason", "again").code
+    assert 0 == newsroom.try_("item", "kill", uid, "--reason", "worse than thought").code
     assert 6 == newsroom.try_("item", "kill", uid, "--reason", "again").code
 
 
