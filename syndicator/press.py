@@ -72,8 +72,13 @@ def schedule(tx: Tx, uid: str, at: datetime | None) -> Release:
 
 
 def publish_now(tx: Tx, uid: str) -> Item:
-    """Make an approved or held release public at once; raises Refused while its embargo holds."""
+    """Make an approved or held release public at once; raises Refused while its embargo or date holds."""
     held = releases.held_for_change(tx, uid)
+    if held.state is ReleaseState.HELD and held.at and held.at > tx.now:
+        raise Refused(
+            f"release {uid} is dated {held.at.isoformat(timespec='seconds')} and goes out by itself then; "
+            f"to let it out early use `syndicator release lift {uid}`"
+        )
     if held.embargo and held.embargo.holds(tx.now):
         raise Refused(
             f"release {uid} is under embargo until {held.embargo}; schedule it, or end the embargo with `syndicator release lift {uid}`"
@@ -82,9 +87,8 @@ def publish_now(tx: Tx, uid: str) -> Item:
 
 
 def lift(tx: Tx, uid: str) -> Item:
-    """End an embargo early: public now, with everything that follows."""
-    held = releases.held_for_change(tx, uid)
-    return _release(tx, replace(held, embargo=None))
+    """End an embargo early: public now, with everything that follows. What was typed stays on record."""
+    return _release(tx, releases.held_for_change(tx, uid))
 
 
 def cancel(tx: Tx, uid: str, reason: str) -> Release:

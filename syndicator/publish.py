@@ -206,5 +206,5 @@ def _file(tx: Tx, item: Item) -> list[int]:
 def _owe(tx: Tx, item: Item, entered: Collection[int], push: Push) -> int:
     if not push.covers(item, tx.now):
         return 0
-    slugs = frozenset(topics.of_item(tx, item.id))
+    slugs = frozenset(slug for slug, key in topics.of_item(tx, item.id).items() if key in entered)
     return deliveries.plan_owed(tx, item, entered, revision_subject(item.uid, item.revision), slugs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import os
 import secrets
 import socket
@@ -33,7 +34,18 @@ from syndicator.model.upstream import Upstream
 from syndicator.render.mail import Sender
 from syndicator.settings import Settings, Tls, Transport
 from syndicator.signup import Tokens
-from syndicator.store import Store, Tx, audience, items, open_store, schedules, topics, upstreams
+from syndicator.store import (
+    Store,
+    Tx,
+    audience,
+    items,
+    open_store,
+    provisioned,
+    schedules,
+    topics,
+    upstreams,
+)
+from syndicator.store.provisioned import Provisioned
 from syndicator.wire.folder import Folder
 from syndicator.wire.http import Client, Limits, parse_guard
 from syndicator.wire.letters import Postman
@@ -194,15 +206,17 @@ class Runtime:
             stop=stop,
         )
 
-    def prepare(self) -> None:
+    def prepare(self, *, start: bool = False) -> None:
         """Make the database ready: an empty SQLite file gets its schema; the file's records are reconciled.
 
-        Raises SchemaBehind where an operator must run `syndicator db upgrade` first.
+        `start` is the start of a process that serves or works: only then does another config file than
+        last time, or another look of the site, take over. Raises SchemaBehind where an operator must run
+        `syndicator db upgrade` first.
         """
         if self.store.revision() is None and self.store.kind == "sqlite":
             self.store.upgrade()
         self.store.check_schema()
-        reconcile(self)
+        reconcile(self, start=start)
 
     def close(self) -> None:
         """Give back the database."""
@@ -214,19 +228,51 @@ class Runtime:
         return f"{USER_AGENT} (+{self.site.base_url})"
 
 
-def reconcile(runtime: Runtime) -> None:
+def reconcile(runtime: Runtime, *, start: bool) -> None:
     """Make the store agree with what the config file provisions; what the file no longer names stays, as local.
 
-    Reads first: a start that changes nothing writes nothing.
+    A start that changes nothing writes nothing. A command that was run with another config file leaves
+    the store to the file its processes run with.
     """
+    wanted = _provided(runtime.settings)
+    look = feeds.look(runtime.site)
+    with runtime.store.read() as tx:
+        last = provisioned.last(tx)
+        outdated = start and topics.outdated(tx, look)
+    if last and not outdated and (last == wanted or (last.file != wanted.file and not start)):
+        return
     with runtime.store.begin() as tx:
-        _reconcile_topics(tx, runtime)
-        topics.mark_outdated(tx, feeds.look(runtime.site))
-        _reconcile_spokespeople(tx, runtime)
-        _reconcile_partners(tx, runtime)
-        _reconcile_upstreams(tx, runtime)
-        _reconcile_schedules(tx, runtime)
-        _let_go(tx, runtime)
+        provisioned.begin(tx)
+        if provisioned.last(tx) != wanted:
+            _reconcile_all(tx, runtime)
+            provisioned.done(tx, wanted)
+        if outdated:
+            _reconcile_topics(tx, runtime)  # the title of `all` is the site's
+            topics.mark_outdated(tx, look)
+
+
+def _provided(settings: Settings) -> Provisioned:
+    """The config file and the fingerprint of all it provisions, secrets by their hash alone."""
+    records = (
+        settings.topics,
+        settings.partners,
+        settings.upstreams,
+        settings.spokespeople,
+        settings.schedules,
+    )
+    secrets_of = [partner.secret.reveal() for partner in settings.partners if partner.secret]
+    said = f"{records!r} {secrets_of!r}"
+    file = str(Path(settings.file).resolve()) if settings.file else ""
+    return Provisioned(file, hashlib.sha256(said.encode()).hexdigest())
+
+
+def _reconcile_all(tx: Tx, runtime: Runtime) -> None:
+    _reconcile_topics(tx, runtime)
+    _reconcile_spokespeople(tx, runtime)
+    _reconcile_partners(tx, runtime)
+    _reconcile_upstreams(tx, runtime)
+    _reconcile_schedules(tx, runtime)
+    _let_go(tx, runtime)
 
 
 def _reconcile_topics(tx: Tx, runtime: Runtime) -> None:

@@ -42,7 +42,7 @@ def init(
     config = root / "config" / "syndicator.toml"
     made = _write_config(config, root)
     ctx.obj = Globals(config, session.asked(ctx).log_level)
-    with session.opened(ctx) as runtime:
+    with session.opened(ctx, start=True) as runtime:
         if runtime.store.kind == "sqlite":
             assert runtime.keys  # made beside the database at first use, mode 0600
     print(config)

@@ -33,7 +33,7 @@ def serve(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
     from syndicator.store import open_store
     from syndicator.web import app as web
 
-    with session.opened(ctx, flags=flags(host, port)) as runtime:
+    with session.opened(ctx, start=True, flags=flags(host, port)) as runtime:
         from syndicator.runtime import clock
 
         with open_store(runtime.settings.store.url.reveal(), host_clock=clock) as watch:

@@ -39,9 +39,9 @@ def asked(ctx: typer.Context) -> Globals:
 
 @contextmanager
 def opened(
-    ctx: typer.Context, *, prepared: bool = True, flags: Mapping[str, str] = NO_FLAGS
+    ctx: typer.Context, *, prepared: bool = True, start: bool = False, flags: Mapping[str, str] = NO_FLAGS
 ) -> Iterator[Runtime]:
-    """A runtime over a database that is ready, closed at the end.
+    """A runtime over a database that is ready, closed at the end; `start` is a process that serves or works.
 
     Without `prepared` the schema is left as it is and the config file is not reconciled.
     """
@@ -50,7 +50,7 @@ def opened(
     runtime = Runtime(settings(ctx, flags))
     try:
         if prepared:
-            runtime.prepare()
+            runtime.prepare(start=start)
         yield runtime
     finally:
         runtime.close()

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
 
 from syndicator.delivery.road import Parcel, Road
 from syndicator.errors import SyndicatorError, TryLater, WireFault
-from syndicator.model.delivery import Channel, Outcome, Policy, Result, Try
+from syndicator.model.delivery import Channel, Outcome, Policy, Result, Try, blames_destination
 from syndicator.observe import logger
 from syndicator.store import Store, deliveries
 
@@ -36,6 +37,7 @@ FIRST_BATCH = 4
 SHARE = 4
 
 Roads = Callable[[str, Channel], Road]
+Group = Sequence[tuple[Try, Result]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,54 +132,64 @@ def _turn(crew: Crew, key: str, road: Road, parcels: Sequence[Parcel]) -> tuple[
         return 0, False
     with crew.store.begin() as tx:
         ours = {attempt.id for attempt in deliveries.start(tx, tries, crew.policy.lease)}
+    mine = [parcel for parcel in parcels if parcel.attempt.id in ours]
     counted = _Counted()
-    with closing(
-        _results(crew, road, [parcel for parcel in parcels if parcel.attempt.id in ours])
-    ) as results:
-        held = time.monotonic()
-        for group in _groups(results):
-            counted.add(group)
+    _settle(crew, [(parcel.attempt, parcel.fault) for parcel in mine if parcel.fault], counted, ())
+    for group in _groups(lambda: _carried(crew, road, mine)):
+        counted.hear(group)
+        _settle(crew, group, counted, [parcel.attempt for parcel in mine])
+    return len(counted.ids), _conclude(crew, key, counted.rest(mine), counted)
+
+
+def _settle(crew: Crew, group: Group, counted: _Counted, all_of_turn: Sequence[Try]) -> None:
+    """Write a group of results; known results are worth a second try when the database stumbles."""
+    counted.ids.update(attempt.id for attempt, _ in group)
+    for last in (False, True):
+        try:
             with crew.store.begin() as tx:
                 deliveries.settle_all(tx, group, crew.policy)
                 # A slow relay must not make doubts of what is alive: whoever works keeps the lease.
-                if time.monotonic() - held > crew.policy.lease.total_seconds() / 4:
-                    deliveries.renew(tx, _remaining(tries, ours, counted), crew.policy.lease)
-                    held = time.monotonic()
-    return counted.total, _conclude(crew, key, _remaining(tries, ours, counted), counted)
-
-
-def _remaining(tries: Sequence[Try], ours: set[int], counted: _Counted) -> list[Try]:
-    return [attempt for attempt in tries if attempt.id in ours - counted.ids]
+                if counted.lease_is_old(crew.policy.lease):
+                    deliveries.renew(
+                        tx, [one for one in all_of_turn if one.id not in counted.ids], crew.policy.lease
+                    )
+            return
+        except TryLater:
+            if last:
+                raise
 
 
 class _Counted:
-    """What a turn has heard so far."""
+    """What a turn has heard so far, and what that says about the destination."""
 
     def __init__(self) -> None:
         self.ids: set[int] = set()
         self.accepted = 0
         self.trouble: str | None = None
         self.over: str | None = None
+        self._leased = time.monotonic()
 
-    @property
-    def total(self) -> int:
-        return len(self.ids)
-
-    def add(self, group: Sequence[tuple[Try, Result]]) -> None:
+    def hear(self, group: Group) -> None:
+        """Take in how these tries ended."""
         for attempt, result in group:
-            self.ids.add(attempt.id)
             self.accepted += result.outcome is Outcome.ACCEPTED
-            if result.outcome in (Outcome.DEFERRED, Outcome.UNKNOWN):
+            if blames_destination(attempt.channel, result):
                 self.trouble = result.detail
             if result.over:
                 self.over = result.detail
-            log.info(
-                "tried",
-                delivery=attempt.id,
-                subject=attempt.subject,
-                lane=attempt.lane,
-                outcome=result.outcome,
-            )
+            words = {"delivery": attempt.id, "subject": attempt.subject, "lane": attempt.lane}
+            log.info("tried", **words, outcome=result.outcome)
+
+    def rest(self, parcels: Sequence[Parcel]) -> list[Try]:
+        """What was taken and certainly not sent."""
+        return [parcel.attempt for parcel in parcels if parcel.attempt.id not in self.ids]
+
+    def lease_is_old(self, lease: timedelta) -> bool:
+        """Whether a quarter of the lease is over; it then starts anew."""
+        old = time.monotonic() - self._leased > lease.total_seconds() / 4
+        if old:
+            self._leased = time.monotonic()
+        return old
 
 
 def _conclude(crew: Crew, key: str, untouched: Sequence[Try], counted: _Counted) -> bool:
@@ -205,26 +217,49 @@ def _trouble(crew: Crew, key: str, tries: Sequence[Try], fault: str) -> None:
     )
 
 
-def _results(crew: Crew, road: Road, parcels: Sequence[Parcel]) -> Generator[tuple[Try, Result], None, None]:
-    for parcel in parcels:
-        if parcel.fault:
-            yield parcel.attempt, parcel.fault
+def _carried(crew: Crew, road: Road, parcels: Sequence[Parcel]) -> Iterator[tuple[Try, Result]]:
     # Told to stop, it takes no further parcel; those not taken are given back, unsent.
     ready = (parcel for parcel in parcels if parcel.fault is None and not crew.stop.is_set())
     for parcel, result in road.carry(ready):
         yield parcel.attempt, result
 
 
-def _groups(results: Iterator[tuple[Try, Result]]) -> Iterator[list[tuple[Try, Result]]]:
+def _groups(carry: Callable[[], Iterator[tuple[Try, Result]]]) -> Iterator[Group]:
+    """Results as they come, in groups; none waits longer than FLUSH_AFTER for company.
+
+    Carried by a thread of its own, so that what is known is written while the next answer is awaited.
+    """
+    heard: SimpleQueue[tuple[Try, Result] | BaseException | None] = SimpleQueue()
+    threading.Thread(target=_pump, args=(carry, heard), name="carrier", daemon=True).start()
     group: list[tuple[Try, Result]] = []
     since = time.monotonic()
-    for result in results:
-        group.append(result)
-        if time.monotonic() - since > FLUSH_AFTER:
-            yield group
-            group, since = [], time.monotonic()
+    got: tuple[Try, Result] | BaseException | None = None
+    while True:
+        with suppress(Empty):
+            got = heard.get(timeout=FLUSH_AFTER if group else None)
+            if not isinstance(got, tuple):
+                break
+            group.append(got)
+            if time.monotonic() - since < FLUSH_AFTER:
+                continue
+        yield group
+        group, since = [], time.monotonic()
     if group:
         yield group
+    if got is not None:
+        raise got
+
+
+def _pump(
+    carry: Callable[[], Iterator[tuple[Try, Result]]],
+    heard: SimpleQueue[tuple[Try, Result] | BaseException | None],
+) -> None:
+    try:
+        for result in carry():
+            heard.put(result)
+        heard.put(None)
+    except BaseException as fault:  # noqa: BLE001 - raised again where it can be heard
+        heard.put(fault)
 
 
 def _open_lanes(crew: Crew) -> list[tuple[str, Channel]]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from syndicator.delivery.road import Parcel
-from syndicator.errors import SyndicatorError
+from syndicator.delivery.road import Parcel, our_fault
+from syndicator.errors import SyndicatorError, TryLater
 from syndicator.model.delivery import Outcome, Result, Role, Try
 from syndicator.model.site import Site
 from syndicator.render.mail import Sender, Slots, Template, compose_confirmation, compose_revision, message_id
@@ -84,11 +84,15 @@ class MailRoad:
         try:
             template = self._template(tx, attempt)
             message = template.merge(self._slots(attempt, answers))
+        except TryLater:  # the database is away: that is no fault of this letter
+            raise
         except SyndicatorError as fault:
             return Parcel(
                 attempt,
                 fault=Result(outcome=Outcome.REFUSED, detail=f"this letter cannot be written: {fault}"),
             )
+        except Exception as bug:  # noqa: BLE001 - our_fault logs it
+            return our_fault(attempt, bug)  # of this letter alone: the others must get out
         sender = self._desk.sender.address
         return Parcel(
             attempt, Letter(id=attempt.id, sender=sender, recipient=attempt.address, message=message)

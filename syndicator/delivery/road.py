@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from syndicator.model.delivery import Result, Try
+from syndicator.model.delivery import Outcome, Result, Try
+from syndicator.observe import logger
 from syndicator.store import Tx
+
+log = logger("delivery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,13 @@ class Parcel:
     attempt: Try
     load: Any = None
     fault: Result | None = None
+
+
+def our_fault(attempt: Try, fault: Exception) -> Parcel:
+    """What a bug of ours makes of one delivery: it is tried again, for a newer version may mend it."""
+    log.error("not prepared", delivery=attempt.id, subject=attempt.subject, exc_info=fault)
+    words = f"a fault of this program ({type(fault).__name__}); it is in the log"
+    return Parcel(attempt, fault=Result(outcome=Outcome.DEFERRED, detail=words))
 
 
 class Road(Protocol):

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from syndicator.delivery.road import Parcel
+from syndicator.delivery.road import Parcel, our_fault
 from syndicator.errors import Blocked, Invalid, SyndicatorError, WireFault
 from syndicator.model.audience import Partner
 from syndicator.model.delivery import OnUnknown, Outcome, Policy, Result, Role, Try, doubt_policy
@@ -57,7 +57,7 @@ class WebhookRoad:
         """The bodies of these events, as of the revision each row names."""
         self._partner = audience.named_partner(tx, self._slug)
         titles = topics.titles(tx) if tries else {}
-        return [Parcel(attempt, self._body(tx, attempt, titles)) for attempt in tries]
+        return [self._parcel(tx, attempt, titles) for attempt in tries]
 
     def open(self) -> None:
         """Make the partner's client; it dials when it must."""
@@ -74,6 +74,14 @@ class WebhookRoad:
         if self._client:
             self._client.close()
             self._client = None
+
+    def _parcel(self, tx: Tx, attempt: Try, titles: dict[str, str]) -> Parcel:
+        try:
+            return Parcel(attempt, self._body(tx, attempt, titles))
+        except SyndicatorError:
+            raise
+        except Exception as bug:  # noqa: BLE001 - our_fault logs it
+            return our_fault(attempt, bug)  # of this event alone: the others must get out
 
     def _body(self, tx: Tx, attempt: Try, titles: dict[str, str]) -> bytes:
         if attempt.item_id is None or attempt.revision is None:

@@ -15,7 +15,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from syndicator.errors import Invalid
 from syndicator.model.delivery import Channel, OnUnknown
-from syndicator.model.item import Kind
+from syndicator.model.item import ALL, Kind
 from syndicator.model.markup import one_line
 
 
@@ -96,10 +96,8 @@ class Partner:
     created: datetime
 
     def wants(self, topics: frozenset[str], kind: Kind) -> bool:
-        """Whether an item in these topics (ruled ones included) goes to this partner."""
-        return (not self.topics or not topics.isdisjoint(self.topics)) and (
-            not self.kinds or kind in self.kinds
-        )
+        """Whether an item that enters these topics (ruled ones and `all` included) goes to this partner."""
+        return not topics.isdisjoint(self.topics or (ALL,)) and (not self.kinds or kind in self.kinds)
 
 
 def address(text: str) -> Address:

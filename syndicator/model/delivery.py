@@ -177,6 +177,20 @@ def wait(channel: Channel, tries: int, key: str) -> timedelta | None:
     return waits[tries - 1] * spread
 
 
+def blames_destination(channel: Channel, result: Result) -> bool:
+    """Whether a result says that the destination itself is in trouble, not only this one recipient.
+
+    A partner is one machine: whatever it does not take is its trouble. A relay speaks of recipients
+    too; a lost connection, 421 and 530 are about itself (RFC 5321 §3.8, RFC 4954 §6).
+
+    >>> blames_destination(Channel.MAIL, Result(outcome=Outcome.DEFERRED, code=450))
+    False
+    """
+    if result.outcome not in (Outcome.DEFERRED, Outcome.UNKNOWN):
+        return False
+    return channel is Channel.WEBHOOK or result.code in (None, 421, 530)
+
+
 def settle(attempt: Try, result: Result, policy: Policy, now: datetime) -> Settlement:
     """What follows from a result: pure, so that every branch can be tried at its edge.
 

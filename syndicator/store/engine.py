@@ -76,6 +76,12 @@ def transaction(engine: Engine, host_clock: Clock, fixed_clock: Clock | None, *,
         raise later(fault) from fault
 
 
+def alone(tx: Tx, lock: int) -> None:
+    """Let no other transaction that asks for this lock go on until we end; on SQLite a writer is alone anyway."""
+    if not tx.on_sqlite:
+        tx.connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+
+
 def insert_or_skip(tx: Tx, table: Table) -> Any:
     """An INSERT that leaves rows alone which a constraint says are there already."""
     make = sqlite.insert if tx.on_sqlite else postgresql.insert

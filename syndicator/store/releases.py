@@ -6,13 +6,13 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, select, update
 
-from syndicator.errors import NotFound
+from syndicator.errors import Conflict, NotFound
 from syndicator.model.item import Content, content_from_json, content_to_json
 from syndicator.model.release import Embargo, Release, ReleaseState
 from syndicator.store import schema
-from syndicator.store.engine import Tx
+from syndicator.store.engine import Tx, insert_or_skip
 
 r = schema.releases.c
 # Held items go out by themselves at their date; quarantined ones have none and wait for a yes.
@@ -59,7 +59,7 @@ def add(
     upstream: str | None = None,
     reason: str | None = None,
 ) -> Release:
-    """A new release in its first version."""
+    """A new release in its first version; raises Conflict if somebody else was faster."""
     values = {
         "uid": uid,
         "state": state,
@@ -73,7 +73,8 @@ def add(
         "created": tx.now,
         "updated": tx.now,
     }
-    tx.connection.execute(insert(schema.releases).values(**values))
+    if tx.connection.execute(insert_or_skip(tx, schema.releases).values(**values)).rowcount == 0:
+        raise Conflict(f"a release {uid} was made at this moment by somebody else; look at it and try again")
     return named(tx, uid)
 
 

@@ -37,8 +37,6 @@ metadata = MetaData(
     }
 )
 
-TEXT_INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
-
 
 class Instant(TypeDecorator[datetime]):
     """An aware UTC datetime: timestamptz on PostgreSQL, fixed-width sortable text on SQLite."""
@@ -319,8 +317,10 @@ deliveries = Table(
     Index(
         "ix_deliveries_due", "lane", "priority", "due", "id", sqlite_where=DUE_ONLY, postgresql_where=DUE_ONLY
     ),
+    Index("ix_deliveries_soonest", "lane", "due", sqlite_where=DUE_ONLY, postgresql_where=DUE_ONLY),
     Index("ix_deliveries_taken", "lease_until", sqlite_where=TAKEN_ONLY, postgresql_where=TAKEN_ONLY),
     Index("ix_deliveries_item_id", "item_id", "recipient"),
+    Index("ix_deliveries_subscription_id", "subscription_id"),
 )
 
 OWED_ONLY = text("role = 'owed'")
@@ -332,6 +332,7 @@ delivery_contents = Table(
     Column("revision", Integer, primary_key=True),
     Column("recipient", Text, nullable=False),
     Column("role", Text, nullable=False),
+    Index("ix_delivery_contents_item_id", "item_id"),
     # An item is owed to a person once, for ever (DESIGN §2, Subscription).
     Index(
         "uq_delivery_contents_owed",
@@ -438,4 +439,12 @@ workers = Table(
     Column("name", Text, primary_key=True),
     Column("started", Instant, nullable=False),
     Column("seen", Instant, nullable=False),
+)
+
+provisioned = Table(
+    "provisioned",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("file", Text, nullable=False),  # which config file was reconciled last
+    Column("fingerprint", Text, nullable=False),  # and what it said
 )

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Row, Text, cast, delete, exists, func, insert, or_, select, update
 
 from syndicator.errors import Conflict, Invalid, NotFound
 from syndicator.model.item import ALL, Item, Kind, Rule, Topic
@@ -19,6 +19,7 @@ from syndicator.store import schema
 from syndicator.store.engine import Tx, insert_or_skip
 
 t, m = schema.topics.c, schema.memberships.c
+CHUNK = 1_000  # rows in memory at a time where all items are read
 MOST_PARAMETERS = 10_000  # PostgreSQL takes 65,535 in one statement, some builds of SQLite 32,766
 
 
@@ -60,8 +61,16 @@ def listing(tx: Tx) -> list[Topic]:
 
 
 def ruled(tx: Tx) -> list[Topic]:
-    """The topics made by a rule."""
-    return [topic for topic in listing(tx) if topic.rule]
+    """The topics made by a rule, by slug."""
+    # A plain topic's rule is JSON's null, or SQL's NULL where a statement of our own wrote it.
+    by_rule = cast(t.rule, Text) != "null"
+    return [_topic(row) for row in tx.connection.execute(select(schema.topics).where(by_rule).order_by(t.slug))]
+
+
+def some(tx: Tx, slugs: Collection[str]) -> dict[str, Topic]:
+    """Slug → topic, of those among these slugs that exist."""
+    query = select(schema.topics).where(t.slug.in_(sorted(set(slugs)))).order_by(t.slug)
+    return {row.slug: _topic(row) for row in tx.connection.execute(query)}
 
 
 def find(tx: Tx, slug: str) -> Topic | None:
@@ -78,10 +87,12 @@ def named(tx: Tx, slug: str) -> Topic:
     return topic
 
 
-def titles(tx: Tx) -> dict[str, str]:
-    """Slug → title of every topic."""
-    rows = tx.connection.execute(select(t.slug, t.title).order_by(t.slug))
-    return {row.slug: row.title for row in rows}
+def titles(tx: Tx, slugs: Collection[str] | None = None) -> dict[str, str]:
+    """Slug → title of every topic, or of those among `slugs`."""
+    query = select(t.slug, t.title).order_by(t.slug)
+    if slugs is not None:
+        query = query.where(t.slug.in_(sorted(slugs)))
+    return {row.slug: row.title for row in tx.connection.execute(query)}
 
 
 def ids(tx: Tx, slugs: Collection[str]) -> dict[str, int]:
@@ -96,7 +107,8 @@ def ids(tx: Tx, slugs: Collection[str]) -> dict[str, int]:
 
 def check_plain(tx: Tx, slugs: Iterable[str]) -> None:
     """Raise unless every slug is a plain topic: an item is filed under plain ones only."""
-    known = {topic.slug: topic for topic in listing(tx)}
+    slugs = list(slugs)
+    known = some(tx, slugs)
     for slug in slugs:
         if slug not in known:
             raise NotFound(f'there is no topic "{slug}"; `syndicator topic add {slug} "Its title"` makes it')
@@ -149,11 +161,16 @@ def mark_all_stale(tx: Tx) -> None:
     tx.connection.execute(update(schema.topics).values(stale=tx.now))
 
 
+def outdated(tx: Tx, look: str) -> bool:
+    """Whether any document was built for another look of the site (`feeds.look`)."""
+    old = select(t.id).where(t.head.is_not(None), t.head != look).limit(1)
+    return tx.connection.execute(old).first() is not None
+
+
 def mark_outdated(tx: Tx, look: str) -> None:
-    """Make stale whatever was built for another look of the site (`feeds.look`)."""
+    """Make stale whatever was built for another look of the site."""
     old = t.head.is_not(None) & (t.head != look)
-    if tx.connection.execute(select(t.id).where(old).limit(1)).first():
-        tx.connection.execute(update(schema.topics).where(old).values(stale=tx.now))
+    tx.connection.execute(update(schema.topics).where(old).values(stale=tx.now))
 
 
 def take_stale(tx: Tx, limit: int) -> list[Topic]:
@@ -204,10 +221,12 @@ def withdrawn(tx: Tx, topic_id: int, since: datetime | None, limit: int) -> list
     return [Withdrawn(row.uid, row.gone, row.note) for row in tx.connection.execute(query)]
 
 
-def public(tx: Tx) -> list[Topic]:
-    """The topics that hold a live item: the only ones the public ever hears of."""
-    live = exists().where(m.topic_id == t.id, m.gone.is_(None))
-    return [_topic(row) for row in tx.connection.execute(select(schema.topics).where(live).order_by(t.slug))]
+def public(tx: Tx, slugs: Collection[str] | None = None) -> list[Topic]:
+    """The topics that hold a live item, all or among `slugs`: the only ones the public ever hears of."""
+    query = select(schema.topics).where(exists().where(m.topic_id == t.id, m.gone.is_(None)))
+    if slugs is not None:
+        query = query.where(t.slug.in_(sorted(slugs)))
+    return [_topic(row) for row in tx.connection.execute(query.order_by(t.slug))]
 
 
 def refill(tx: Tx, topic: Topic) -> int:
@@ -249,15 +268,13 @@ class _Filed:
 def _live_items(tx: Tx) -> Iterable[_Filed]:
     i, r = schema.items.c, schema.revisions.c
     query = (
-        select(i.id, i.uid, i.published, r.content)
+        select(i.id, i.uid, i.published, r.content["kind"].label("kind"), r.content["topics"].label("topics"))
         .join(schema.revisions, (r.item_id == i.id) & (r.number == i.revision))
         .where(i.state == "live")
         .order_by(i.published, i.uid)
     )
-    for row in tx.connection.execute(query):
-        yield _Filed(
-            row.id, row.uid, row.published, row.content.get("kind", Kind.NEWS), row.content.get("topics", ())
-        )
+    for row in tx.connection.execute(query, execution_options={"yield_per": CHUNK}):
+        yield _Filed(row.id, row.uid, row.published, row.kind or Kind.NEWS, row.topics or ())
 
 
 def _values(topic: Topic) -> dict[str, Any]:

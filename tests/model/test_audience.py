@@ -110,7 +110,7 @@ def test_no_webhook_address(text: str) -> None:
     ("topics", "kinds"), list(product([(), ("policy",), ("policy", "health")], [(), (Kind.NEWS,)]))
 )
 def test_what_a_partner_wants(topics: tuple[str, ...], kinds: tuple[Kind, ...]) -> None:
-    """design:2: empty filters mean everything; otherwise any of the topics and one of the kinds."""
+    """design:2: no topics means whatever enters `all`, no kinds every kind; otherwise any topic, one kind."""
     partner = Partner(
         id=1,
         slug="a",
@@ -121,6 +121,6 @@ def test_what_a_partner_wants(topics: tuple[str, ...], kinds: tuple[Kind, ...]) 
         kinds=kinds,
         created=NOW,
     )
-    for having, kind in product([(), ("policy",), ("climate",), ("climate", "health")], Kind):
-        expected = (not topics or bool(set(topics) & set(having))) and (not kinds or kind in kinds)
-        assert expected is partner.wants(frozenset(having), kind)
+    for entered, kind in product([("all",), ("policy", "all"), ("policy",), ("climate", "health")], Kind):
+        expected = bool(set(topics or ("all",)) & set(entered)) and (not kinds or kind in kinds)
+        assert expected is partner.wants(frozenset(entered), kind)

@@ -63,7 +63,7 @@ class DemoStage:
 
     def prepare(self, upstream_url: str, embargo: timedelta) -> Iterator[str]:
         """Fill the empty store, saying what is done."""
-        self.runtime.prepare()
+        self.runtime.prepare(start=True)
         with self.runtime.store.begin() as tx:
             count = sum(1 for _ in self._add_items(tx))
         yield f"Published {count} items of an invented society."

@@ -277,8 +277,8 @@ def _hold(tx: Tx, item: Item) -> None:
     """Let no lane start or settle a delivery of this item until we commit: what is unsent stays unsent."""
     if not tx.on_sqlite:  # there a writer is alone anyway
         held = select(d.id).where(d.item_id == item.id, d.state.in_(OPEN))
-        # In the order of claims, so that nobody waits for somebody who waits for us.
-        tx.connection.execute(held.order_by(d.priority, d.due, d.id).with_for_update()).all()
+        # By key, as the claims do, so that nobody waits for somebody who waits for us.
+        tx.connection.execute(held.order_by(d.id).with_for_update()).all()
 
 
 def _cancel(tx: Tx, which: ColumnElement[bool], reason: str) -> int:

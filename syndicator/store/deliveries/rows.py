@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Row,
     Select,
     func,
@@ -140,30 +141,29 @@ def open_count(tx: Tx) -> int:
 
 def retry(tx: Tx, delivery_id: int) -> None:
     """A person says: try this again now. Raises Refused for one that was accepted or is under way."""
-    delivery = named(tx, delivery_id)
-    if delivery.state in (DeliveryState.ACCEPTED, DeliveryState.LEASED, DeliveryState.SENDING):
+    under_way = (DeliveryState.ACCEPTED, DeliveryState.LEASED, DeliveryState.SENDING)
+    values = {"state": DeliveryState.DUE, "due": tx.now, "settled": None}
+    if not _moved(tx, delivery_id, d.state.not_in(under_way), values):
+        state = named(tx, delivery_id).state
         raise Refused(
-            f"delivery {delivery_id} is {delivery.state}; only what failed, waits or is in doubt can be tried again"
+            f"delivery {delivery_id} is {state}; only what failed, waits or is in doubt can be tried again"
         )
-    tx.connection.execute(
-        update(schema.deliveries)
-        .where(d.id == delivery_id)
-        .values(state=DeliveryState.DUE, due=tx.now, settled=None)
-    )
     # A cancelled one carries nothing any more; what goes out after all must be known to have been had.
     record_contents(tx, d.id == delivery_id)
 
 
 def resolve(tx: Tx, delivery_id: int, state: DeliveryState, reason: str) -> None:
     """A person settles a doubt: it arrived, or it is not to be tried again."""
-    delivery = named(tx, delivery_id)
-    if delivery.state is not DeliveryState.UNKNOWN:
-        raise Refused(f"delivery {delivery_id} is {delivery.state}; only a doubt (unknown) can be resolved")
-    tx.connection.execute(
-        update(schema.deliveries)
-        .where(d.id == delivery_id)
-        .values(state=state, detail=reason, settled=tx.now)
-    )
+    values = {"state": state, "detail": reason, "settled": tx.now}
+    if not _moved(tx, delivery_id, d.state == DeliveryState.UNKNOWN, values):
+        found = named(tx, delivery_id).state
+        raise Refused(f"delivery {delivery_id} is {found}; only a doubt (unknown) can be resolved")
+
+
+def _moved(tx: Tx, delivery_id: int, allowed: ColumnElement[bool], values: dict[str, Any]) -> bool:
+    """Move a row if its state allows it, in one statement: a worker may be moving it, too."""
+    moving = update(schema.deliveries).where(d.id == delivery_id, allowed).values(**values)
+    return tx.connection.execute(moving).rowcount == 1
 
 
 def _deliveries() -> Select[Any]:

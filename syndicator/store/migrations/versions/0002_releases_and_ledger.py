@@ -152,6 +152,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_deliveries_item_id", "deliveries", ["item_id", "recipient"], unique=False)
     op.create_index(
+        "ix_deliveries_soonest",
+        "deliveries",
+        ["lane", "due"],
+        unique=False,
+        sqlite_where=sa.text("state = 'due'"),
+        postgresql_where=sa.text("state = 'due'"),
+    )
+    op.create_index("ix_deliveries_subscription_id", "deliveries", ["subscription_id"], unique=False)
+    op.create_index(
         "ix_deliveries_taken",
         "deliveries",
         ["lease_until"],
@@ -187,6 +196,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["item_id"], ["items.id"], name=op.f("fk_delivery_contents_item_id")),
         sa.PrimaryKeyConstraint("delivery_id", "item_id", "revision", name=op.f("pk_delivery_contents")),
     )
+    op.create_index("ix_delivery_contents_item_id", "delivery_contents", ["item_id"], unique=False)
     op.create_index(
         "uq_delivery_contents_owed",
         "delivery_contents",

@@ -13,6 +13,13 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "provisioned",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_provisioned")),
+    )
+    op.create_table(
         "schedules",
         sa.Column("id", Id, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
