@@ -164,6 +164,7 @@ def _apply(
                 thing.content,
                 state=ReleaseState.HELD,
                 at=prospect.at,
+                published=prospect.published or _unpushable(thing, upstream, tx.now, first=first),
                 upstream=upstream.slug,
                 reason=prospect.why,
             )
@@ -173,13 +174,25 @@ def _apply(
     return prospect
 
 
+def _unpushable(thing: Incoming, upstream: Upstream, now: datetime, *, first: bool) -> datetime | None:
+    """The date of an undated thing that is held: None (its release is its date), unless it may be an archive's.
+
+    An archive's is dated too old to be pushed, whenever somebody says yes: its age is unknown, and the
+    column for its date is all that a release carries along. What is withheld was never public before.
+    """
+    if not first or thing.withheld:
+        return None
+    return now - max(upstream.push_max_age, publish.PUSH.max_age)
+
+
 def _revise(tx: Tx, thing: Incoming, known: Known | None, prospect: Prospect, upstream: Upstream) -> Prospect:
     assert prospect.uid
     if known and known.held is ReleaseState.HELD:
         release = releases.held_for_change(tx, prospect.uid)
         content = _refiled(thing.content, release.content)
-        changed = replace(release, content=content, at=prospect.at, version=release.version + 1)
-        releases.save(tx, replace(changed, reason=prospect.why))
+        published = prospect.published or release.published
+        changed = replace(release, content=content, at=prospect.at, published=published)
+        releases.save(tx, replace(changed, version=release.version + 1, reason=prospect.why))
         return prospect
     item = items.find(tx, prospect.uid)
     if item is None or not item.live:
@@ -214,7 +227,7 @@ def as_prospect(thing: Incoming, judgement: Judgement, uid: str | None) -> Prosp
         content=thing.content,
         fate=judgement.fate,
         why=judgement.why,
-        published=judgement.published or thing.published,
+        published=judgement.published,
         at=judgement.at,
     )
 

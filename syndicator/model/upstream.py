@@ -119,7 +119,8 @@ class Fate(StrEnum):
 class Judgement:
     """What to do with an incoming item, and why, in words for a person.
 
-    `published` is the date an item gets; `at` when a held one goes out by itself (None: it waits for a yes).
+    `published` is the date it gets, at once or at its release (None: that very moment); `at` is when a
+    held one goes out by itself (None: it waits for a yes).
     """
 
     fate: Fate
@@ -132,14 +133,16 @@ def judge(incoming: Incoming, known: Known | None, upstream: Upstream, now: date
     """What `incoming` means; `known` is what is remembered of its identity, if anything."""
     if known is None:
         return _placed(incoming, upstream, now)
+    date = incoming.published
     if known.held is ReleaseState.CANCELLED:
-        return Judgement(fate=Fate.UNCHANGED, why="its release was cancelled here")
+        return Judgement(fate=Fate.UNCHANGED, why="its release was cancelled here", published=date)
     changed = known.fingerprint != incoming.fingerprint
     if known.held is ReleaseState.HELD:
         return _still_held(incoming, known, upstream, now, changed=changed)
     if changed:
-        return Judgement(fate=Fate.REVISED, why=f"its words changed ({upstream.on_change})")
-    return Judgement(fate=Fate.UNCHANGED, why="the same words as last time")
+        why = f"its words changed ({upstream.on_change})"
+        return Judgement(fate=Fate.REVISED, why=why, published=date)
+    return Judgement(fate=Fate.UNCHANGED, why="the same words as last time", published=date)
 
 
 def words_of(content: Content) -> str:
@@ -172,26 +175,37 @@ def wait(slug: str, failures: int, retry_after: timedelta | None = None) -> time
 
 
 def _placed(incoming: Incoming, upstream: Upstream, now: datetime) -> Judgement:
-    until = incoming.embargo or incoming.published
-    if incoming.withheld and not (until and until > now):
+    until = max(filter(None, (incoming.embargo, incoming.published)), default=None)
+    ahead = until is not None and until > now
+    if incoming.withheld and not ahead:  # a draft's date is not one of publication
         return Judgement(fate=Fate.HELD, why="the origin marks it as withheld")
     if upstream.hold:
-        return Judgement(fate=Fate.HELD, why=f"everything from {upstream.slug} waits for a yes")
-    if until and until > now + SKEW:
-        return Judgement(fate=Fate.HELD, why=f"it is dated {until.isoformat(timespec='seconds')}", at=until)
-    return Judgement(fate=Fate.ITEM, why="new", published=min(incoming.published or now, now))
+        why = f"everything from {upstream.slug} waits for a yes"
+        return Judgement(fate=Fate.HELD, why=why, published=until)
+    if until and ahead and _must_wait(incoming, now):
+        why = f"it is dated {until.isoformat(timespec='seconds')}"
+        return Judgement(fate=Fate.HELD, why=why, published=until, at=until)
+    return Judgement(fate=Fate.ITEM, why="new", published=min(until, now) if until else None)
+
+
+def _must_wait(incoming: Incoming, now: datetime) -> bool:
+    # SKEW forgives a clock; whoever says embargo or withheld means it to the second (DESIGN §5.10).
+    embargoed = incoming.embargo is not None and incoming.embargo > now
+    dated = incoming.published is not None and incoming.published > now + SKEW
+    return incoming.withheld or embargoed or dated
 
 
 def _still_held(
     incoming: Incoming, known: Known, upstream: Upstream, now: datetime, *, changed: bool
 ) -> Judgement:
     """What news of a thing that is not yet public means: its words and its date may move."""
-    at = _moved(_placed(incoming, upstream, now), known, now)
-    if at != known.at:
-        return Judgement(fate=Fate.REVISED, why="its date moved before it was released", at=at)
-    if changed:
-        return Judgement(fate=Fate.REVISED, why="its words changed before it was released", at=at)
-    return Judgement(fate=Fate.UNCHANGED, why="still held")
+    placed = _placed(incoming, upstream, now)
+    at = _moved(placed, known, now)
+    if at == known.at and not changed:
+        return Judgement(fate=Fate.UNCHANGED, why="still held", published=placed.published)
+    what = "words changed" if at == known.at else "date moved"
+    why = f"its {what} before it was released"
+    return Judgement(fate=Fate.REVISED, why=why, published=placed.published, at=at)
 
 
 def _moved(placed: Judgement, known: Known, now: datetime) -> datetime | None:

@@ -7,6 +7,7 @@ from itertools import count
 
 import pytest
 
+from syndicator import press
 from syndicator.errors import NotFound, TryLater
 from syndicator.ingest.parse import parse
 from syndicator.ingest.poll import LEASE, Polled, import_items, poll_due, poll_one
@@ -218,6 +219,61 @@ def test_withheld_and_quarantined_items_wait_for_a_yes(room: Store, site: Site) 
     site.say(rss(entry()))
     assert poll(room, site).count(Fate.HELD) == 1
     assert titles(room) == []
+
+
+def yes_to_all(store: Store) -> dict[str, datetime]:
+    """Release whatever is held by hand; titles and dates of what is public then."""
+    with store.begin() as tx:
+        for release in releases.listing(tx, state=ReleaseState.HELD):
+            press.publish_now(tx, release.uid)
+        return {item.content.title: item.published for item in items.listing(tx)}
+
+
+def test_quarantine_mails_no_archive(room: Store, site: Site, clock: FakeClock) -> None:
+    """mail: a yes to what was held pushes only what is young by its own date; undated archives have none."""
+    make_upstream(room, site, hold=True)
+    young = NOW - timedelta(hours=1)
+    site.say(rss(entry(1, published=OLD), entry(2, published=None), entry(3, published=young)))
+    poll(room, site)
+    clock.advance(minutes=1)
+    public = yes_to_all(room)
+    assert (OLD, young) == (public["Item 1"], public["Item 3"])
+    assert NOW - timedelta(days=1) == public["Item 2"]
+    assert 1 == owed(room)
+
+
+def test_a_held_date_survives_new_words(room: Store, site: Site, clock: FakeClock) -> None:
+    """mail: other words of a held item change neither its date nor that an undated archive is not pushed."""
+    make_upstream(room, site, hold=True)
+    site.say(rss(entry(1, published=OLD), entry(2, published=None)))
+    poll(room, site)
+    site.say(rss(entry(1, published=OLD, title="One"), entry(2, published=None, title="Two")))
+    assert 2 == poll(room, site, clock).count(Fate.REVISED)
+    assert {"One": OLD, "Two": NOW - timedelta(days=1)} == yes_to_all(room)
+    assert 0 == owed(room)
+
+
+def test_undated_and_held_later_is_news(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:I18 — from the second poll on what has no date is new: its release is its date, and is pushed."""
+    make_upstream(room, site, hold=True)
+    site.say(rss(entry(1, published=OLD)))
+    poll(room, site)
+    site.say(rss(entry(2, published=None), entry(1, published=OLD)))
+    poll(room, site, clock)
+    now = clock.advance(days=3)
+    assert {"Item 1": OLD, "Item 2": now} == yes_to_all(room)
+    assert 1 == owed(room)
+
+
+def test_a_draft_of_the_origin_is_news_when_released(room: Store, site: Site, clock: FakeClock) -> None:
+    """mail: what was withheld was never public: its release is its date, however old its draft."""
+    make_upstream(room, site)
+    draft = "<app:control><app:draft>yes</app:draft></app:control><updated>2016-03-01T00:00:00Z</updated>"
+    site.say(atom(f"<entry><id>urn:x:1</id><title>One</title>{draft}</entry>"))
+    poll(room, site)
+    now = clock.advance(hours=1)
+    assert {"One": now} == yes_to_all(room)
+    assert 1 == owed(room)
 
 
 def test_one_bad_entry_never_spoils_the_feed(room: Store, site: Site) -> None:

@@ -65,7 +65,7 @@ def test_two_minutes_ahead_is_a_clock_more_is_an_embargo(ahead: timedelta, fate:
     made = judge(replace(THING, published=NOW + ahead), None, UPSTREAM, NOW)
     assert made.fate is fate
     assert made.at == (NOW + ahead if fate is Fate.HELD else None)
-    assert made.published == (min(NOW, NOW + ahead) if fate is Fate.ITEM else None)
+    assert made.published == (min(NOW, NOW + ahead) if fate is Fate.ITEM else NOW + ahead)
 
 
 def test_withheld_and_quarantine_wait_for_a_yes() -> None:
@@ -75,6 +75,44 @@ def test_withheld_and_quarantine_wait_for_a_yes() -> None:
         assert (made.fate, made.at) == (Fate.HELD, None)
     until = NOW + timedelta(days=1)
     assert judge(replace(THING, withheld=True, embargo=until), None, UPSTREAM, NOW).at == until
+
+
+@pytest.mark.parametrize("ahead", [timedelta(microseconds=1), SECOND, SKEW])
+def test_what_is_said_to_wait_waits_to_the_second(ahead: timedelta) -> None:
+    """DESIGN §5.10 — the two minutes forgive a date; an embargo, or withheld with a date, holds however near."""
+    until = NOW + ahead
+    embargoed = replace(THING, embargo=until)
+    undated = replace(embargoed, published=None)
+    withheld = replace(THING, published=until, withheld=True)
+    for thing in (embargoed, undated, withheld):
+        made = judge(thing, None, UPSTREAM, NOW)
+        assert (Fate.HELD, until, until) == (made.fate, made.at, made.published)
+
+
+def test_an_embargo_that_is_over_holds_nothing() -> None:
+    """DESIGN §5.10 — "until 09:00" is public at 09:00:00 itself, and news from then on."""
+    made = judge(replace(THING, published=NOW - timedelta(days=9), embargo=NOW), None, UPSTREAM, NOW)
+    assert (Fate.ITEM, NOW) == (made.fate, made.published)
+
+
+@pytest.mark.parametrize("withheld", [False, True])
+def test_the_later_of_embargo_and_date_counts(withheld: bool) -> None:  # noqa: FBT001 - parametrised
+    """DESIGN §5.10 — a past embargo frees nothing dated ahead, a past date nothing under embargo."""
+    near, far = NOW + timedelta(hours=1), NOW + timedelta(days=1)
+    for embargo in (NOW - SECOND, near, far):
+        thing = replace(THING, published=far, embargo=embargo, withheld=withheld)
+        assert far == judge(thing, None, UPSTREAM, NOW).at
+    assert near == judge(replace(THING, embargo=near, withheld=withheld), None, UPSTREAM, NOW).at
+
+
+def test_what_is_held_keeps_its_date() -> None:
+    """mail: quarantine keeps the origin's date; what was withheld as a draft has none before its release."""
+    old = replace(THING, published=NOW - timedelta(days=3650))
+    assert old.published == judge(old, None, replace(UPSTREAM, hold=True), NOW).published
+    assert judge(replace(old, withheld=True), None, UPSTREAM, NOW).published is None
+    waiting = replace(HELD, at=None)
+    changed = replace(old, content=Content(title="Two"))
+    assert old.published == judge(changed, waiting, replace(UPSTREAM, hold=True), NOW).published
 
 
 def test_known_things_are_judged_by_their_words() -> None:
