@@ -14,13 +14,11 @@ from email.utils import parsedate_to_datetime
 from typing import Protocol
 from urllib.parse import urljoin
 
-from syndicator import __version__
 from syndicator.errors import Blocked, Invalid, WireFault
 from syndicator.model.upstream import CEILING, Validators
-from syndicator.wire.http import Headers, Limits, Reply
+from syndicator.wire.http import Headers, Reply
 
 MAX_BYTES = 5_000_000  # after inflation (delivery-and-security X1)
-LIMITS = Limits(max_bytes=MAX_BYTES, deadline=timedelta(seconds=30), redirects=5)
 ACCEPT = "application/atom+xml, application/rss+xml, application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, */*;q=0.1"
 
 
@@ -73,11 +71,6 @@ class Failed:
 
 
 Fetched = Unchanged | Body | Gone | Failed
-
-
-def user_agent(contact_url: str) -> str:
-    """How we introduce ourselves: name, version, and where to complain (feeds:I9)."""
-    return f"Syndicator/{__version__} (+{contact_url})"
 
 
 def fetch(client: Getter, url: str, validators: Validators, now: datetime) -> Fetched:

@@ -7,16 +7,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from syndicator.ingest.fetch import LIMITS, user_agent
+from syndicator import __version__
+from syndicator.ingest.fetch import MAX_BYTES
 from syndicator.model.upstream import Upstream
-from syndicator.wire.http import Client, Guard, parse_guard
+from syndicator.wire.http import Client, Guard, Limits, parse_guard
 from tests.make import NOW
 
-AGENT = user_agent("https://news.example")
+AGENT = f"Syndicator/{__version__} (+https://news.example)"
+LIMITS = Limits(max_bytes=MAX_BYTES, deadline=timedelta(seconds=30), redirects=5)
 
 
 def entry(number: int = 1, *, published: Any = NOW, guid: str | None = "", **other: str) -> str:
