@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
@@ -26,18 +27,24 @@ from syndicator import feeds, press
 from syndicator.delivery import lanes
 from syndicator.errors import Invalid, SyndicatorError, TryLater
 from syndicator.ingest import poll
+from syndicator.model.item import Topic
+from syndicator.model.release import Release
 from syndicator.model.schedule import Job, RunState, Schedule, next_slots
 from syndicator.observe import logger
 from syndicator.runtime import Runtime, mint_name
-from syndicator.store import documents, schedules, upstreams
+from syndicator.store import Store, Tx, documents, releases, schedules, topics, upstreams
 
 log = logger("worker")
 BEAT = 1.0  # seconds: how long a loop sleeps at most, and how often a worker says it is alive
+FLOOR = 0.05  # seconds between turns while what is due cannot be done: another may hold it
 LISTEN = 0.2  # seconds between looks whether a signal has come
 GRACE = timedelta(seconds=25)
 KEEP_RUNS = timedelta(days=90)
 KEEP_WORKERS = timedelta(days=1)
-POLL_BATCH = 20
+LOST = timedelta(minutes=5)  # a worker that has not been seen for so long has left its runs
+TIDY_EVERY = 3600.0  # seconds
+STUCK_PAUSE = 60.0  # seconds until a release that cannot go out is tried, and complained of, again
+END_TRIES = 60  # beats a finished run waits for a database that is away, to be written down
 LOOPS = ("release", "feeds", "poll", "deliver")
 
 
@@ -49,10 +56,11 @@ class Hints:
     deliver: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
     poll: threading.Event = field(default_factory=threading.Event)
+    tidy: threading.Event = field(default_factory=threading.Event)
 
     def all(self) -> Sequence[threading.Event]:
         """Every one of them."""
-        return (self.feeds, self.deliver, self.release, self.poll)
+        return (self.feeds, self.deliver, self.release, self.poll, self.tidy)
 
 
 class Worker:
@@ -65,6 +73,9 @@ class Worker:
         self.hints = Hints()
         self.crew = runtime.crew(self.name, stop)
         self._threads: list[threading.Thread] = []
+        self._stuck = Stuck()
+        self._started: datetime | None = None
+        self._tidied: float | None = None
 
     def start(self) -> None:
         """Start every loop and the alarm clock."""
@@ -72,6 +83,7 @@ class Worker:
             "release": (self.release, self.hints.release),
             "feeds": (self.feeds, self.hints.feeds),
             "poll": (self.poll, self.hints.poll),
+            "tidy": (self.tidy, self.hints.tidy),
         }
         for name, (turn, hint) in turns.items():
             self._thread(name, partial(self._loop, name, turn, hint))
@@ -95,15 +107,19 @@ class Worker:
 
     def release(self) -> datetime | None:
         """Make public what is due, build its feeds at once, and hint the lanes."""
-        done = press.release_due(self.runtime.store)
+        store = self.runtime.store
+        if self._stuck.alone(store):
+            return None
+        done = press.release_due(store)
         if done.behind:
             log.error("releases stopped", fault=done.behind)
             return None
         if done.items:
             self.hints.deliver.set()
-            feeds.rebuild_stale(self.runtime.store, self.runtime.site)
-        with self.runtime.store.read() as tx:
-            return press.next_release(tx)
+            feeds.rebuild_stale(store, self.runtime.site)
+        with store.read() as tx:
+            self._stuck.note(tx, done.failed)
+            return None if done.failed else press.next_release(tx)
 
     def feeds(self) -> datetime | None:
         """Build what is stale."""
@@ -113,13 +129,17 @@ class Worker:
 
     def poll(self) -> datetime | None:
         """Read the upstreams that are due."""
-        runtime = self.runtime
-        done = poll.poll_due(runtime.store, runtime.upstream_client, runtime.mint_uid, limit=POLL_BATCH)
-        if done.polled:
-            self.hints.feeds.set()
-            self.hints.deliver.set()
-        with runtime.store.read() as tx:
+        _poll_all(self)
+        with self.runtime.store.read() as tx:
             return upstreams.next_check(tx)
+
+    def tidy(self) -> None:
+        """Forget what is out of use: at the start and once an hour, whether or not a schedule does so, too."""
+        now = time.monotonic()
+        if self._tidied is None or now - self._tidied >= TIDY_EVERY:
+            self._tidied = now
+            _forget_lost(self)
+            _prune(self)
 
     def fire(self, name: str) -> None:
         """Run what this schedule owes, slot by slot; another worker may have been faster."""
@@ -152,28 +172,65 @@ class Worker:
         if due is None:
             return BEAT
         with self.runtime.store.read() as tx:
-            return min(max((due - tx.now).total_seconds(), 0.0), BEAT)
+            left = (due - tx.now).total_seconds()
+        return min(left, BEAT) if left > 0 else FLOOR
 
     def _ring(self) -> None:
         """Keep the alarm clock set as the rows say, and this worker's heartbeat fresh."""
         alarm = Alarm(self.fire)
-        started = None
         while not self.stop.is_set():
             try:
-                with self.runtime.store.begin() as tx:
-                    started = started or tx.now
-                    schedules.beat(tx, self.name, started)
-                    rows = schedules.listing(tx)
-                    owed = [schedule.name for schedule, _ in schedules.due(tx)]
-                alarm.set(rows)
-                for name in owed:  # a lost alarm is only late
-                    alarm.now(name)
+                self._beat()
+                self._wind(alarm)
             except TryLater as fault:
                 log.warning("store away", loop="schedules", fault=str(fault))
             except Exception:
                 log.exception("loop broke", loop="schedules")
             self.stop.wait(BEAT)
         alarm.stop()
+
+    def _beat(self) -> None:
+        with self.runtime.store.begin() as tx:
+            self._started = self._started or tx.now
+            schedules.beat(tx, self.name, self._started)
+
+    def _wind(self, alarm: Alarm) -> None:
+        with self.runtime.store.read() as tx:
+            rows = schedules.listing(tx)
+            owed = [schedule.name for schedule, _ in schedules.due(tx)]
+        alarm.set(rows)
+        for name in owed:  # a lost alarm is only late
+            alarm.now(name)
+
+
+class Stuck:
+    """Releases that are due and cannot go out as they are: `press` complains at each try, so tries are few."""
+
+    def __init__(self) -> None:
+        self._releases: list[Release] = []
+        self._topics: list[Topic] = []
+        self._until = 0.0
+
+    def note(self, tx: Tx, uids: Sequence[str]) -> None:
+        """Keep in mind those a round has just failed on, as they are now."""
+        self._releases = [release for uid in uids if (release := releases.find(tx, uid))]
+        self._topics = topics.listing(tx) if uids else []
+        self._until = time.monotonic() + STUCK_PAUSE
+
+    def alone(self, store: Store) -> bool:
+        """Whether nothing else is due, nothing that could help has changed, and no minute has gone by."""
+        if not self._releases or time.monotonic() >= self._until:
+            return False
+        with store.begin() as tx:  # it looks at rows as one who would take them
+            if self._changed(tx):
+                return False
+            known = [release.id for release in self._releases]
+            return not (releases.take_next_due(tx, known) or releases.take_next_missed(tx))
+
+    def _changed(self, tx: Tx) -> bool:
+        if topics.listing(tx) != self._topics:
+            return True
+        return any(releases.find(tx, release.uid) != release for release in self._releases)
 
 
 class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # apscheduler is untyped
@@ -205,13 +262,15 @@ class Alarm:
         """Follow the rows: new, changed, paused and removed schedules."""
         wanted = {schedule.name: schedule for schedule in rows if not schedule.paused}
         for name in self._set.keys() - wanted.keys():
-            self._clock.remove_job(name)
+            with suppress(JobLookupError):  # APScheduler forgets a job that has no further slot
+                self._clock.remove_job(name)
+            del self._set[name]
         for name, schedule in wanted.items():
             if self._set.get(name) != schedule:
                 self._clock.add_job(
                     self._safely, SlotTrigger(schedule), [name], id=name, replace_existing=True
                 )
-        self._set = wanted
+                self._set[name] = schedule
 
     def now(self, name: str) -> None:
         """Ring at once, beside the clock."""
@@ -231,24 +290,18 @@ class Alarm:
             log.exception("schedule broke", schedule=name)
 
 
-def run(worker: Worker, schedule: Schedule, slot: datetime, trigger: str) -> bool:
-    """Run a schedule's job for one slot, unless another worker has it already; True if we did."""
-    store = worker.runtime.store
-    with store.begin() as tx:
+def run(worker: Worker, schedule: Schedule, slot: datetime, trigger: str) -> int | None:
+    """Run a schedule's job for one slot; the run's id, or None if another worker has the slot already."""
+    with worker.runtime.store.begin() as tx:
         run_id = schedules.start_run(tx, schedule, slot, trigger, worker.name)
     if run_id is None:
-        return False
-    state, detail = RunState.DONE, ""
-    try:
-        detail = perform(worker, schedule)
-    except SyndicatorError as fault:  # a bug is no SyndicatorError: it must be loud
-        state, detail = RunState.FAILED, str(fault)
-    with store.begin() as tx:
-        schedules.end_run(tx, run_id, state, detail)
+        return None
+    state, detail = _performed(worker, schedule)
+    _end_run(worker, run_id, state, detail)
     log.info(
         "run", schedule=schedule.name, job=schedule.job, slot=slot.isoformat(), state=state, detail=detail
     )
-    return True
+    return run_id
 
 
 def perform(worker: Worker, schedule: Schedule) -> str:
@@ -263,6 +316,28 @@ def perform(worker: Worker, schedule: Schedule) -> str:
             return _reconcile(worker)
         case Job.PRUNE:
             return _prune(worker)
+
+
+def _performed(worker: Worker, schedule: Schedule) -> tuple[RunState, str]:
+    try:
+        return RunState.DONE, perform(worker, schedule)
+    except SyndicatorError as fault:
+        return RunState.FAILED, str(fault)
+    except Exception as bug:  # loud, but its row must say that it is over
+        log.exception("run broke", schedule=schedule.name, job=schedule.job)
+        return RunState.FAILED, f"a fault of our own: {type(bug).__name__}; the log has more"
+
+
+def _end_run(worker: Worker, run_id: int, state: RunState, detail: str) -> None:
+    for patience in reversed(range(END_TRIES)):
+        try:
+            with worker.runtime.store.begin() as tx:
+                schedules.end_run(tx, run_id, state, detail)
+        except TryLater:  # the database is away: this row would run for ever
+            if not patience or worker.stop.wait(BEAT):
+                raise
+        else:
+            return
 
 
 def run_worker(runtime: Runtime, grace: timedelta = GRACE) -> bool:
@@ -284,9 +359,7 @@ def run_once(runtime: Runtime, loops: Sequence[str] = LOOPS) -> dict[str, Any]:
         raise Invalid(f"there is no job {unknown[0]!r}: use {', '.join((*LOOPS, Job.PRUNE, Job.RECONCILE))}")
     worker = Worker(runtime, threading.Event())
     turns: dict[str, Callable[[], Any]] = {
-        "poll": lambda: (
-            poll.poll_due(runtime.store, runtime.upstream_client, runtime.mint_uid, limit=POLL_BATCH).polled
-        ),
+        "poll": lambda: _poll_all(worker),
         "release": lambda: len(press.release_due(runtime.store).items),
         "feeds": lambda: feeds.rebuild_stale(runtime.store, runtime.site).changed,
         "deliver": lambda: lanes.drain(worker.crew),
@@ -294,6 +367,18 @@ def run_once(runtime: Runtime, loops: Sequence[str] = LOOPS) -> dict[str, Any]:
         Job.RECONCILE: lambda: _reconcile(worker),
     }
     return {name: turn() for name, turn in turns.items() if name in loops}
+
+
+def _poll_all(worker: Worker) -> int:
+    """Read what is due, one claim at a time: told to stop, a worker claims no further upstream."""
+    runtime, count = worker.runtime, 0
+    while not worker.stop.is_set():
+        if not poll.poll_due(runtime.store, runtime.upstream_client, runtime.mint_uid, limit=1).polled:
+            break
+        count += 1
+        worker.hints.feeds.set()
+        worker.hints.deliver.set()
+    return count
 
 
 def _poll_now(worker: Worker, schedule: Schedule) -> str:
@@ -310,7 +395,15 @@ def _reconcile(worker: Worker) -> str:
     with worker.runtime.store.begin() as tx:
         undocumented = documents.mark_missing(tx)
     lanes.recover(worker.crew)
-    return f"{undocumented} topics without documents"
+    return f"{undocumented} topics without documents, {_forget_lost(worker)} runs whose worker is gone"
+
+
+def _forget_lost(worker: Worker) -> int:
+    with worker.runtime.store.begin() as tx:
+        lost = schedules.fail_lost(tx, LOST)
+    if lost:
+        log.warning("runs lost", count=lost)
+    return lost
 
 
 def _prune(worker: Worker) -> str:

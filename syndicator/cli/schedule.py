@@ -11,7 +11,7 @@ import typer
 
 from syndicator.cli import arguments as given
 from syndicator.cli import output, session, views
-from syndicator.errors import Invalid
+from syndicator.errors import Invalid, TryLater
 from syndicator.model.schedule import Job, RunState, Schedule, next_slots, when_from
 
 if TYPE_CHECKING:
@@ -99,9 +99,13 @@ def run(ctx: typer.Context, name: given.Name, *, as_json: given.Json = False) ->
     with session.opened(ctx) as runtime:
         with runtime.store.read() as tx:
             schedule, slot = schedules.named(tx, name), tx.now
-        worker.run(worker.Worker(runtime, threading.Event()), schedule, slot, "manual")
+        run_id = worker.run(worker.Worker(runtime, threading.Event()), schedule, slot, schedules.MANUAL)
+        if run_id is None:  # a slot of the schedule's own fell on this very microsecond
+            raise TryLater(
+                f'"{name}" runs at this very moment; `syndicator schedule history {name}` shows it'
+            )
         with runtime.store.read() as tx:
-            done = next(one for one in schedules.history(tx, name) if one.slot == slot)
+            done = schedules.one_run(tx, run_id)
     output.say(f"{done.state}: {done.detail}" if done.detail else str(done.state))
     if as_json:
         output.show_json(views.run(done))

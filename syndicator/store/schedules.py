@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, ScalarSelect, delete, func, select, update
 
 from syndicator.errors import Conflict, NotFound
 from syndicator.model.schedule import (
@@ -92,13 +92,7 @@ def remove(tx: Tx, name: str) -> None:
 
 def due(tx: Tx, name: str | None = None) -> list[tuple[Schedule, list[datetime]]]:
     """Schedules that owe runs now, each with its slots, oldest first; of one schedule if named."""
-    last = (
-        select(r.schedule_id, func.max(r.slot).label("slot"))
-        .where(r.trigger != MANUAL)
-        .group_by(r.schedule_id)
-    )
-    done = last.subquery()
-    query = select(schema.schedules, done.c.slot).outerjoin(done, done.c.schedule_id == s.id)
+    query = select(schema.schedules, _last_slot().label("slot"))
     if name:
         query = query.where(s.name == name)
     owed = []
@@ -131,6 +125,23 @@ def end_run(tx: Tx, run_id: int, state: RunState, detail: str) -> None:
     tx.connection.execute(
         update(schema.runs).where(r.id == run_id).values(state=state, ended=tx.now, detail=detail)
     )
+
+
+def fail_lost(tx: Tx, silence: timedelta) -> int:
+    """Write down as failed what runs for a worker that has not been seen for so long; returns how many."""
+    alive = select(w.name).where(w.seen >= tx.now - silence)
+    lost = (r.state == RunState.RUNNING) & (r.started < tx.now - silence) & r.worker.not_in(alive)
+    values = {"state": RunState.FAILED, "ended": tx.now, "detail": "its worker ended before it did"}
+    return tx.connection.execute(update(schema.runs).where(lost).values(**values)).rowcount
+
+
+def one_run(tx: Tx, run_id: int) -> Run:
+    """The run with this id; raises NotFound."""
+    query = select(schema.runs, s.name).join(schema.schedules, s.id == r.schedule_id).where(r.id == run_id)
+    row = tx.connection.execute(query).first()
+    if row is None:
+        raise NotFound(f"run {run_id} is forgotten; its schedule may have been removed")
+    return _run(row, row.name)
 
 
 def history(tx: Tx, name: str, limit: int | None = 50) -> list[Run]:
@@ -172,6 +183,12 @@ def workers(tx: Tx) -> list[tuple[str, datetime]]:
 def prune_workers(tx: Tx, older_than: timedelta) -> int:
     """Forget workers that ended without a word."""
     return tx.connection.execute(delete(schema.workers).where(w.seen < tx.now - older_than)).rowcount
+
+
+def _last_slot() -> ScalarSelect[Any]:
+    # Not max() over all runs: asked each second, it must end at the newest entry of the unique index.
+    mine = select(r.slot).where(r.schedule_id == s.id, r.trigger != MANUAL)
+    return mine.order_by(r.slot.desc()).limit(1).correlate(schema.schedules).scalar_subquery()
 
 
 def _values(schedule: Schedule) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from syndicator.errors import Conflict, NotFound
 from syndicator.model.schedule import At, Cron, Every, Job, RunState, Schedule, When
-from syndicator.store import Store, schedules
+from syndicator.store import Store, open_store, schedules
 from tests.make import NOW, FakeClock
 
 EIGHT = datetime(2026, 3, 3, 8, tzinfo=UTC)
@@ -93,6 +93,29 @@ def test_run_now_moves_no_slot(store: Store, clock: FakeClock) -> None:
     with store.begin() as tx:
         schedules.prune_runs(tx, timedelta(minutes=1))
     assert [] == owed(store)
+
+
+def test_asking_what_is_owed_costs_the_same_after_years(sqlite_url: str) -> None:
+    """performance: `due` is asked each second, so it reads the newest run, not all of them."""
+    with open_store(sqlite_url, host_clock=lambda: EIGHT, fixed_clock=lambda: EIGHT) as store:
+        made = add(store, Every(timedelta(seconds=1)))
+        steps = []
+        for count in (10, 3000):
+            with store.begin() as tx:
+                for n in range(count):
+                    schedules.start_run(tx, made, EIGHT - timedelta(hours=count, seconds=n), "slot", "w")
+            steps.append(effort(store))
+    assert steps[1] <= 2 * steps[0]
+
+
+def effort(store: Store) -> int:
+    """How many steps SQLite takes to say what is owed."""
+    taken: list[None] = []
+    with store.read() as tx:
+        tx.connection.connection.driver_connection.set_progress_handler(lambda: taken.append(None), 1)  # type: ignore[union-attr]
+        schedules.due(tx)
+        tx.connection.connection.driver_connection.set_progress_handler(None, 1)  # type: ignore[union-attr]
+    return len(taken)
 
 
 def test_history_is_newest_first(store: Store, clock: FakeClock) -> None:
