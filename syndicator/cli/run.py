@@ -1,7 +1,7 @@
 """`syndicator run`: the web process and a worker as two children, kept running until we are told to end.
 
 A child that ends by itself is started again after a pause that doubles; one that cannot begin at all
-(usage, config, schema) ends the whole, for trying again would not help.
+(usage, config) ends the whole, for trying again would not help. If we are killed, they end, too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,21 @@ from syndicator.model.schedule import duration
 TICK = 0.1  # seconds between two looks at the children
 LONGEST_PAUSE = 60.0  # seconds
 STEADY = 60.0  # seconds a child must have run for its earlier crashes to be forgotten
-HOPELESS = (2, 3, 75)  # usage, config, schema: see errors.py
+# Usage and config: see errors.py. Not 75: a database that is away comes back, and the schema was looked at
+# before any child was started.
+HOPELESS = (2, 3)
+# Linux tells a child that its parent is gone if the child asks for it (PR_SET_PDEATHSIG, 1), also across exec.
+# Not a preexec_fn: Python may not run between fork and exec while there are threads.
+LEASH = """
+import os, sys
+try:
+    import ctypes
+    ctypes.CDLL(None).prctl(1, int(sys.argv[2]))
+except (ImportError, OSError, AttributeError):
+    pass
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[3], sys.argv[3:])
+"""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -42,8 +56,11 @@ class Child:
     since: float = field(default=0.0)
 
     def start(self) -> None:
-        """Start it in a group of its own: Ctrl-C comes to us, and we pass it on."""
-        self.process = subprocess.Popen(self.command, process_group=0)
+        """Start it in a group of its own: Ctrl-C comes to us, and we pass it on.
+
+        Call it from the main thread: the child ends with the thread that started it (Linux).
+        """
+        self.process = subprocess.Popen([*_leash(), *self.command], process_group=0)
         self.since = time.monotonic()
 
     def crashed(self, now: float) -> float:
@@ -122,7 +139,7 @@ def run(
     """Run the web process and a worker, and keep them running until SIGTERM or Ctrl-C."""
     patience = duration(grace)
     said = flags(host, port)
-    with session.opened(ctx, flags=said):
+    with session.opened(ctx, start=True, flags=said):
         pass  # the schema and the file's records are ready before two processes want them
     program = [sys.executable, "-m", "syndicator", *_globals(ctx)]
     listen = [part for name, value in said.items() for part in (f"--{name.removeprefix('web.')}", value)]
@@ -133,6 +150,12 @@ def run(
         Child("worker", [*program, "worker", "--grace", f"{inner // timedelta(milliseconds=1)}ms"]),
     ]
     raise typer.Exit(Supervisor(children, patience).run())
+
+
+def _leash() -> list[str]:
+    if sys.platform != "linux":
+        return []
+    return [sys.executable, "-ISc", LEASH, str(os.getpid()), str(int(signal.SIGTERM))]
 
 
 def _globals(ctx: typer.Context) -> list[str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import logging
+import os
+import sys
+from contextlib import suppress
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -30,10 +34,10 @@ def worker(
     if jobs and not once:
         raise Invalid(f"a worker does every job; for {jobs[0]} alone write --once {jobs[0]}")
     patience = duration(grace)
-    with session.opened(ctx) as runtime:
+    with session.opened(ctx, start=True) as runtime:
         if not once:
             if not work.run_worker(runtime, patience):
-                raise typer.Exit(1)
+                _leave_now()
             return
         done = work.run_once(runtime, jobs) if jobs else work.run_once(runtime)
     if as_json:
@@ -41,6 +45,15 @@ def worker(
     else:
         for job, figure in done.items():
             print(f"{job}\t{output.cell(figure)}")
+
+
+def _leave_now() -> NoReturn:
+    # An orderly exit joins every thread of a pool, however long a relay keeps it: the grace is over.
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    logging.shutdown()
+    os._exit(1)
 
 
 app = given.command(worker)

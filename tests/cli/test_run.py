@@ -50,6 +50,15 @@ def supervised(children: list[Child], until: Callable[[], bool], grace: float = 
     return code, ended - told[0]
 
 
+def test_a_database_that_is_away_is_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 75 says try later: the child is started again, the other goes on."""
+    marks = tmp_path / "marks"
+    away = python("worker", f"open({str(marks)!r}, 'a').write('x'); raise SystemExit(75)")
+    code, _ = supervised([away], lambda: marks.exists() and len(marks.read_text(encoding="utf-8")) >= 2)
+    assert 0 == code
+    assert "worker ended with 75; it is started again in 1 s" in capsys.readouterr().err
+
+
 def test_a_crashed_child_is_started_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A child that ends by itself runs again after a pause that doubles (operations:OP33)."""
     marks = tmp_path / "marks"
@@ -68,7 +77,7 @@ def test_pauses_double_up_to_a_minute_and_are_forgotten() -> None:
 
 @pytest.mark.parametrize("code", run.HOPELESS)
 def test_what_cannot_begin_ends_the_whole(code: int, tmp_path: Path) -> None:
-    """A child that says usage, config or schema is not tried again; its exit code is ours, the other ends."""
+    """A child that says usage or config is not tried again; its exit code is ours, the other ends."""
     lasting = python("web", "import time; time.sleep(60)")
     hopeless = python("worker", f"raise SystemExit({code})")
     ended, _ = supervised(

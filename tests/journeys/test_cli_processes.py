@@ -3,15 +3,18 @@
 import http.client
 import signal
 import socket
+import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.cli.program import RealProcess
+from tests.wire.smtp_server import HANG, Server
 
 PATIENCE = 30.0  # seconds
 
@@ -92,6 +95,46 @@ def test_a_worker_ends_in_order(program: RealProcess) -> None:
         process.send_signal(signal.SIGTERM)
         assert 0 == process.wait(PATIENCE), log(program)
     assert "ended" in log(program)
+
+
+def test_a_worker_keeps_its_grace(program: RealProcess) -> None:
+    """A relay that falls silent after a letter keeps no worker longer than --grace; exit 1."""
+    with Server({"DOT": HANG}) as relay:
+        program.env |= {
+            "SYNDICATOR_MAIL__TRANSPORT": "smtp",
+            "SYNDICATOR_MAIL__HOST": "127.0.0.1",
+            "SYNDICATOR_MAIL__PORT": str(relay.port),
+            "SYNDICATOR_MAIL__TLS": "none",
+        }
+        program("contact", "add", "jane@example.org")
+        program("contact", "subscribe", "jane@example.org", "all", "--consent", "by phone")
+        program("item", "add", program.file("a.md", "title: On budgets"))
+        with running(program, "worker", "--grace", "300ms") as process:
+            assert eventually(lambda: "DOT" in relay.log), log(program)
+            process.send_signal(signal.SIGTERM)
+            assert 1 == process.wait(10), log(program)
+
+
+def test_run_that_is_killed_leaves_nobody_behind(program: RealProcess) -> None:
+    """After kill -9 the web process gives back the port and the worker ends in order (Linux)."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells a child that its parent is gone")
+    with running(program, "run") as process:
+        assert eventually(lambda: answer(program, "/readyz") == 200), log(program)
+        process.kill()
+        process.wait(PATIENCE)
+        assert eventually(lambda: answer(program, "/healthz") == 0), log(program)
+        assert eventually(lambda: "ended" in log(program)), log(program)
+
+
+def test_run_over_another_schema_ends_at_once(program: RealProcess, sqlite_url: str) -> None:
+    """Exit 75 and the command that helps, before any child is started."""
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '0000'")
+    program.env["SYNDICATOR_STORE__URL"] = sqlite_url
+    said = program.try_("run")
+    assert 75 == said.code
+    assert "syndicator db upgrade" in said.err
 
 
 def test_a_port_that_is_taken_is_said(program: RealProcess) -> None:
