@@ -374,7 +374,7 @@ def _reconcile_schedules(tx: Tx, runtime: Runtime) -> None:
 def _own_key(store_url: str) -> str:
     """The key kept beside a SQLite database, made at first use, readable by its owner alone."""
     path = Path(store_url.partition(":///")[2]).with_name("secret_key")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         handle, new = tempfile.mkstemp(dir=path.parent)  # mode 0600
         with os.fdopen(handle, "w") as file:

@@ -7,6 +7,7 @@ its meaning; paths in it are absolute, so that it works from wherever it is name
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,7 +85,9 @@ def _toml(value: Any) -> str:
 def _write_config(path: Path, root: Path) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
+        # For its owner alone from the start: passwords may be written into it one day.
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text(root))
     except FileExistsError:
         if path.is_file():

@@ -108,8 +108,11 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _make_folder(_dialect: Any, _record: Any, addresses: list[Any], _options: dict[str, Any]) -> None:
+    """What is under embargo lies in this file: it is for its owner alone, and so is the folder we make."""
     if addresses and addresses[0] != ":memory:":
-        Path(addresses[0]).parent.mkdir(parents=True, exist_ok=True)
+        path = Path(addresses[0])
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # SQLite gives its -wal and -shm the same mode
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -71,6 +71,8 @@ class App:
             lifespan=self._lifespan,
             exception_handlers={404: self._missing, SyndicatorError: self._trouble, Exception: self._trouble},
         )
+        # A redirect to the same path would be built from the Host header, token and all.
+        self._starlette.router.redirect_slashes = False
         self._safe = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,12 +6,12 @@ logic of its own. Mails are shown in sandboxed frames: nothing in them can act.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -105,21 +105,29 @@ def routes(stage: Stage, pages: Pages) -> list[BaseRoute]:
 
     def act(request: Request) -> Response:
         origin = request.headers.get("origin")
-        if origin and urlsplit(origin).netloc != request.headers.get("host"):
+        if origin and origin != f"http://{request.headers.get('host')}":
             return Response("buttons are pressed on the demo page itself", 403)
         said = ""
         try:
             stage.act(request.path_params["button"])
         except SyndicatorError as fault:
             said = str(fault)
-        back = request.url.replace(path="/demo", query="").include_query_params(
-            **({"said": said} if said else {})
-        )
-        return RedirectResponse(str(back), 303)
+        return RedirectResponse(f"/demo?{urlencode({'said': said})}" if said else "/demo", 303)
 
     return [
-        Route("/demo", show),
-        Route("/demo/mail/{name}", mail),
-        Route("/demo/{button}", act, methods=["POST"]),
+        Route("/demo", _here(show)),
+        Route("/demo/mail/{name}", _here(mail)),
+        Route("/demo/{button}", _here(act), methods=["POST"]),
         Route("/static/demo.css", lambda _: Response(STYLE, media_type="text/css")),
     ]
+
+
+def _here(page: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """The page, for visitors who came by an address of this machine: another name may lead here too."""
+
+    def guarded(request: Request) -> Response:
+        if (request.url.hostname or "") not in ("127.0.0.1", "localhost", "::1"):
+            return Response("the demo is shown at 127.0.0.1 only", 403)
+        return page(request)
+
+    return guarded

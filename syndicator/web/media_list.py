@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from syndicator import signup
-from syndicator.signup import Confirmation, Tokens
+from syndicator.signup import Confirmation, Purpose, Tokens
 from syndicator.store import Store, topics
 from syndicator.web.newsroom import missing, public_topics
 from syndicator.web.pages import TOKEN, Pages
@@ -47,8 +47,10 @@ class MediaList:
 
     def confirm(self, request: Request) -> Response:
         """Confirm, and say so; a link that is too old or not ours is one and the same to the visitor."""
-        with self._store.begin() as tx:
-            became = signup.confirm(tx, self._tokens, request.path_params["token"])
+        token, became = request.path_params["token"], Confirmation.OVER
+        if self._tokens.read(Purpose.CONFIRM, token) is not None:  # no stranger gets the store's write lock
+            with self._store.begin() as tx:
+                became = signup.confirm(tx, self._tokens, token)
         if became is Confirmation.OVER:
             return self._pages.page(request, "expired.html", status=410, headers=TOKEN)
         return self._pages.page(request, "confirmed.html", headers=TOKEN)
@@ -59,8 +61,10 @@ class MediaList:
 
     def leave(self, request: Request) -> Response:
         """Leave; the same 200 for a first time, a second time and a token nobody ever had (LM7)."""
-        with self._store.begin() as tx:
-            signup.unsubscribe(tx, self._tokens, request.path_params["token"])
+        token = request.path_params["token"]
+        if self._tokens.read(Purpose.UNSUBSCRIBE, token) is not None:
+            with self._store.begin() as tx:
+                signup.unsubscribe(tx, self._tokens, token)
         return self._pages.page(request, "left.html", headers=TOKEN)
 
     def preferences(self, request: Request) -> Response:

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD = 64 * 1024  # bytes
 HEAD_WITHIN = 20.0  # seconds
+BODY_WITHIN = 20.0  # seconds; nothing here takes more than a form's few bytes
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -62,7 +63,13 @@ class Limited(HttpToolsProtocol):
             self.head = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if self.head > MAX_HEAD:
                 raise HeadTooLargeError
+        self.slow = self.loop.call_later(BODY_WITHIN, self.transport.close)
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body has come."""
+        self._relax()
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse: 431 for what is too large."""

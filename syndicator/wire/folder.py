@@ -38,7 +38,7 @@ class Folder:
             return Result(outcome=Outcome.REFUSED, detail=fault)
         name = file_name(letter)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)  # names of files are addresses
             _write(self.path / name, letter.message)
         except OSError as trouble:
             words = f"cannot write into {self.path}: {trouble.strerror or trouble}; check the folder of the mail settings"

@@ -225,3 +225,17 @@ def test_naive_datetimes_are_refused(store: Store) -> None:
     """design:5.11: a date without an offset never reaches a table."""
     with pytest.raises(StatementError, match="an instant must be aware"):
         keep(store, [datetime(2026, 3, 2)])
+
+
+def test_the_database_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """security:D1: what is under embargo lies in the file, its WAL and its folder."""
+    path = tmp_path / "new" / "newsroom.db"
+    with open_store(f"sqlite:///{path}", host_clock=lambda: NOW) as store:
+        store.upgrade()
+        with store.begin():
+            modes = {
+                one.name: oct(one.stat().st_mode & 0o777) for one in (path.parent, *path.parent.iterdir())
+            }
+    assert "0o700" == modes.pop("new")
+    assert {"newsroom.db", "newsroom.db-wal", "newsroom.db-shm"} == set(modes)
+    assert {"0o600"} == set(modes.values())

@@ -174,3 +174,18 @@ def test_leaving_stops_what_is_not_on_the_wire(web: Running, reader: Reader, sto
     web.ask(leave_path(reader.active), "POST", ONE_CLICK)
     with store.read() as tx:
         assert ["cancelled"] == [row.state for row in deliveries.listing(tx)]
+
+
+@pytest.mark.parametrize("page", ["confirm", "unsubscribe"])
+def test_strangers_do_not_get_the_write_lock(web: Running, store: Store, page: str) -> None:
+    """security:R5: while somebody writes, a token nobody ever had is answered at once, not after them."""
+    with store.begin() as tx:
+        topics.mark_all_stale(tx)  # holds SQLite's one write lock until the end of the block
+        reply = web.ask(f"/media-list/{page}/1.nobody", "POST", ONE_CLICK)
+    assert {"confirm": 410, "unsubscribe": 200}[page] == reply.status
+
+
+def test_no_redirect_is_made_of_the_host_header(web: Running) -> None:
+    """feeds:H16: a slash too many is simply not found; a token never travels to another host."""
+    reply = web.ask("/media-list/confirm/AAA/", host="evil.example")
+    assert (404, None) == (reply.status, reply.headers.get("location"))
