@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from syndicator.errors import NotFound
 from syndicator.model.item import ItemState, Significance, Spokesperson
@@ -68,6 +69,26 @@ def test_slugs_collide_without_harm(store: Store) -> None:
         slugs.append(items.add(tx, "tag:3", make_content("A  TITLE!"), NOW, None))
         slugs.append(items.add(tx, "tag:4", make_content("A title 2"), NOW, None))
     assert ["a-title", "a-title-2", "a-title-3", "a-title-2-2"] == [item.slug for item in slugs]
+
+
+def test_many_of_one_title_ask_little(store: Store) -> None:
+    """delivery:4: 600 items of one title in one transaction get slugs in order, five statements each."""
+    asked: list[str] = []
+    with store.begin() as tx:
+        event.listen(tx.connection, "before_cursor_execute", lambda *seen: asked.append(seen[2]))
+        slugs = [items.add(tx, f"tag:{n}", make_content("A title"), NOW, None).slug for n in range(600)]
+    assert ["a-title", *(f"a-title-{n}" for n in range(2, 601))] == slugs
+    # Insert, and for all but the first: whose is it, which is free, insert; then the revision.
+    assert 2 + 5 * 599 == len(asked)
+
+
+def test_the_first_free_slug_is_taken(store: Store) -> None:
+    """design:10: a number that another title took early is passed over, one left free before it is not."""
+    with store.begin() as tx:
+        for n, title in enumerate(("A title 3", "A title", "A titled", "A title-x")):
+            items.add(tx, f"tag:{n}", make_content(title), NOW, None)
+        slugs = [items.add(tx, f"tag:more/{n}", make_content("A title"), NOW, None).slug for n in range(2)]
+    assert ["a-title-2", "a-title-4"] == slugs
 
 
 def test_listings_can_be_walked(store: Store) -> None:
