@@ -7,22 +7,23 @@ out and named, the rest of the feed stands. Pages and drafts are none of this ro
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from syndicator.model.item import Item, Topic
+from syndicator.model.item import Item, Spokesperson, Topic
 from syndicator.model.site import Format, Site
 from syndicator.observe import logger
 from syndicator.render import documents as rendering
 from syndicator.render import entries
-from syndicator.render.entries import RenderFault
 from syndicator.store import Store, Tx, documents, items, topics
 
 log = logger("feeds")
 SECOND = timedelta(seconds=1)
-# Topics in one transaction: short enough that a writer on SQLite hardly waits.
-BATCH = 16
+BATCH = 64  # topics taken by one transaction at most
+# Seconds after which a transaction begins no further topic: on SQLite every writer waits for it (DESIGN §5.3).
+BUDGET = 0.04
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,20 +35,34 @@ class Rebuilt:
     left_out: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What entries say besides their items, read once in a transaction, after it took its topics.
+
+    Whoever changes a name marks the topics stale, and so waits for us, or was seen by us.
+    """
+
+    titles: dict[str, str]
+    people: dict[str, Spokesperson]
+
+    def learn(self, tx: Tx, window: Sequence[Item]) -> None:
+        """Read the titles of topics these items are filed under, as far as they are not known."""
+        filed = {slug for item in window for slug in item.content.topics}
+        if missing := filed.difference(self.titles):
+            self.titles.update(topics.titles(tx, missing))
+
+
 def rebuild_stale(store: Store, site: Site) -> Rebuilt:
     """Build every stale topic's documents anew, a few topics per transaction, until none is due."""
     built = changed = 0
     left_out: set[str] = set()
     while True:
         with store.begin() as tx:
-            taken = topics.take_stale(tx, BATCH)
-            titles = topics.titles(tx) if taken else {}
-            for topic in taken:
-                differing, bad = _rebuild(tx, topic, site, titles)
-                changed += differing
-                left_out.update(bad)
-        built += len(taken)
-        if not taken:
+            done = _some(tx, site)
+        built += len(done)
+        changed += sum(differing for differing, _ in done)
+        left_out.update(*(bad for _, bad in done))
+        if not done:
             return Rebuilt(topics=built, changed=changed, left_out=tuple(sorted(left_out)))
 
 
@@ -61,7 +76,27 @@ def look(site: Site) -> str:
     return hashlib.sha256(f"{entries.RENDERER_VERSION} {site!r}".encode()).hexdigest()
 
 
-def _rebuild(tx: Tx, topic: Topic, site: Site, titles: dict[str, str]) -> tuple[int, set[str]]:
+def _some(tx: Tx, site: Site) -> list[tuple[int, set[str]]]:
+    """Rebuild stale topics, one at least, as many as fit into the budget if all take as long as the last."""
+    began = last = time.monotonic()
+    taken = topics.take_stale(tx, BATCH)
+    names = _names(tx, taken)
+    done: list[tuple[int, set[str]]] = []
+    for topic in taken:
+        done.append(_rebuild(tx, topic, site, names))
+        now = time.monotonic()
+        if now - began + now - last > BUDGET:
+            break
+        last = now
+    return done
+
+
+def _names(tx: Tx, taken: Sequence[Topic]) -> _Names:
+    people = {person.slug: person for person in items.spokespeople(tx)} if taken else {}
+    return _Names({topic.slug: topic.title for topic in taken}, people)
+
+
+def _rebuild(tx: Tx, topic: Topic, site: Site, names: _Names) -> tuple[int, set[str]]:
     """All documents of a topic; returns how many changed, and the uids left out."""
     ids = topics.newest(tx, topic.id, site.window)
     window = items.in_order(items.many(tx, ids), ids)
@@ -71,7 +106,8 @@ def _rebuild(tx: Tx, topic: Topic, site: Site, titles: dict[str, str]) -> tuple[
     if empty and documents.find(tx, topic.id, Format.ATOM) is None:  # nothing public was ever in it
         topics.set_fresh(tx, topic.id, None, look(site))
         return 0, set()
-    fragments, bad = _fragments(tx, window, site, titles)
+    names.learn(tx, window)
+    fragments, bad = _fragments(tx, window, site, names)
     outcomes = [_store(tx, topic, site, format, window, fragments[format], gone) for format in Format]
     again = max((outcome for outcome in outcomes if isinstance(outcome, datetime)), default=None)
     topics.set_fresh(tx, topic.id, again, look(site))
@@ -79,10 +115,10 @@ def _rebuild(tx: Tx, topic: Topic, site: Site, titles: dict[str, str]) -> tuple[
 
 
 def _fragments(
-    tx: Tx, window: Sequence[Item], site: Site, titles: dict[str, str]
+    tx: Tx, window: Sequence[Item], site: Site, names: _Names
 ) -> tuple[dict[Format, list[bytes]], set[str]]:
     """The fragments of the window in every format; an item is in all formats or in none (feeds:P7)."""
-    views, bad = _views(tx, window, site, titles)
+    views, bad = _views(window, site, names)
     keys = {(item.id, format): entries.key(view, format) for item, view in views for format in Format}
     known = documents.known_fragments(tx, keys.values())
     made: dict[Format, list[bytes]] = {format: [] for format in Format}
@@ -92,8 +128,9 @@ def _fragments(
                 format: known.get(keys[item.id, format]) or entries.fragment(view, format)
                 for format in Format
             }
-        except RenderFault as fault:
-            bad.add(_left_out(item, fault))
+        except Exception:  # feeds:P7: a bug that one item wakes is loud, and costs no other item
+            log.exception("left out", uid=item.uid)
+            bad.add(item.uid)
             continue
         for format, body in bodies.items():
             made[format].append(body)
@@ -103,24 +140,20 @@ def _fragments(
 
 
 def _views(
-    tx: Tx, window: Sequence[Item], site: Site, titles: dict[str, str]
+    window: Sequence[Item], site: Site, names: _Names
 ) -> tuple[list[tuple[Item, entries.Entry]], set[str]]:
-    people = {person.slug: person for person in items.spokespeople(tx)}
     views: list[tuple[Item, entries.Entry]] = []
     bad: set[str] = set()
     for item in window:
+        person = names.people.get(item.content.spokesperson or "")
         try:
-            views.append(
-                (item, entries.entry(item, site, titles, people.get(item.content.spokesperson or "")))
-            )
-        except RenderFault as fault:
-            bad.add(_left_out(item, fault))
+            view = entries.entry(item, site, names.titles, person)
+        except Exception:
+            log.exception("left out", uid=item.uid)
+            bad.add(item.uid)
+        else:
+            views.append((item, view))
     return views, bad
-
-
-def _left_out(item: Item, fault: RenderFault) -> str:
-    log.error("left out", uid=item.uid, fault=str(fault))
-    return item.uid
 
 
 def _store(

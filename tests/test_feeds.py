@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import json
 import subprocess
 import sys
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import timedelta
 
 import feedparser
+import pytest
 from sqlalchemy import insert, literal, select
 
 from syndicator import feeds, press, publish
-from syndicator.model.item import ItemState
+from syndicator.model.item import ItemState, Medium
 from syndicator.model.release import Embargo
 from syndicator.model.site import Format
-from syndicator.store import Store, documents, open_store, schema, topics
+from syndicator.observe import configure_logging
+from syndicator.store import Store, Tx, documents, open_store, schema, topics
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_site
 
 SITE = make_site(window=3)
@@ -172,6 +177,71 @@ def test_one_bad_item_is_left_out_and_named(store: Store) -> None:
     assert ("tag:bad",) == feeds.rebuild_stale(store, SITE).left_out
     assert ["tag:good"] == entries(store)
     assert b"tag:bad" not in body(store, format=Format.RSS)
+
+
+@pytest.mark.parametrize("bug", [{"type": None}, {"url": None}, {"title": 5}])
+def test_whatever_one_item_wakes_costs_only_itself(
+    store: Store, bug: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """feeds:P7: a fault of ours that one item wakes is logged with its trace; every other item and topic stands."""
+    configure_logging(json=True)
+    make_newsroom(store, "policy", "health")
+    put_out(store, "tag:good")
+    put_out(store, "tag:well", topics=("health",))
+    medium = Medium(**{"url": "https://x.example/a", "type": "image/png", "length": 1, **bug})  # type: ignore[arg-type]
+    put_out(store, "tag:bad", media=(medium,))
+    built = feeds.rebuild_stale(store, SITE)
+    assert (3, 6, ("tag:bad",)) == (built.topics, built.changed, built.left_out)
+    assert (["tag:good"], ["tag:well"]) == (entries(store), entries(store, "health"))
+    assert {"tag:good", "tag:well"} == set(entries(store, "all"))
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert {("left out", "tag:bad")} == {(line["event"], line["uid"]) for line in logged}
+    assert all("Traceback" in line["exception"] for line in logged)
+
+
+def test_an_unknown_zone_costs_only_corrected_items(store: Store) -> None:
+    """feeds:P7: a KeyError on the way to an entry is that item's alone, too."""
+    make_newsroom(store)
+    put_out(store, "tag:good")
+    put_out(store, "tag:bad")
+    with store.begin() as tx:
+        publish.correct(tx, "tag:bad", make_content(summary="New."), "The figure")
+    built = feeds.rebuild_stale(store, make_site(zone="No/Where"))
+    assert (("tag:bad",), ["tag:good"]) == (built.left_out, entries(store))
+
+
+@pytest.mark.parametrize(("budget", "transactions"), [(0.0, 6 + 1), (3600.0, 1 + 1)])
+def test_no_transaction_outlives_its_budget(
+    store: Store, monkeypatch: pytest.MonkeyPatch, budget: float, transactions: int
+) -> None:
+    """DESIGN §5.3: when its time is over a rebuild lets other writers in, after one topic at least, and goes on."""
+    monkeypatch.setattr(feeds, "BUDGET", budget)
+    slugs = [f"t{n}" for n in range(5)]
+    make_newsroom(store, *slugs)
+    for slug in slugs:
+        put_out(store, f"tag:{slug}", topics=(slug,))
+    begun: list[object] = []
+
+    class Counted:
+        def begin(self) -> AbstractContextManager[Tx]:
+            begun.append(None)
+            return store.begin()
+
+    assert feeds.Rebuilt(topics=6, changed=12) == feeds.rebuild_stale(Counted(), SITE)  # type: ignore[arg-type]
+    assert transactions == len(begun)
+
+
+def test_titles_of_other_topics_are_those_of_today(store: Store, clock: FakeClock) -> None:
+    """design:2: a topic renamed is renamed in the feeds of all topics its items stand in."""
+    make_newsroom(store, "policy", "health")
+    put_out(store, "tag:a", topics=("policy", "health"))
+    feeds.rebuild_stale(store, SITE)
+    clock.advance(seconds=2)
+    with store.begin() as tx:
+        topics.edit(tx, replace(topics.named(tx, "health"), title="Wellness"))
+    feeds.rebuild_stale(store, SITE)
+    for slug in ("policy", "health", "all"):
+        assert b'label="Wellness"' in body(store, slug)
 
 
 def test_what_was_withdrawn_leaves_a_tombstone(store: Store, clock: FakeClock) -> None:

@@ -148,7 +148,7 @@ def fragment(entry: Entry, format: Format) -> bytes:
     try:
         made = feed_entry(entry, format)
         return _serialised(made.atom_entry() if format is Format.ATOM else made.rss_entry(), format)
-    except (ValueError, TypeError) as fault:
+    except Exception as fault:  # whatever feedgen or lxml stumbles over, it is this one item
         raise RenderFault(entry.uid, fault) from fault
 
 

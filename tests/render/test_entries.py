@@ -424,7 +424,9 @@ def test_formats_agree(title: str, summary: str, topics: list[str], minutes: int
 
 def test_an_unrenderable_entry_names_itself() -> None:
     """feeds:T29 What feedgen cannot render is a RenderFault with the uid, whatever feedgen raised."""
-    broken = replace(entry(POOR), title="a\x00b")
-    for format in FORMATS:
-        with pytest.raises(entries.RenderFault, match=POOR.uid):
-            entries.fragment(broken, format)
+    whole = entry(POOR)
+    untyped = Medium(url="https://x.example/a", type=None, length=1)  # type: ignore[arg-type]
+    for broken in (replace(whole, title="a\x00b"), replace(whole, media=(untyped,))):
+        for format in FORMATS:
+            with pytest.raises(entries.RenderFault, match=POOR.uid):
+                entries.fragment(broken, format)
