@@ -64,7 +64,9 @@ def ruled(tx: Tx) -> list[Topic]:
     """The topics made by a rule, by slug."""
     # A plain topic's rule is JSON's null, or SQL's NULL where a statement of our own wrote it.
     by_rule = cast(t.rule, Text) != "null"
-    return [_topic(row) for row in tx.connection.execute(select(schema.topics).where(by_rule).order_by(t.slug))]
+    return [
+        _topic(row) for row in tx.connection.execute(select(schema.topics).where(by_rule).order_by(t.slug))
+    ]
 
 
 def some(tx: Tx, slugs: Collection[str]) -> dict[str, Topic]:

@@ -7,7 +7,7 @@ topics that hold a live one. What was withdrawn keeps its address and answers 41
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -80,8 +80,7 @@ class Newsroom:
             item = items.by_slug(tx, request.path_params["slug"])
             if item is None:
                 return missing(self._pages, request)
-            filed = topics.of_item(tx, item.id)
-            around = [topic for topic in public_topics(tx) if topic.slug in filed]
+            around = public_topics(tx, topics.of_item(tx, item.id))
             asked = _asked(tx, item.content.spokesperson)
         if not item.live:
             told = item.state is not ItemState.REDACTED  # redacted: not a word of it is left
@@ -100,9 +99,9 @@ class Newsroom:
         return self._pages.page(request, "feeds.html", listed=listed)
 
 
-def public_topics(tx: Tx) -> list[Topic]:
-    """The topics the public hears of, by title; `all` is the front page itself."""
-    shown = [topic for topic in topics.public(tx) if topic.slug != ALL]
+def public_topics(tx: Tx, slugs: Collection[str] | None = None) -> list[Topic]:
+    """The topics the public hears of, all or among `slugs`, by title; `all` is the front page itself."""
+    shown = [topic for topic in topics.public(tx, slugs) if topic.slug != ALL]
     return sorted(shown, key=lambda topic: topic.title.casefold())
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, insert, literal, select
+from sqlalchemy import func, insert, literal, null, select, update
 
 from syndicator import publish
 from syndicator.errors import Conflict, Invalid, NotFound
@@ -58,6 +58,21 @@ def test_rules_speak_of_plain_topics_that_exist(store: Store) -> None:
         assert topics.find(tx, "other") is None
 
 
+def test_filing_reads_no_other_topics(store: Store) -> None:
+    """delivery:4: a check asks for the topics named, publishing for those with a rule, however NULL was written."""
+    make_newsroom(store, *(f"t{n}" for n in range(200)))
+    with store.begin() as tx:
+        topics.add(tx, make_topic("null"))
+        tx.connection.execute(update(schema.topics).values(rule=null()).where(schema.topics.c.slug == "null"))
+    with store.begin() as tx:
+        topics.check_plain(tx, ["t3", "null"])
+        assert ["all"] == [topic.slug for topic in topics.ruled(tx)]
+        assert {"t3"} == set(topics.some(tx, ["t3", "nowhere", "t3"]))
+        assert {"t3": "T3"} == topics.titles(tx, {"t3", "nowhere"})
+        with pytest.raises(NotFound, match="nowhere"):
+            topics.check_plain(tx, ["t1", "nowhere", "elsewhere"])
+
+
 def test_newest_first_is_total_and_stable(store: Store) -> None:
     """feeds:P13: newest first by published, then by uid; the order of arrival does not matter."""
     make_newsroom(store)
@@ -106,6 +121,18 @@ def test_refilling_after_a_rule_has_changed(store: Store) -> None:
         assert 0 == topics.refill(tx, changed)
         assert 0 == tx.connection.execute(select(func.count()).select_from(schema.deliveries)).scalar()
     assert ["tag:ph", "tag:h"] == uids(store, "ruled")
+
+
+def test_refilling_reads_words_of_every_age(store: Store) -> None:
+    """design:2: an item whose row names neither kind nor topics is news under none, as everywhere else."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        item = publish.publish(tx, "tag:old", make_content(topics=()))
+        bare = update(schema.revisions).where(schema.revisions.c.item_id == item.id)
+        tx.connection.execute(bare.values(content={"title": "Old"}))
+        news = topics.add(tx, make_topic("news", rule=Rule(kinds=(Kind.NEWS,))))
+        filed = topics.add(tx, make_topic("filed", rule=Rule(any=("policy",))))
+        assert (1, 0) == (topics.refill(tx, news), topics.refill(tx, filed))
 
 
 def test_refilling_keeps_tombstones(store: Store) -> None:
@@ -213,5 +240,7 @@ def test_public_topics_hold_a_live_item(store: Store) -> None:
         assert [] == topics.public(tx)
         publish.publish(tx, "tag:x", make_content())
         assert ["all", "policy"] == [topic.slug for topic in topics.public(tx)]
+        assert ["policy"] == [topic.slug for topic in topics.public(tx, ["policy", "nowhere"])]
+        assert [] == topics.public(tx, [])
         publish.withdraw(tx, "tag:x", "A mistake")
         assert [] == topics.public(tx)
