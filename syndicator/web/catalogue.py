@@ -75,6 +75,7 @@ class Catalogue:
         """
         topic, format = self._places[path]
         for _ in range(3):
+            before = self._entries.get(path)
             with self._store.read() as tx:
                 bodies = documents.bodies(tx, topic, format)
                 place = topics.find(tx, topic)
@@ -82,7 +83,9 @@ class Catalogue:
             if bodies is None or current is None:
                 return _One(None, None)
             if bodies.etag == current.etag:  # PostgreSQL: each statement sees what was committed before it
-                entry = self._learn(path, current)
+                entry = self._learn(path, current, before)
+                if entry.etag != bodies.etag:
+                    continue  # newer ones became known while these were read
                 self._hold(path, bodies)
                 return _One(entry, bodies)
         raise TryLater(f"{path} changes while it is read")
@@ -110,13 +113,20 @@ class Catalogue:
         if path in self._bodies:  # in demand: have the new bytes at hand before the first poll asks
             self.load(path)
         else:
-            self._learn(path, known)
+            self._learn(path, known, entry)
 
-    def _learn(self, path: str, known: Validators) -> Entry:
-        entry = self._entries.get(path)
-        if entry is None or entry.etag != known.etag or entry.stored != known.stored:
-            entry = self._entries[path] = Entry(known, self._site)
-        return entry
+    def _learn(self, path: str, known: Validators, before: Entry | None) -> Entry:
+        """What memory holds from now on: `known`, unless something newer came in since it was `before`.
+
+        Without that the store is right, also when its clock has jumped back.
+        """
+        with self._lock:
+            entry = self._entries.get(path)
+            if entry and entry is not before and entry.stored > known.stored:
+                return entry
+            if entry is None or entry.etag != known.etag or entry.stored != known.stored:
+                entry = self._entries[path] = Entry(known, self._site)
+            return entry
 
     def _hold(self, path: str, bodies: Bodies) -> None:
         with self._lock:
