@@ -114,19 +114,15 @@ def release_due(store: Store) -> Released:
                 release = releases.take_next_due(tx, failed)
                 if release is None:
                     return Released(items=tuple(done), failed=tuple(failed.values()), missed=_miss(tx))
-                item = _release(tx, release)
-        except (
-            Invalid,
-            NotFound,
-            Refused,
-        ) as fault:  # its uid is taken, its topic is gone: the others go out
+                item, moment = _release(tx, release), tx.now
+        except (Invalid, NotFound, Refused) as fault:  # its uid is taken, its topic gone: the others go out
             if release is None:
                 raise
             failed[release.id] = release.uid
             log.warning("not released", uid=release.uid, fault=str(fault))
             continue
         done.append(item)
-        late = (item.published - release.at).total_seconds() if release.at else 0.0
+        late = (moment - release.at).total_seconds() if release.at else 0.0
         log.info("released", uid=item.uid, slug=item.slug, late_seconds=round(late, 3))
 
 

@@ -128,7 +128,7 @@ class MailRoad:
         item = items.by_id(tx, item_id)
         assert item is not None
         revision = items.revision(tx, item_id, number)
-        titles = topics.titles(tx)
+        titles = topics.titles(tx, revision.content.topics)
         return compose_revision(
             item,
             revision,
@@ -141,7 +141,7 @@ class MailRoad:
 
     def _confirmation(self, tx: Tx, attempt: Try) -> Template:
         subscription = audience.subscription(tx, attempt.subscription_id or 0)
-        title = topics.titles(tx).get(subscription.topic, subscription.topic)
+        title = topics.titles(tx, [subscription.topic]).get(subscription.topic, subscription.topic)
         return compose_confirmation([title], site=self._desk.site, sender=self._desk.sender)
 
 

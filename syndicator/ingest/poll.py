@@ -194,9 +194,9 @@ def _polled(store: Store, claim: Claim, client_for: ClientFor, mint: Mint, now: 
         log.exception("poll failed", upstream=slug)
         polled = _failed(store, claim, Failed(f"a fault of our own: {type(bug).__name__}"))
     counts = {str(fate): polled.count(fate) for fate in Fate if polled.count(fate)}
-    log.info(
-        "polled", upstream=slug, read=polled.read, left_out=len(polled.left_out), fault=polled.fault, **counts
-    )
+    # No title in the log: what was left out or held may be under embargo (security:E2).
+    fault = None if polled.read else polled.fault
+    log.info("polled", upstream=slug, read=polled.read, left_out=len(polled.left_out), fault=fault, **counts)
     return polled
 
 

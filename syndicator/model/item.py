@@ -263,13 +263,6 @@ def slug_for(title: str) -> str:
     return slugify(title, max_length=80, word_boundary=True) or "item"
 
 
-def slug_variants(title: str) -> Iterable[str]:
-    """The slugs to try, in order, until one is free: the plain one, then numbered from 2."""
-    plain = slug_for(title)
-    yield plain
-    yield from (f"{plain}-{n}" for n in range(2, 100_000))
-
-
 def is_absolute_iri(text: str) -> bool:
     """Whether an imported guid may serve as our permanent uid (RFC 4287 §4.2.6)."""
     return bool(ABSOLUTE_IRI.fullmatch(text))

@@ -16,6 +16,7 @@ from syndicator.model.release import ReleaseState
 
 # An incoming date this little ahead is a clock that differs, not an embargo (DESIGN §5.10).
 SKEW = timedelta(minutes=2)
+UID_SCHEMES = frozenset({"http", "https", "tag", "urn"})
 INTERVAL = timedelta(minutes=15)  # how often a feed is asked when it does not say
 CEILING = timedelta(hours=24)  # the longest wait, whatever a server or the backoff asks for (feeds:I6)
 # Identities and uids are keys: PostgreSQL refuses index rows above 2,704 bytes, four per character.
@@ -156,8 +157,12 @@ def words_of(content: Content) -> str:
 
 
 def may_be_uid(guid: str | None) -> bool:
-    """Whether the origin's guid can be our uid: an absolute IRI (RFC 4287 §4.2.6) of sane length."""
-    return guid is not None and len(guid) <= LONGEST_KEY and is_absolute_iri(guid)
+    """Whether the origin's guid can be our uid: an absolute IRI (RFC 4287 §4.2.6) of sane length and scheme.
+
+    A feed may write anything there, `javascript:` too; readers show ids as links.
+    """
+    sane = guid is not None and len(guid) <= LONGEST_KEY and is_absolute_iri(guid)
+    return sane and (guid or "").partition(":")[0].lower() in UID_SCHEMES
 
 
 def wait(slug: str, failures: int, retry_after: timedelta | None = None) -> timedelta:

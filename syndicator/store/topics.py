@@ -223,6 +223,13 @@ def withdrawn(tx: Tx, topic_id: int, since: datetime | None, limit: int) -> list
     return [Withdrawn(row.uid, row.gone, row.note) for row in tx.connection.execute(query)]
 
 
+def find_public(tx: Tx, slug: str) -> Topic | None:
+    """The topic with this slug if it holds a live item; one that holds none is as unknown as any word."""
+    live = exists().where(m.topic_id == t.id, m.gone.is_(None))
+    row = tx.connection.execute(select(schema.topics).where(t.slug == slug, live)).first()
+    return _topic(row) if row else None
+
+
 def public(tx: Tx, slugs: Collection[str] | None = None) -> list[Topic]:
     """The topics that hold a live item, all or among `slugs`: the only ones the public ever hears of."""
     query = select(schema.topics).where(exists().where(m.topic_id == t.id, m.gone.is_(None)))

@@ -68,9 +68,9 @@ class Newsroom:
         if slug == ALL:
             return RedirectResponse(self._pages.path("/"), 301)
         with self._store.read() as tx:
-            topic = topics.find(tx, slug)
+            topic = topics.find_public(tx, slug)
             latest = _newest(tx, topic, self._site.window) if topic else []
-        if topic is None or not latest:
+        if topic is None:
             return missing(self._pages, request)
         return self._pages.page(request, "topic.html", topic=topic, items=latest)
 

@@ -355,6 +355,18 @@ def test_a_lost_topic_leaves_out_and_tries_again(room: Store, site: Site, clock:
     assert poll(room, site, clock).count(Fate.ITEM) == 1
 
 
+def test_the_log_names_no_title(room: Store, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """security:E2: what is left out may be under embargo: its title is for the operator, not for the log."""
+    make_upstream(room, site)
+    site.say(rss(entry(1, title="Canary", published=NOW + timedelta(days=9))))
+    with room.begin() as tx:
+        tx.connection.exec_driver_sql("UPDATE upstreams SET topics = '[\"gone\"]'")
+    assert "Canary" in (poll(room, site).fault or "")
+    logged = "".join(capsys.readouterr())
+    assert "polled" in logged
+    assert "Canary" not in logged
+
+
 def test_dry_run_tells_and_writes_nothing(room: Store, site: Site) -> None:
     """DESIGN §6 — `upstream poll --dry-run` shows what each entry would become, and why."""
     make_upstream(room, site)

@@ -30,7 +30,6 @@ from syndicator.model.item import (
     judge,
     memberships,
     slug_for,
-    slug_variants,
     vet_topic_slug,
 )
 from tests.make import NOW, make_content, make_item, make_topic
@@ -175,12 +174,6 @@ def test_slug_of_any_title(title: str) -> None:
     slug = slug_for(title)
     assert 1 <= len(slug) <= 80
     assert set(slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
-
-
-def test_slug_variants_never_end_too_early() -> None:
-    """design:10: slugs to try are the plain one, then numbered ones, all different."""
-    variants = iter(slug_variants("News"))
-    assert ["news", "news-2", "news-3"] == [next(variants) for _ in range(3)]
 
 
 @pytest.mark.parametrize(
