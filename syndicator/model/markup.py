@@ -8,27 +8,31 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from email.errors import MessageError
+from email.header import decode_header, make_header
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import frontmatter
 import nh3
-import yaml
 from inscriptis import get_text
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from syndicator.errors import Invalid
+from syndicator.model.frontmatter import LARGEST, QUOTED, parted, quoted, words
 from syndicator.model.item import SLUG, Author, Content, Kind, Medium, is_absolute_iri
+from syndicator.model.nesting import MAX_DEPTH, too_deep
 from syndicator.model.release import Embargo, embargo_from, zone_named
+from syndicator.model.upstream import LONGEST_KEY
 
 # What XML 1.0 §2.2 forbids, and NUL and lone surrogates with it; tab, LF and CR stay (feeds:P4).
 ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # Line breaks and controls no one-line field may hold; bidi overrides hide what a header says (MC20).
-UNLINEAR = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+UNLINEAR = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 TAGS = frozenset(
     "a abbr b blockquote br caption cite code dd del dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img ins "
     "kbd li mark ol p pre q s samp small span strong sub sup table tbody td tfoot th thead time tr u ul var".split()
@@ -50,6 +54,8 @@ FIELDS = frozenset(
     "uid title summary kind topics published url authors spokesperson language media embargo embargo_zone slug".split()
 )
 MAX_BODY = 5_000_000
+MAX_HTML = 2 * MAX_BODY  # a link's address may be said once and referred to ten thousand times
+LONGEST_ENCODED = 1_000  # characters in which an encoded word is looked for: the search is no linear one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +73,18 @@ def draft_from(text: str, *, base_url: str, zone: str) -> Draft:
 
     Raises Invalid naming the field and what to write instead.
     """
-    fields, body = _split(text)
+    fields, body = parted(text)
     _refuse_unknown(fields)
     if len(body) > MAX_BODY:
         raise Invalid(f"the text is {len(body):,} characters long; the limit is {MAX_BODY:,}")
-    rendered = clean(markdown(body), base_url)
+    source = markdown(body)
+    if too_deep(source):
+        raise Invalid(f"the text holds HTML more than {MAX_DEPTH} deep: end each tag that it begins")
     content = Content(
         title=_title(fields),
         kind=_kind(fields),
-        summary=strip_illegal(str(fields.get("summary") or "")).strip(),
-        body=rendered,
+        summary=strip_illegal(words(fields.get("summary"), "summary")).strip(),
+        body=clean(source, base_url),
         text=strip_illegal(body),
         topics=_topics(fields),
         language=_text(fields, "language"),
@@ -85,12 +93,11 @@ def draft_from(text: str, *, base_url: str, zone: str) -> Draft:
         spokesperson=_text(fields, "spokesperson"),
         media=_media(fields),
     )
-    embargo_zone = str(fields.get("embargo_zone") or zone)
     return Draft(
         content=content,
         uid=_uid(fields),
         published=_instant(fields.get("published"), "published", zone),
-        embargo=embargo_from(_wall(fields["embargo"]), embargo_zone) if fields.get("embargo") else None,
+        embargo=_embargo(fields, zone),
     )
 
 
@@ -100,8 +107,23 @@ def _markdown_parser() -> MarkdownIt:
 
 
 def markdown(text: str) -> str:
-    """The HTML of a Markdown text (CommonMark with tables); not yet clean."""
-    return str(_markdown_parser().render(strip_illegal(text)))
+    """The HTML of a Markdown text (CommonMark with tables); not yet clean. Raises Invalid if it grows too long."""
+    parser, env = _markdown_parser(), dict[str, Any]()
+    tokens = parser.parse(strip_illegal(text), env)
+    if (
+        _weight(tokens) > MAX_HTML
+        or len(source := str(parser.renderer.render(tokens, parser.options, env))) > MAX_HTML
+    ):
+        raise Invalid(f"the text makes more than {MAX_HTML:,} characters of HTML: shorten it or its links")
+    return source
+
+
+def _weight(tokens: Iterable[Token]) -> int:
+    # Before anything is rendered: here the addresses of one definition are still one text in memory.
+    return sum(
+        sum(len(str(value)) for value in token.attrs.values()) + _weight(token.children or ())
+        for token in tokens
+    )
 
 
 def clean(source: str, base_url: str | None = None) -> str:
@@ -148,10 +170,36 @@ def strip_illegal(text: str) -> str:
 
 
 def one_line(text: str, what: str) -> str:
-    """`text` trimmed; raises Invalid if it holds a line break, a control or a bidi override (I1)."""
+    """`text` trimmed; raises Invalid for a line break, a control or a bidi override, even an encoded one (I1)."""
     if UNLINEAR.search(text):
-        raise Invalid(f"{what} holds a line break or control character: {text!r}")
+        raise Invalid(f"{what} holds a line break or control character: {quoted(text)}")
+    if _hides_a_break(text):
+        raise Invalid(
+            f"{what} holds an encoded word (=?…?=) that no mail may carry: {quoted(text)}; write plain text"
+        )
     return text.strip()
+
+
+def harmless_line(text: str) -> str:
+    """`text`, its encoded words broken apart if one of them would break a header's line once decoded (I1).
+
+    >>> harmless_line("=?utf-8?q?a=0aBcc:_evil?=")
+    '= ?utf-8?q?a=0aBcc:_evil?='
+    """
+    return text.replace("=?", "= ?") if _hides_a_break(text) else text
+
+
+def _hides_a_break(text: str) -> bool:
+    """Whether text that looks like RFC 2047 §2 is broken, or holds within what no line may hold."""
+    if "=?" not in text or "?=" not in text:
+        return False
+    if len(text) > LONGEST_ENCODED:
+        return True
+    try:
+        decoded = str(make_header(decode_header(text)))
+    except (MessageError, LookupError, ValueError):
+        return True
+    return bool(UNLINEAR.search(decoded) or ILLEGAL.search(decoded))
 
 
 def plain_text(source: str) -> str:
@@ -170,46 +218,29 @@ def from_plain(text: str) -> str:
     return "".join(f"<p>{html.escape(part)}</p>" for part in re.split(r"\n\s*\n", text.strip()) if part)
 
 
-def _split(text: str) -> tuple[Mapping[str, Any], str]:
-    try:
-        fields, body = frontmatter.parse(text.lstrip("\ufeff"))
-    except yaml.YAMLError as fault:
-        where = getattr(fault, "problem_mark", None)
-        # Marks count from 0, and the line of the --- is part of what YAML is given.
-        line = f" in line {where.line + 1}" if where else ""
-        raise Invalid(
-            f"the front matter is not YAML{line}: {getattr(fault, 'problem', None) or 'unreadable'}"
-        ) from None
-    except ValueError as fault:  # YAML takes 2026-13-45 for a date and fails to make one
-        raise Invalid(
-            f"the front matter holds an impossible date ({fault}): write 2026-03-02T09:00:00+01:00"
-        ) from None
-    if not fields:
-        raise Invalid("there is no front matter: start the file with ---, title: …, ---")
-    return fields, body
-
-
 def _refuse_unknown(fields: Mapping[str, Any]) -> None:
     unknown = sorted(str(name) for name in fields if name not in FIELDS)
     if unknown:
-        raise Invalid(f"the front matter has no field {unknown[0]!r}; fields are {', '.join(sorted(FIELDS))}")
+        raise Invalid(
+            f"the front matter has no field {quoted(unknown[0])}; fields are {', '.join(sorted(FIELDS))}"
+        )
 
 
 def _title(fields: Mapping[str, Any]) -> str:
-    title = fields.get("title")
-    if not isinstance(title, str | int | float) or not str(title).strip():
+    title = words(fields.get("title"), "title")
+    if not title.strip():
         raise Invalid(
             "the front matter has no title: add a line such as title: Society welcomes new guideline"
         )
-    return one_line(strip_illegal(str(title)), "the title")
+    return one_line(strip_illegal(title), "the title")
 
 
 def _kind(fields: Mapping[str, Any]) -> Kind:
-    kind = str(fields.get("kind") or Kind.NEWS)
+    kind = words(fields.get("kind"), "kind") or Kind.NEWS
     try:
         return Kind(kind)
     except ValueError:
-        raise Invalid(f"unknown kind {kind!r}: use {', '.join(Kind)}") from None
+        raise Invalid(f"unknown kind {quoted(kind)}: use {', '.join(Kind)}") from None
 
 
 def _topics(fields: Mapping[str, Any]) -> tuple[str, ...]:
@@ -220,28 +251,29 @@ def _topics(fields: Mapping[str, Any]) -> tuple[str, ...]:
         raise Invalid("topics is no list: write topics: [policy, health]")
     for topic in topics:
         if not isinstance(topic, str) or not SLUG.fullmatch(topic):
-            raise Invalid(f"topics: {topic!r} is no topic slug: use 1 to 64 of a-z, 0-9 and hyphen")
+            raise Invalid(f"topics: {quoted(topic)} is no topic slug: use 1 to 64 of a-z, 0-9 and hyphen")
     return tuple(dict.fromkeys(topics))
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str | None:
-    value = fields.get(name)
-    if isinstance(value, bool):  # YAML reads a bare no (Norwegian, say) as false
-        raise Invalid(f'{name} is read as {str(value).lower()}: put it in quotes, such as {name}: "no"')
-    return one_line(str(value), name) if value else None
+    return one_line(words(fields.get(name), name), name) or None
 
 
 def _uid(fields: Mapping[str, Any]) -> str | None:
     uid = _text(fields, "uid")
     if uid and not is_absolute_iri(uid):
-        raise Invalid(f"uid {uid!r} is no absolute IRI: use a tag: or urn:uuid: address, or leave it out")
+        raise Invalid(
+            f"uid {quoted(uid)} is no absolute IRI: use a tag: or urn:uuid: address, or leave it out"
+        )
+    if uid and len(uid) > LONGEST_KEY:
+        raise Invalid(f"uid {quoted(uid)} is too long: use at most {LONGEST_KEY} characters")
     return uid
 
 
 def _url(fields: Mapping[str, Any]) -> str | None:
     url = _text(fields, "url")
     if url and not web_address(url):
-        raise Invalid(f"url {url!r} is no web address: start it with https://")
+        raise Invalid(f"url {quoted(url)} is no web address: start it with https://")
     return url
 
 
@@ -258,12 +290,11 @@ def _author(value: Any) -> Author:
     if isinstance(value, str):
         return Author(name=one_line(value, "an author"))
     if not isinstance(value, Mapping) or not value.get("name"):
-        raise Invalid(f"authors: {value!r} needs a name")
-    parts = {
-        key: one_line(str(value[key]), f"author {key}") for key in ("name", "email", "url") if value.get(key)
-    }
+        raise Invalid(f"authors: {quoted(value)} needs a name")
+    said = {key: words(value.get(key), f"author {key}") for key in ("name", "email", "url")}
+    parts = {key: one_line(text, f"author {key}") for key, text in said.items() if text}
     if "url" in parts and not web_address(parts["url"]):
-        raise Invalid(f"author url {parts['url']!r} is no web address: start it with https://")
+        raise Invalid(f"author url {quoted(parts['url'])} is no web address: start it with https://")
     return Author(**parts)
 
 
@@ -276,19 +307,28 @@ def _media(fields: Mapping[str, Any]) -> tuple[Medium, ...]:
 
 def _medium(value: Any) -> Medium:
     if not isinstance(value, Mapping) or not {"url", "type", "length"} <= set(value):
-        raise Invalid(f"media: {value!r} needs url, type and length (bytes)")
-    url = web_address(one_line(str(value["url"]), "a media url"))
-    if url is None or not isinstance(value["length"], int) or value["length"] < 0:
-        raise Invalid(f"media: {value!r} needs an https url and a length in bytes")
-    title = one_line(str(value.get("title") or ""), "a media title")
-    return Medium(
-        url=url, type=one_line(str(value["type"]), "a media type"), length=value["length"], title=title
+        raise Invalid(f"media: {quoted(value)} needs url, type and length (bytes)")
+    said = {
+        key: one_line(words(value.get(key), f"a media {key}"), f"a media {key}")
+        for key in ("url", "type", "title")
+    }
+    url, length = web_address(said["url"]), value["length"]
+    if url is None or type(length) is not int or not 0 <= length < LARGEST:
+        raise Invalid(f"media: {quoted(value)} needs an https url and a length in bytes")
+    return Medium(url=url, type=said["type"], length=length, title=said["title"])
+
+
+def _embargo(fields: Mapping[str, Any], zone: str) -> Embargo | None:
+    until, place = (
+        words(fields.get("embargo"), "embargo"),
+        words(fields.get("embargo_zone"), "embargo_zone") or zone,
     )
-
-
-def _wall(value: Any) -> str:
-    """An instant as YAML gave it (it parses some dates by itself), back as text."""
-    return value.isoformat() if isinstance(value, date) else str(value)
+    for name, value in (("embargo", until), ("embargo_zone", place)):
+        if len(value) > QUOTED:
+            raise Invalid(
+                f"{name} {quoted(value)} is too long: write 2026-03-02 09:00, and Europe/Berlin as its zone"
+            )
+    return embargo_from(until, place) if until else None
 
 
 def _instant(value: Any, name: str, zone: str) -> datetime | None:
@@ -297,8 +337,8 @@ def _instant(value: Any, name: str, zone: str) -> datetime | None:
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
     try:
-        instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        instant = value if isinstance(value, datetime) else datetime.fromisoformat(words(value, name))
         aware = instant if instant.tzinfo else instant.replace(tzinfo=zone_named(zone))
         return aware.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Invalid(f"{name} {value!r} is no instant: write 2026-03-02T09:00:00+01:00") from None
+        raise Invalid(f"{name} {quoted(value)} is no instant: write 2026-03-02T09:00:00+01:00") from None

@@ -19,6 +19,7 @@ from syndicator.model.markup import (
     draft_from,
     excerpt,
     from_plain,
+    harmless_line,
     markdown,
     one_line,
     plain_text,
@@ -79,7 +80,7 @@ def test_every_field() -> None:
     [
         ("summary: x", "has no title: add a line such as title:"),
         ("title: ''", "has no title"),
-        ("title: [a]", "has no title"),
+        ("title: [a]", "title ['a'] is no text"),
         ('title: "a\\r\\nBcc: x"', "the title holds a line break"),
         ("title: T\ncolour: red", "no field 'colour'; fields are"),
         ("title: T\nkind: essay", "unknown kind 'essay': use news, statement"),
@@ -112,12 +113,77 @@ def test_every_field() -> None:
         ("title: a\x01b", "is not YAML"),
         ("- a\n- b", "there is no front matter: start the file with ---"),
         ("just words", "there is no front matter"),
-        ("title: !!python/object/apply:os.system [id]", "is not YAML"),
+        ("title: !!python/object/apply:os.system [id]", "holds a tag (!) in line 2: leave it out"),
     ],
 )
 def test_a_fault_is_one_line_that_says_what_to_do(front: str, words: str) -> None:
     """code-models:6: each fault of the front matter is one line naming the field and what to write."""
     assert words in fault(front)
+
+
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10))
+HOSTILE = {
+    "alias bomb": (BOMB + "title: *a9", "holds an anchor or alias (& or *) in line 2: leave it out"),
+    "alias": ("title: *a", "an anchor or alias"),
+    "deep list": ("title: T\nauthors: " + "[" * 60_000, "holds lists more than 20 deep in line 3"),
+    "deep mapping": ("title: T\nauthors: " + "{a: " * 10_000, "lists more than 20 deep"),
+    "deep block": ("title: T\nauthors:\n" + "- " * 30_000, "lists more than 20 deep"),
+    "long": ("title: T\nauthors: " + "[" * 100_000, "100,020 characters long; the limit is 65,536"),
+    "long number": ("title: T\nsummary: 0x" + "f" * 20_000, "more than 15 digits: put it in quotes"),
+    "longer number": ("title: T\nsummary: " + "9" * 20_000, "impossible date or number"),
+    "number of nothing": ("title: T\nsummary: 0x_", "impossible date or number"),
+    "number by sixties": ("title: T\nsummary: 1" + ":1" * 20_000 + ".5", "impossible date or number"),
+    "number as key": ("title: T\nauthors: [{0x" + "f" * 900 + ": 1}]", "more than 15 digits"),
+    "length": (
+        "title: T\nmedia: [{url: 'https://x.example/', type: a/b, length: 0x" + "f" * 10_000 + "}]",
+        "more than 15 digits",
+    ),
+    "length is true": ("title: T\nmedia: [{url: 'https://x.example/', type: a/b, length: true}]", "in bytes"),
+    "media type": ("title: T\nmedia: [{url: 'https://x.example/', type: [a], length: 1}]", "is no text"),
+    "summary": ("title: T\nsummary: {a: b}", "summary {'a': 'b'} is no text"),
+    "kind": ("title: T\nkind: [news]", "kind ['news'] is no text"),
+    "published": ("title: T\npublished: [a]", "published ['a'] is no text"),
+    "embargo": ("title: T\nembargo: " + "9-" * 9_000, "embargo '9-9-"),
+    "author": ("title: T\nauthors: [{name: [J]}]", "author name ['J'] is no text"),
+    "uid": ("title: T\nuid: 'tag:x.example," + "a" * 600 + "'", "is too long: use at most 600 characters"),
+    "encoded word": ("title: '=?utf-8?q?a=0aBcc:_evil?='", "the title holds an encoded word"),
+    "lone surrogate": ("title: T\nsummary: a\ud800", "impossible"),
+}
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(("front", "words"), HOSTILE.values(), ids=HOSTILE)
+def test_hostile_front_matter_is_refused_in_a_line(front: str, words: str) -> None:
+    """security:X1: what hangs or crashes a reader of YAML is refused at once, in a line of bearable length."""
+    said = fault(front)
+    assert words in said
+    assert len(said) < 250
+
+
+def test_numbers_and_dates_are_taken_for_text() -> None:
+    """design:6: what YAML takes for a number or a date is still the title that was written."""
+    assert ["2026", "2026-03-02", "1.5"] == [
+        draft(f"title: {title}").content.title for title in ("2026", "2026-03-02", "1.5")
+    ]
+
+
+HTML = {
+    "divs": ("<div>" * 100_000, "HTML more than 100 deep"),
+    "divs that comments end": ("<div><!-- </div> -->" * 10_000, "more than 100 deep"),
+    "divs that attributes end": ('<div title="</div>">' * 10_000, "more than 100 deep"),
+    "one long address": (
+        "[a]: https://x.example/" + "y" * 50_000 + "\n\n" + "[a] " * 50_000,
+        "characters of HTML",
+    ),
+    "escapes": ("&" * 3_000_000, "characters of HTML"),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("body", "words"), HTML.values(), ids=HTML)
+def test_hostile_markup_is_refused_before_it_is_cleaned(body: str, words: str) -> None:
+    """security:X1: depth and length are bounded before time goes with their square."""
+    assert words in fault("title: T", body)
 
 
 @pytest.mark.parametrize(
@@ -326,8 +392,32 @@ def test_plain_text_of_html() -> None:
     assert not plain_text("")
 
 
-@pytest.mark.parametrize("text", ["a\nb", "a\tb", "a\x7fb", "a\u202eb", "a\u2066b", "a\u2029b"])
+@pytest.mark.parametrize("text", ["a\nb", "a\tb", "a\x7fb", "a\u202eb", "a\u2066b", "a\u2029b", "a\ud800b"])
 def test_one_line_fields(text: str) -> None:
     """security:I1, mail:MC20: no break, control or bidi override in a one-line field."""
     with pytest.raises(Invalid, match="the title holds"):
         one_line(text, "the title")
+
+
+ENCODED = [
+    "=?utf-8?q?a=0aBcc:_evil?=",
+    "A =?utf-8?b?YQpi?= B",
+    "=?utf-8?q?=E2=80=AE?=",
+    "=?no-such?q?a?=",
+    "=?utf-8?b?a?=",
+]
+
+
+@pytest.mark.parametrize("text", [*ENCODED, "=?utf-8?q?a?=" * 100])
+def test_an_encoded_word_hides_no_break(text: str) -> None:
+    """security:I1, mail:MC20: what every later mail would be refused for is refused at entry, or broken apart."""
+    with pytest.raises(Invalid, match="the title holds an encoded word"):
+        one_line(text, "the title")
+    assert text.replace("=?", "= ?") == harmless_line(text)
+    assert harmless_line(text) == one_line(harmless_line(text), "the title")
+
+
+@pytest.mark.parametrize("text", ["What is 1+1=?", "=?utf-8?q?Caf=C3=A9?=", "a=?b?=c", "x"])
+def test_what_only_looks_like_one_stays(text: str) -> None:
+    """mail:MC20: a text no mail is refused for is taken as it is."""
+    assert [text, text] == [one_line(text, "the title"), harmless_line(text)]
