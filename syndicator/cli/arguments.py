@@ -16,8 +16,10 @@ import typer
 from syndicator.errors import Invalid
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many.")]
-After = Annotated[int, typer.Option(min=0, metavar="ID", help="Only those after this id.")]
+LARGEST = 2**63 - 1  # what a database takes for a whole number
+Limit = Annotated[int | None, typer.Option(min=1, max=LARGEST, metavar="N", help="At most so many.")]
+After = Annotated[int, typer.Option(min=0, max=LARGEST, metavar="ID", help="Only those after this id.")]
+Id = Annotated[int, typer.Argument(min=1, max=LARGEST, metavar="ID", help="Its number in the ledger.")]
 Uid = Annotated[str, typer.Argument(metavar="UID", help="Its permanent uid.")]
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Its name.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name.")]

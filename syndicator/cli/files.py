@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 MAX_FILE = 20_000_000  # bytes: four times what a text may be, for those who write UTF-8 with four
+MAX_LINE = 10_000  # bytes
 OPENING = re.compile(r"\A(\ufeff?\s*---[ \t]*)(\r?\n)")
 # A line `uid:` that says nothing: it is filled, for a second one would be no YAML.
 EMPTY_UID = re.compile(r"^uid:[ \t]*(?:''|\"\"|null|~)?[ \t]*(?:#[^\r\n]*)?(?=\r?$)", re.MULTILINE)
@@ -78,6 +79,11 @@ def read_bytes(name: str) -> bytes:
     if len(data) > MAX_FILE:
         raise Invalid(f"{name} is too long: the limit is {MAX_FILE:,} bytes")
     return data
+
+
+def line() -> str:
+    """One line of stdin, trimmed: for a secret, which whoever lists processes must not see."""
+    return sys.stdin.buffer.readline(MAX_LINE).decode(errors="replace").strip()
 
 
 def with_uid(text: str, uid: str) -> str:

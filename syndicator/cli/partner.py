@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syndicator.cli import arguments as given
-from syndicator.cli import output, session, views
+from syndicator.cli import files, output, session, views
 from syndicator.errors import Invalid, Refused
 from syndicator.model.audience import Partner, webhook_url
 from syndicator.model.delivery import Channel, DeliveryState, OnUnknown
@@ -29,7 +29,11 @@ def add(
     url: Annotated[str, typer.Option(metavar="URL", help="Where it is reached.")],
     channel: Annotated[Channel, typer.Option(help="By what road.")] = Channel.WEBHOOK,
     secret: Annotated[
-        str | None, typer.Option(metavar="whsec_…", help="Signs webhooks; else one is made.")
+        str | None,
+        typer.Option(
+            metavar="whsec_…",
+            help="Signs webhooks; else one is made; - reads it from stdin, for whoever lists processes sees arguments.",
+        ),
     ] = None,
     topics: given.Topics = "",
     kinds: given.Kinds = "",
@@ -109,7 +113,7 @@ def _secret(text: str) -> str:
     from syndicator.settings.values import WEBHOOK_SECRET
 
     try:
-        return str(WEBHOOK_SECRET.parse(text).reveal())
+        return str(WEBHOOK_SECRET.parse(files.line() if text == files.STDIN else text).reveal())
     except Invalid as fault:
         raise Invalid(f"--secret {fault}") from None
 

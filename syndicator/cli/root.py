@@ -145,6 +145,9 @@ def _configure_logs(level: str) -> None:
 
 def run(args: Sequence[str]) -> None:
     """Run a command line; always ends in SystemExit, except for a bug, which is loud."""
+    if any("\ud800" <= char <= "\udfff" for word in args for char in word):
+        print(f"{ascii(' '.join(args))[:80]}: an argument is not UTF-8: write it in UTF-8", file=sys.stderr)
+        raise SystemExit(Invalid.exit_code)
     command = get_command(app)
     if list(args) in (["--help"], []):
         _show_help(command, asked=bool(args))

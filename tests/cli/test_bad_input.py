@@ -38,6 +38,8 @@ USAGE = [
     ("delivery resolve 1", "--accepted or --cancelled"),
     ("worker --once cook", "no job 'cook'"),
     ("worker feeds", "--once feeds"),
+    ("contact add a@b.example --name =?utf-8?q?a=0aBcc:_evil?=", "encoded word"),
+    ("contact add a@b.example --name A\ud800", "line break or control"),
     ("--log-level loud topic list", "debug, info, warning, error"),
 ]
 MISSING = [
@@ -78,6 +80,9 @@ TYPED_WRONG = [
     "contact subscribe a@b.example policy --cadence hourly",
     "delivery show first",
     "delivery list --limit 0",
+    "delivery list --limit 9223372036854775808",
+    "delivery list --after 9223372036854775808",
+    f"contact list --after {'9' * 5000}",
     "schedule add tidy --job cook --every 1h",
     "release reschedule tag:x.example,2026:1",
 ]
@@ -127,6 +132,20 @@ def test_what_typer_refuses_exits_2_and_names_the_help(line: str, newsroom: InPr
 def test_an_unknown_noun_names_the_one_that_was_meant(newsroom: InProcess) -> None:
     """One letter wrong is enough to be understood."""
     assert 'did you mean "item"?' in newsroom.try_("itme", "list").err
+
+
+def test_arguments_that_are_no_text_are_refused_before_anything_reads_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Bytes that are not UTF-8 end with exit 2 and one line, whatever the command (operations:OP18)."""
+    from syndicator.cli import root
+
+    for line in (["item", "show", "tag:\udcff"], ["--config", "\ud800", "topic", "list"], ["\udcff"]):
+        with pytest.raises(SystemExit) as ended:
+            root.run(line)
+        said = capsys.readouterr()
+        assert (2, "", 1) == (ended.value.code, said.out, said.err.count("\n"))
+        assert "not UTF-8" in said.err
 
 
 def test_faults_of_the_config_are_a_line_each(newsroom: InProcess) -> None:

@@ -43,6 +43,18 @@ def test_a_given_secret_is_not_repeated(cli: InProcess) -> None:
     assert "wire\n" == out
 
 
+def test_a_secret_may_come_by_stdin(lite: InProcess, hook: Endpoint) -> None:
+    """With --secret - no list of processes shows it; what is no secret is refused, and none is made instead."""
+    secret = "whsec_" + "QUJD" * 8
+    add = ("partner", "add", "wire", "--url", hook.url, *ALLOW, "--secret", "-")
+    for nothing in ("", "short\n"):
+        assert 2 == lite.try_(*add, stdin=nothing).code
+    assert "wire\n" == lite(*add, stdin=f"{secret}\nmore\n")
+    lite("partner", "test", "wire")
+    ((headers, body),) = hook.got
+    assert "partner.test" == Webhook(secret).verify(body, headers)["type"]
+
+
 def test_a_trial_is_a_signed_post_on_record(cli: InProcess, hook: Endpoint) -> None:
     """`partner test` sends now, verifiable with the secret, and the ledger has it (delivery:W1)."""
     secret = cli("partner", "add", "wire", "--url", hook.url, *ALLOW).strip()
