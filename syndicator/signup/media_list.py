@@ -23,7 +23,10 @@ from syndicator.store import Store, Tx, audience, topics
 COLUMNS = "email name outlet timezone topics cadence consent".split()
 BATCH = 200  # rows in one transaction
 # What a spreadsheet would take for a formula (delivery-and-security I4, mail:LM17).
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+SIGNS = "=+\\-@＝＋－＠"
+# Spreadsheets of another locale part cells at other signs than our comma.
+FORMULA = re.compile(rf"(^|[;|\t\r\n])(\s*)(?=[{SIGNS}])")
+DISARMED = re.compile(rf"(^|[;|\t\r\n])(\s*)'(?=[{SIGNS}])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,11 @@ def dump(tx: Tx, stream: TextIO) -> None:
 
 
 def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return FORMULA.sub(r"\1\2'", text.replace("\ufeff", ""))
+
+
+def _as_it_was(text: str) -> str:
+    return DISARMED.sub(r"\1\2", text.strip())
 
 
 def _mapping(maps: Iterable[str]) -> dict[str, str]:
@@ -131,10 +138,11 @@ def _rows(stream: Iterable[str], mapping: Mapping[str, str]) -> Iterator[tuple[i
     delimiter = (
         ";" if first.count(";") > first.count(",") else ","
     )  # what spreadsheets write in half of Europe
-    header = [
-        mapping.get(name.strip().casefold(), "")
-        for name in next(csv.reader([first], delimiter=delimiter), [])
-    ]
+    try:
+        names = next(csv.reader([first], delimiter=delimiter), [])
+    except csv.Error as fault:
+        raise Invalid(f"line 1 is no CSV: {fault}") from None
+    header = [mapping.get(name.strip().casefold(), "") for name in names]
     if "email" not in header:
         raise Invalid(
             f"the first line names no column email: write {','.join(COLUMNS)}, or map one with --map E-Mail=email"
@@ -149,7 +157,7 @@ def _rows(stream: Iterable[str], mapping: Mapping[str, str]) -> Iterator[tuple[i
         except csv.Error as fault:
             raise Invalid(f"line {number} is no CSV: {fault}") from None
         if any(cell.strip() for cell in cells):
-            yield number, {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name}
+            yield number, {name: _as_it_was(cell) for name, cell in zip(header, cells, strict=False) if name}
 
 
 def _decoded(stream: Iterable[str]) -> Iterator[str]:

@@ -127,6 +127,26 @@ def test_an_export_can_be_imported(newsroom: InProcess) -> None:
     assert (2, 0, 0) == tuple(again[name] for name in ("known", "active", "pending"))
 
 
+def test_no_cell_is_a_formula_in_any_locale(lite: InProcess) -> None:
+    """A formula behind a mark or a foreign separator is text too, and reads back as it was (security:I4)."""
+    outlets = [";=1+1", "A | -B", "\ufeff=1", "＝1", "a=b-c", ";;@x"]
+    for number, outlet in enumerate(outlets):
+        lite("contact", "add", f"+{number}@paper.example", "--outlet", outlet)
+    text = lite("contact", "export")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [";'=1+1", "A | '-B", "'=1", "'＝1", "a=b-c", ";;'@x"] == [row["outlet"] for row in rows]
+    assert "'+0@paper.example" == rows[0]["email"]
+    assert 6 == lite.json("contact", "import", "-", stdin=text)["known"]
+
+
+def test_a_header_without_end_is_one_line(lite: InProcess) -> None:
+    """A first line with a field no CSV reader takes is refused in words, as any other line is (mail:LM17)."""
+    for text in ("email," + "x" * 200_000, "email\n" + "x" * 200_000):
+        said = lite.try_("contact", "import", "-", stdin=text)
+        assert (2, 1) == (said.code, said.err.count("\n"))
+        assert "is no CSV: field larger than" in said.err
+
+
 def test_listings_are_cut_by_id(newsroom: InProcess) -> None:
     """--limit and --after give the next page."""
     for name in ("a", "b", "c"):
