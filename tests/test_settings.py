@@ -314,6 +314,20 @@ def test_a_database_password_is_hidden_however_it_is_spelt(password: str) -> Non
     assert f"postgresql://u:{HIDDEN}@host/db" == str(SecretUrl(f"postgresql://u:{password}@host/db"))
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////data/a@b@c.db",
+        "postgresql://u:p%40w@[::1]:5432/d",
+        "postgresql+psycopg://u@/d?host=/run/a@b",
+        "postgresql:///d",
+    ],
+)
+def test_a_database_address_may_hold_an_at_where_it_means_nothing(read: Load, url: str) -> None:
+    """operations:OP11: paths, options and escaped passwords are taken as they are."""
+    assert url == read(f'[store]\nurl = "{url}"\n').store.url.reveal()
+
+
 def test_secrets_are_not_pickled() -> None:
     """A secret goes into no file by accident."""
     with pytest.raises(TypeError, match="not written"):
@@ -328,6 +342,10 @@ def test_secrets_are_not_pickled() -> None:
         f"[mail]\npassword = {PLANTED}\n",
         f'[site]\nsecret_key = "{PLANTED} x"\n',
         f'[store]\nurl = "mysql://u:{PLANTED}@h/d"\n',
+        f'[store]\nurl = "postgresql://u:p@{PLANTED}@h/d"\n',
+        f'[store]\nurl = "postgresql://u:p/{PLANTED}@h/d"\n',
+        f'[store]\nurl = "postgresql://u:{PLANTED}/@h/d"\n',
+        f'[store]\nurl = "postgresql://u:p@h:{PLANTED}/d"\n',
         f'[[partners]]\nslug = "p"\nurl = "https://u:{PLANTED}@p.example/"\n',
         f'[[upstreams]]\nslug = "p"\nurl = "ftp://u:{PLANTED}@p.example/"\n',
         PARTNER + f'secret = "{PLANTED}"\n',

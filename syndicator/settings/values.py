@@ -278,6 +278,13 @@ def _database(raw: str) -> SecretUrl:
         raise Invalid(
             "is no database address: write sqlite:///var/syndicator.db or postgresql://user@host/name"
         )
+    rest = raw.partition("://")[2]
+    place = re.split(r"[/?#]", rest)[0]
+    # What stands between two of these signs may be half of a password, so nothing is quoted.
+    if place.count("@") > 1 or (scheme == "postgresql" and "@" in rest[len(place) :].partition("?")[0]):
+        raise Invalid("holds more than one @: write %40 for @ and %2F for / in user and password")
+    if not re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?", place.rpartition("@")[2]):
+        raise Invalid("has a port that is no number: write host:5432, and %3A for : in user and password")
     return SecretUrl(raw)
 
 
