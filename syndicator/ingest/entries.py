@@ -16,7 +16,15 @@ from pydantic.dataclasses import dataclass
 from syndicator.errors import Invalid
 from syndicator.ingest.scan import too_deep
 from syndicator.model.item import Author, Content, Guid, Medium, Source, is_absolute_iri
-from syndicator.model.markup import UNLINEAR, clean, excerpt, plain_text, strip_illegal, web_address
+from syndicator.model.markup import (
+    UNLINEAR,
+    clean,
+    excerpt,
+    harmless_line,
+    plain_text,
+    strip_illegal,
+    web_address,
+)
 from syndicator.model.upstream import Incoming, Relation, Upstream
 
 STRICT = ConfigDict(strict=True, extra="forbid")
@@ -158,4 +166,5 @@ def _prose(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    return UNLINEAR.sub(" ", strip_illegal(text)).strip()
+    # A hidden line break would be refused by every mail this title is put into (mail:MC20).
+    return harmless_line(UNLINEAR.sub(" ", strip_illegal(text))).strip()

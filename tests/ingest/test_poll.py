@@ -355,6 +355,14 @@ def test_a_lost_topic_leaves_out_and_tries_again(room: Store, site: Site, clock:
     assert poll(room, site, clock).count(Fate.ITEM) == 1
 
 
+def test_a_hidden_line_break_in_a_title_is_disarmed(room: Store, site: Site) -> None:
+    """mail:MC20: what would be refused by every mail of the item is broken apart as it comes in."""
+    make_upstream(room, site)
+    site.say(rss(entry(1, title="=?utf-8?q?a=0aBcc:_evil?=")))
+    poll(room, site)
+    assert ["= ?utf-8?q?a=0aBcc:_evil?="] == titles(room)
+
+
 def test_the_log_names_no_title(room: Store, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """security:E2: what is left out may be under embargo: its title is for the operator, not for the log."""
     make_upstream(room, site)
