@@ -13,7 +13,6 @@ from syndicator.model.delivery import DeliveryState
 
 app = given.group("The ledger: who was sent what, and what became of it.")
 
-Id = Annotated[int, typer.Argument(metavar="ID", min=1, help="Its number in the ledger.")]
 COLUMNS = ("id", "state", "channel", "attempts", "last_outcome", "recipient", "subject")
 
 
@@ -36,7 +35,7 @@ def list_(
 
 
 @app.command()
-def show(ctx: typer.Context, id: Id, *, as_json: given.Json = False) -> None:
+def show(ctx: typer.Context, id: given.Id, *, as_json: given.Json = False) -> None:
     """Show a delivery, every try of it, and what it carried."""
     from syndicator.store import deliveries, items
 
@@ -50,7 +49,7 @@ def show(ctx: typer.Context, id: Id, *, as_json: given.Json = False) -> None:
 
 
 @app.command()
-def retry(ctx: typer.Context, id: Id, *, as_json: given.Json = False) -> None:
+def retry(ctx: typer.Context, id: given.Id, *, as_json: given.Json = False) -> None:
     """Try it again now; refused for what was accepted or is under way."""
     from syndicator.store import deliveries
 
@@ -63,7 +62,7 @@ def retry(ctx: typer.Context, id: Id, *, as_json: given.Json = False) -> None:
 @app.command()
 def resolve(
     ctx: typer.Context,
-    id: Id,
+    id: given.Id,
     *,
     accepted: Annotated[bool, typer.Option("--accepted", help="It arrived.")] = False,
     cancelled: Annotated[bool, typer.Option("--cancelled", help="It is not to be tried again.")] = False,

@@ -3,7 +3,6 @@
 import gzip
 import signal
 import subprocess
-import time
 from datetime import UTC, datetime, timedelta
 from email import policy
 from email.parser import BytesParser
@@ -85,8 +84,8 @@ def test_a_release_goes_out_at_its_instant(newsroom: RealProcess) -> None:
     newsroom("worker", "--once", "release")
     early = newsroom.json("release", "show", uid)["state"] == "scheduled"
     assert early or datetime.now(UTC) >= soon
-    time.sleep(max((soon - datetime.now(UTC)).total_seconds(), 0) + 0.1)
-    newsroom("worker", "--once")
+    while newsroom.json("release", "show", uid)["state"] == "scheduled":
+        newsroom("worker", "--once")
     item = newsroom.json("item", "show", uid)
     assert item["published"] >= soon.isoformat().replace("+00:00", "Z")
     assert 1 == len(mails(newsroom))
@@ -117,8 +116,10 @@ def test_ctrl_c_exits_130(sqlite_url: str, tmp_path: Path) -> None:
     program = RealProcess(sqlite_url, tmp_path)
     process = program.start("item", "add", "-", stdin=subprocess.PIPE)
     with process:
-        # Nothing tells from outside that it waits for stdin; before that it is importing.
-        time.sleep(3)
+        assert process.stdin
+        # More than a pipe holds: this returns only when somebody reads, so it is there and waits for the rest.
+        process.stdin.write("x" * 300_000)
+        process.stdin.flush()
         process.send_signal(signal.SIGINT)
         assert 130 == process.wait(30)
     assert "" == (tmp_path / "log").read_text(encoding="utf-8")
