@@ -40,6 +40,7 @@ def draft(tx: Tx, uid: str, content: Content, embargo: Embargo | None, *, base: 
     if the uid is public already.
     """
     topics.check_plain(tx, content.topics)
+    items.check_spokesperson(tx, content.spokesperson)
     known = releases.find(tx, uid)
     if known is None:
         _refuse_public(tx, uid)

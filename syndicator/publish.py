@@ -72,6 +72,7 @@ def publish(
     if items.find(tx, uid):
         raise Conflict(f"the item {uid} exists already; `syndicator item edit` changes it")
     topics.check_plain(tx, content.topics)
+    items.check_spokesperson(tx, content.spokesperson)
     item = items.add(tx, uid, content, moment, upstream)
     entered = _file(tx, item)
     _owe(tx, item, entered, push)
@@ -184,6 +185,7 @@ def _revise(
     tx: Tx, item: Item, significance: Significance, content: Content, note: str | None, push: Push
 ) -> Item:
     topics.check_plain(tx, content.topics)
+    items.check_spokesperson(tx, content.spokesperson)
     revised = items.revise(tx, item, significance, content, note)
     entered = _file(tx, revised)
     told = significance is Significance.CORRECTION

@@ -206,17 +206,19 @@ class Runtime:
             stop=stop,
         )
 
-    def prepare(self, *, start: bool = False) -> None:
-        """Make the database ready: an empty SQLite file gets its schema; the file's records are reconciled.
+    def prepare(self, *, start: bool = False) -> bool:
+        """Make the database ready, and say whether it is new: an empty SQLite file gets its schema; the file's records are reconciled.
 
         `start` is the start of a process that serves or works: only then does another config file than
         last time, or another look of the site, take over. Raises SchemaBehind where an operator must run
         `syndicator db upgrade` first.
         """
-        if self.store.revision() is None and self.store.kind == "sqlite":
+        new = self.store.revision() is None and self.store.kind == "sqlite"
+        if new:
             self.store.upgrade()
         self.store.check_schema()
         reconcile(self, start=start)
+        return new
 
     def close(self) -> None:
         """Give back the database."""

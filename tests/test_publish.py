@@ -174,6 +174,13 @@ def test_refusals_of_publish(store: Store) -> None:
             publish.publish(tx, UID, make_content())
 
 
+def test_whom_to_ask_must_exist(store: Store) -> None:
+    """design:2: a misspelt spokesperson is refused, naming those there are, before anything is public."""
+    make_newsroom(store)
+    with store.begin() as tx, pytest.raises(NotFound, match="there is no spokesperson"):
+        publish.publish(tx, UID, make_content(spokesperson="nobody"))
+
+
 def test_submitting_again(store: Store) -> None:
     """design:6: identical content is unchanged, other words under the same uid are a conflict."""
     make_newsroom(store)

@@ -68,6 +68,10 @@ def subscribe(
         subscription, new = signup.subscribe(tx, contact.id, topic_id, cadence, yes or None)
     words = "is" if new else "was already"
     output.say(f"the subscription of {contact.address.typed} to {topic} {words} {subscription.state}")
+    if contact.suppressed:
+        output.say(f"but the address is suppressed ({contact.suppressed}): nothing is mailed to it")
+    if subscription.cadence is not Cadence.IMMEDIATE:
+        output.say("digests are not built yet: until then only immediate subscriptions bring mail")
     if as_json:
         output.show_json(views.subscription(subscription))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +50,7 @@ def init(
     print(config)
     output.say("made" if made else "there already; nothing was changed")
     for words in ("config check", "topic add news News", "run"):
-        output.say(f"next: syndicator --config {config} {words}")
+        output.say(f"next: syndicator --config {shlex.quote(str(config))} {words}")
 
 
 def text(root: Path) -> str:

@@ -26,6 +26,8 @@ COLUMNS = ("uid", "state", "kind", "published", "topics", "title")
 def add(ctx: typer.Context, file: given.Source, *, as_json: given.Json = False) -> None:
     """Make a file public at once; its uid is printed, and written back into the file if it had none."""
     from syndicator import publish
+    from syndicator.model.delivery import revision_subject
+    from syndicator.store import deliveries
 
     with session.opened(ctx) as runtime:
         handed = files.handed(file, runtime.site)
@@ -34,8 +36,11 @@ def add(ctx: typer.Context, file: given.Source, *, as_json: given.Json = False) 
             uid = handed.draft.uid or runtime.mint_uid(tx.now)
             item, verdict = publish.submit(tx, uid, content, published=handed.draft.published)
             handed.keep(uid)  # before the commit: else the same file could become a second item
+            planned = len(deliveries.listing(tx, subject=revision_subject(uid, 1)))
         if verdict is Verdict.UNCHANGED:
             output.say(f"unchanged: {item.uid} is public with these very words")
+        else:
+            output.say(f"public at {runtime.site.item_url(item.slug)}; deliveries planned: {planned}")
         _done(item, runtime.site, as_json=as_json)
 
 

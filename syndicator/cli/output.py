@@ -97,7 +97,10 @@ def _table(rows: Iterable[Row], columns: Sequence[str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in columns:  # what the next command needs is never cut
+        whole = name in ("uid", "id", "slug", "name", "state")
+        table.add_column(name, no_wrap=whole, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell(row.get(name))) for name in columns))
     Console().print(table)

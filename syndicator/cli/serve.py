@@ -10,7 +10,7 @@ import typer
 
 from syndicator.cli import arguments as given
 from syndicator.cli import output, session
-from syndicator.errors import SyndicatorError
+from syndicator.errors import Misconfigured
 
 if TYPE_CHECKING:
     from syndicator.runtime import Runtime
@@ -51,7 +51,8 @@ def serve(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
                 web.serve(made, listen.host, listen.port, _started)
             except OSError as fault:
                 where = f"{listen.host}:{listen.port}"
-                raise SyndicatorError(f"cannot listen on {where}: {fault.strerror or fault}") from None
+                words = f"[web]: cannot listen on {where}: {fault.strerror or fault}; choose another web.port, or --port"
+                raise Misconfigured([words]) from None
 
 
 def _started(host: str, port: int) -> None:

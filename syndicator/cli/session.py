@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from syndicator.cli import output
 from syndicator.cli.root import Globals
 from syndicator.errors import Refused
 
@@ -49,8 +50,8 @@ def opened(
 
     runtime = Runtime(settings(ctx, flags))
     try:
-        if prepared:
-            runtime.prepare(start=start)
+        if prepared and runtime.prepare(start=start):
+            output.say(f"no newsroom was here: a new database was made at {runtime.settings.store.url}")
         yield runtime
     finally:
         runtime.close()

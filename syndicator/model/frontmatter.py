@@ -33,7 +33,8 @@ def parted(text: str) -> tuple[Mapping[str, Any], str]:
     except yaml.YAMLError as fault:
         problem = str(getattr(fault, "problem", None) or "unreadable")[:QUOTED]
         raise Invalid(
-            f"the front matter is not YAML{_line(getattr(fault, 'problem_mark', None))}: {problem}"
+            f"the front matter is not YAML{_line(getattr(fault, 'problem_mark', None))}: {problem}; "
+            'a text with a colon needs quotes: title: "Study: …"'
         ) from None
     except (ValueError, OverflowError) as fault:  # 2026-13-45 is taken for a date, 0x_ for a number
         raise Invalid(

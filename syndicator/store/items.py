@@ -123,6 +123,13 @@ def spokesperson(tx: Tx, slug: str | None) -> Spokesperson | None:
     return Spokesperson(**row._asdict()) if row else None
 
 
+def check_spokesperson(tx: Tx, slug: str | None) -> None:
+    """Raise NotFound, naming those there are, unless somebody has this slug (or none is named)."""
+    if slug and spokesperson(tx, slug) is None:
+        known = ", ".join(person.slug for person in spokespeople(tx)) or "none yet"
+        raise NotFound(f'there is no spokesperson "{slug}" in the config file; there are: {known}')
+
+
 def spokespeople(tx: Tx) -> list[Spokesperson]:
     """All of them, by slug."""
     return [

@@ -78,6 +78,21 @@ def test_a_folder_that_is_no_demo_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").exists()
 
 
+def test_two_demos_never_share_a_folder(tmp_path: Path) -> None:
+    """What a running demo holds is not cleared under it."""
+    with serving(tmp_path / "demo") as base:
+        second = subprocess.run(
+            command("--once", "--data", str(tmp_path / "demo")),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert 6 == second.returncode
+        assert "a demo is running" in second.stderr
+        assert 200 == httpx.get(f"{base}/feeds/all.atom").status_code
+
+
 def test_the_page_and_its_buttons(tmp_path: Path) -> None:
     """Correct and kill reach whoever had the release; what is gone answers 410; mails show in their frames."""
     browser = require_program("chromium")

@@ -446,4 +446,4 @@ def test_a_confirmation_holds_no_typed_word() -> None:
     assert "evil" not in text + page
     assert [name for name in message if name.startswith(("List-", "Precedence"))] == []
     assert hrefs(page) == {SLOTS.confirm_url, "https://news.example/"}
-    assert "48 hours" in text
+    assert "72 hours" in text

@@ -8,13 +8,14 @@ press release leave its embargo a few seconds later, and prints what went where.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from socket import socket
@@ -47,16 +48,20 @@ def demo(
 ) -> None:
     """Show everything at work on this machine: items, feeds, mail, a partner. Nothing leaves it."""
     configure_logging(level="error")
-    _clear(data)
     with ExitStack() as stack:
+        stack.enter_context(_cleared(data))
         bound = None if once else stack.enter_context(_bound(port))
         address = f"http://127.0.0.1:{bound.getsockname()[1] if bound else port}"
         runtime = Runtime(load(newsroom() / "syndicator.toml", os.environ, _flags(data, address)))
         stack.callback(runtime.close)
         partner = stack.enter_context(PartnerServer())
         upstream = stack.enter_context(FeedServer((newsroom() / "partner-feed.atom").read_bytes()))
-        stage = DemoStage(runtime, partner, newsroom())
-        _say(f"A new store under {data}; everything stays on this machine.")
+        stage = DemoStage(runtime, partner, newsroom(), once=once)
+        if bound and bound.getsockname()[1] != port:
+            _say(f"Port {port} is taken: the demo is at {address} instead.")
+        _say(
+            f"A new store under {data}; everything stays on this machine. What an earlier demo made there is gone."
+        )
         for line in stage.prepare(upstream.url, EMBARGO):
             _say(line)
         worker = Worker(runtime, threading.Event())
@@ -88,12 +93,23 @@ def _flags(data: Path, address: str) -> dict[str, str]:
     }
 
 
-def _clear(data: Path) -> None:
+@contextmanager
+def _cleared(data: Path) -> Iterator[None]:
+    """An empty folder for this demo alone; what an earlier demo made there is thrown away."""
     if data.exists() and any(data.iterdir()) and not (data / MARK).exists():
         raise Refused(f"{data} holds something that is no demo; name another folder with --data")
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir(parents=True, exist_ok=True)
-    (data / MARK).touch()
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (data / MARK).open("w") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Refused(
+                f"a demo is running in {data}: end it first, or name another folder with --data"
+            ) from None
+        for found in data.iterdir():
+            if found.name != MARK:
+                shutil.rmtree(found) if found.is_dir() else found.unlink()
+        yield
 
 
 def _bound(port: int) -> socket:
@@ -157,6 +173,8 @@ def _report(stage: DemoStage, address: str, data: Path) -> None:
     got, right = len(stage.events()), sum(event.verified for event in stage.events())
     _say(f"\nThe partner got {got} webhook{'s' * (got != 1)} and found {right} signed as it should be.")
     _say(f"The mails are in {data / 'mail'}, one .eml file each.")
+    if stage.once:
+        _say("Nothing is served now: `make run` shows feeds, pages and mails in a browser.")
 
 
 def _delivery(row: Delivery) -> tuple[str, ...]:

@@ -55,8 +55,9 @@ class ItemLine:
 class DemoStage:
     """The demo's newsroom over one runtime."""
 
-    def __init__(self, runtime: Runtime, partner: PartnerServer, folder: Path) -> None:
+    def __init__(self, runtime: Runtime, partner: PartnerServer, folder: Path, *, once: bool) -> None:
         self.runtime = runtime
+        self.once = once
         self._partner = partner
         self._folder = folder
         self._releases: list[str] = []

@@ -36,7 +36,7 @@ from syndicator.render.mail.parts import Body, body_parts, bytes_in_words, day_a
 from syndicator.render.mail.template import Hole, Marks, Piece, Template, alternative, template
 
 LARGEST_HTML = 100_000  # octets; Gmail clips a mail above 102 KB (MC22)
-CONFIRM_WITHIN = timedelta(hours=48)  # the life of a confirmation's token (LM2)
+CONFIRM_WITHIN = timedelta(hours=72)  # what a confirmation's link is good for (LM2)
 
 _BODY_BUDGETS = (None, 60_000, 30_000, 10_000, 0)  # octets of the author's HTML, tried in order
 
