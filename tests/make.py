@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,22 @@ if TYPE_CHECKING:  # at run time only tests that use them pay for the imports
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
+
+
+_HELD: list[socket.socket] = []
+
+
+def reserved_port() -> int:
+    """A port of 127.0.0.1 on which nothing listens, and which nobody else is given while the tests run.
+
+    It is bound and never listened on, so connections are refused; a server that sets SO_REUSEADDR, as all
+    do that are started here, may still take it.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    _HELD.append(held)
+    return int(held.getsockname()[1])
 
 
 class FakeClock:

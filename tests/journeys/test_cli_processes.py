@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import RealProcess
+from tests.make import reserved_port
 from tests.wire.smtp_server import HANG, Server
 
 PATIENCE = 30.0  # seconds
@@ -23,8 +24,7 @@ PATIENCE = 30.0  # seconds
 def program(store_url: str, tmp_path: Path) -> RealProcess:
     """A newsroom on a free port."""
     made = RealProcess(store_url, tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        made.env["SYNDICATOR_WEB__PORT"] = str(free.getsockname()[1])
+    made.env["SYNDICATOR_WEB__PORT"] = str(reserved_port())
     return made
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from sqlalchemy.exc import StatementError
 
 from syndicator.errors import Invalid, SchemaBehind, TryLater
 from syndicator.store import Store, open_store, schema, topics
-from tests.make import NOW, FakeClock, make_newsroom, make_topic
+from tests.make import NOW, FakeClock, make_newsroom, make_topic, reserved_port
 
 SHARED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 
@@ -137,14 +136,9 @@ def test_readers_leave_the_high_water_alone(sqlite_url: str, clock: FakeClock) -
 # -- a database that is not there
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def away(tmp_path: Path) -> list[str]:
     (tmp_path / "folder").mkdir()
-    return [f"postgresql://x@127.0.0.1:{free_port()}/x", f"sqlite:///{tmp_path / 'folder'}"]
+    return [f"postgresql://x@127.0.0.1:{reserved_port()}/x", f"sqlite:///{tmp_path / 'folder'}"]
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["postgresql", "sqlite"])

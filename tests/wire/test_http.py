@@ -33,6 +33,7 @@ from hypothesis import strategies as st
 
 from syndicator.errors import Blocked, Invalid, NoAnswer, TooLarge, Unreachable, WireFault
 from syndicator.wire.http import Client, Guard, Limits, _authorities, parse_guard
+from tests.make import reserved_port
 
 AGENT = "Syndicator-Test/1"
 LOOPBACK = parse_guard(["127.0.0.0/8"])
@@ -166,11 +167,6 @@ def moved(status: int, location: str) -> bytes:
 def reset(connection: socket.socket, _: bytes = b"") -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def path_of(request: bytes) -> str:
@@ -970,7 +966,7 @@ def test_a_refused_port_and_a_missing_name_read_alike() -> None:
     with client(resolve=names(there_test="127.0.0.1")) as http:
         for host in ("there.test", "gone.test"):
             with pytest.raises(Unreachable) as caught:
-                http.get(f"http://{host}:{closed_port()}/")
+                http.get(f"http://{host}:{reserved_port()}/")
             texts.append(str(caught.value).replace(host, "HOST"))
             assert not caught.value.may_have_arrived
     assert texts[0] == texts[1]
@@ -1065,7 +1061,7 @@ def test_an_early_refusal_is_heard(serve: Serve) -> None:
 def test_messages_hold_no_secrets(serve: Serve, kind: type[WireFault]) -> None:
     """security:I6 — paths and queries carry tokens: no message shows them, and each is one line."""
     server = serve(OK if kind is TooLarge else reset)
-    port = closed_port() if kind is Unreachable else server.port
+    port = reserved_port() if kind is Unreachable else server.port
     guard = Guard() if kind is Blocked else LOOPBACK
     url = f"http://127.0.0.1:{port}/{SECRET}?key={SECRET}"
     with client(guard, Limits(max_bytes=3)) as http, pytest.raises(kind) as caught:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from syndicator.wire.letters import Postman
 from syndicator.wire.relay import Relay, Timeouts
 from syndicator.wire.smtp import Connection, Letter
 from tests.conftest import require_program
+from tests.make import reserved_port
 from tests.wire.smtp_server import CLOSE, DEAF, HANG, HOLD, Authority, Script, Server, authority
 
 ACCEPTED, DEFERRED, REFUSED, UNKNOWN = Outcome.ACCEPTED, Outcome.DEFERRED, Outcome.REFUSED, Outcome.UNKNOWN
@@ -504,8 +504,7 @@ def test_no_session(script: Script, fault: type[Exception], words: str) -> None:
 
 def test_nobody_listens() -> None:
     """mail:SE7: a refused connection is Unreachable, with host and port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = reserved_port()
     with pytest.raises(Unreachable, match=f"127.0.0.1:{port}: Connection refused"):
         Connection(relay(port))
 
@@ -655,8 +654,7 @@ def test_aiosmtpd_as_a_stranger(ca: Authority) -> None:
     def check(server: Any, session: Any, envelope: Any, mechanism: str, login: LoginPassword) -> AuthResult:
         return AuthResult(success=login == LoginPassword(b"news", b"s3cret"))
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = reserved_port()
     keeper = _Keeper()
     stranger = Controller(
         keeper, hostname="127.0.0.1", port=port, tls_context=ca.context("127.0.0.1"), require_starttls=True,
@@ -677,8 +675,7 @@ def test_aiosmtpd_as_a_stranger(ca: Authority) -> None:
 def test_smtp_sink_as_a_stranger(tmp_path: Path) -> None:
     """mail:SE2: Postfix's smtp-sink takes 200 pipelined letters."""
     program = require_program("smtp-sink")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = reserved_port()
     sink = subprocess.Popen(
         [program, "-u", "nobody", "-c", f"127.0.0.1:{port}", "10"], stdout=subprocess.DEVNULL
     )
