@@ -191,7 +191,8 @@ def test_closing_the_iterator_midway_drops_the_connection() -> None:
         assert not connection.alive
         server.wait()
     assert 1 == len(server.mails)
-    assert "DATA" == server.verbs()[-1]
+    # How much of the half-written transaction the server read before the reset is chance; nothing follows it.
+    assert server.verbs()[-1] in {"MAIL", "RCPT", "DATA"}
 
 
 def test_taking_only_what_was_given_keeps_the_connection() -> None:
