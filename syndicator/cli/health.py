@@ -12,7 +12,7 @@ from syndicator.cli import output, session
 from syndicator.cli.serve import Host, Port, flags
 
 # An address one listens on everywhere is asked on this machine.
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - where to ask, not to listen
 
 
 def health(

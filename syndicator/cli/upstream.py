@@ -163,7 +163,7 @@ def _said(
     push: bool | None,  # noqa: FBT001 - three states: yes, no, not said
     push_max_age: str | None,
     on_change: str | None,
-    hold: bool | None,  # noqa: FBT001
+    hold: bool | None,  # noqa: FBT001 - as push
     allow_private: list[str] | None,
 ) -> dict[str, Any]:
     """What was given, by field; what was not stays as it is, or at its default."""
