@@ -107,7 +107,7 @@ def _rebuild(tx: Tx, topic: Topic, site: Site, names: _Names) -> tuple[int, set[
         topics.set_fresh(tx, topic.id, None, look(site))
         return 0, set()
     names.learn(tx, window)
-    fragments, bad = _fragments(tx, window, site, names)
+    fragments, bad = _fragments(tx, topic, window, site, names)
     outcomes = [_store(tx, topic, site, format, window, fragments[format], gone) for format in Format]
     again = max((outcome for outcome in outcomes if isinstance(outcome, datetime)), default=None)
     topics.set_fresh(tx, topic.id, again, look(site))
@@ -115,45 +115,31 @@ def _rebuild(tx: Tx, topic: Topic, site: Site, names: _Names) -> tuple[int, set[
 
 
 def _fragments(
-    tx: Tx, window: Sequence[Item], site: Site, names: _Names
+    tx: Tx, topic: Topic, window: Sequence[Item], site: Site, names: _Names
 ) -> tuple[dict[Format, list[bytes]], set[str]]:
     """The fragments of the window in every format; an item is in all formats or in none (feeds:P7)."""
-    views, bad = _views(window, site, names)
-    keys = {(item.id, format): entries.key(view, format) for item, view in views for format in Format}
-    known = documents.known_fragments(tx, keys.values())
+    profile, here = topic.profile.name, look(site)
+    known = documents.known_fragments(tx, [item.id for item in window], profile, here)
     made: dict[Format, list[bytes]] = {format: [] for format in Format}
-    for item, view in views:
+    bad: set[str] = set()
+    for item in window:
         try:
-            bodies = {
-                format: known.get(keys[item.id, format]) or entries.fragment(view, format)
-                for format in Format
-            }
+            bodies = {format: known[item.id, format] for format in Format if (item.id, format) in known}
+            if len(bodies) < len(Format):
+                person = names.people.get(item.content.spokesperson or "")
+                view = entries.entry(item, site, names.titles, person)
+                bodies = {format: entries.fragment(view, format, topic.profile) for format in Format}
         except Exception:  # feeds:P7: a bug that one item wakes is loud, and costs no other item
             log.exception("left out", uid=item.uid)
             bad.add(item.uid)
             continue
         for format, body in bodies.items():
             made[format].append(body)
-            if keys[item.id, format] not in known:
-                documents.save_fragment(tx, keys[item.id, format], item.id, body)
+            if (item.id, format) not in known:
+                documents.save_fragment(
+                    tx, item.id, format, profile, revision=item.revision, look=here, body=body
+                )
     return made, bad
-
-
-def _views(
-    window: Sequence[Item], site: Site, names: _Names
-) -> tuple[list[tuple[Item, entries.Entry]], set[str]]:
-    views: list[tuple[Item, entries.Entry]] = []
-    bad: set[str] = set()
-    for item in window:
-        person = names.people.get(item.content.spokesperson or "")
-        try:
-            view = entries.entry(item, site, names.titles, person)
-        except Exception:
-            log.exception("left out", uid=item.uid)
-            bad.add(item.uid)
-        else:
-            views.append((item, view))
-    return views, bad
 
 
 def _store(

@@ -137,7 +137,8 @@ def correct(tx: Tx, uid: str, content: Content, note: str) -> Item:
     if judge(content, item.content) is Verdict.UNCHANGED:
         raise Refused(f"nothing was changed in {uid}: correct the text first")
     rule = push_of(tx, item.upstream)
-    revised = _revise(tx, corrected(item, note, tx.now), Significance.CORRECTION, content, note, rule)
+    moved = corrected(item, note, items.own_moment(tx, tx.now))
+    revised = _revise(tx, moved, Significance.CORRECTION, content, note, rule)
     deliveries.plan_told(tx, revised, revision_subject(uid, revised.revision), Priority.CORRECTION)
     return revised
 

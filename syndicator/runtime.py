@@ -38,6 +38,7 @@ from syndicator.store import (
     Store,
     Tx,
     audience,
+    documents,
     items,
     open_store,
     provisioned,
@@ -298,7 +299,7 @@ def _reconcile_topics(tx: Tx, runtime: Runtime) -> None:
             added = topics.add(tx, topic)
             if topic.rule:
                 topics.refill(tx, added)
-        elif (before.title, before.rule, before.file) != (topic.title, topic.rule, topic.file):
+        elif topic != replace(before, uid=topic.uid, created=topic.created, closing=None):
             topics.edit(tx, replace(topic, uid=before.uid))
             if before.rule != topic.rule:
                 topics.refill(tx, replace(topic, id=before.id))
@@ -332,6 +333,7 @@ def _reconcile_spokespeople(tx: Tx, runtime: Runtime) -> None:
     for person in changed:
         items.save_spokesperson(tx, person)
     if changed:  # whom to ask stands in feeds, too
+        documents.forget_all(tx)
         topics.mark_all_stale(tx)
 
 

@@ -31,10 +31,11 @@ def list_(ctx: typer.Context, *, as_json: given.Json = False) -> None:
 def build(ctx: typer.Context, *, as_json: given.Json = False) -> None:
     """Build every feed anew, now. Exit 4 if an item had to be left out."""
     from syndicator import feeds
-    from syndicator.store import topics
+    from syndicator.store import documents, topics
 
     with session.opened(ctx) as runtime:
         with runtime.store.begin() as tx:
+            documents.forget_all(tx)
             topics.mark_all_stale(tx)
         built = feeds.rebuild_stale(runtime.store, runtime.site)
     if as_json:

@@ -71,12 +71,21 @@ class Author:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Medium:
-    """A file that belongs to an item; `length` in bytes (RSS 2.0 and RFC 4287 §4.2.7.6)."""
+    """A file that belongs to an item; `length` in bytes (RSS 2.0 and RFC 4287 §4.2.7.6).
+
+    `alt` says in words what a picture shows, `credit` who made it; `width` and `height` are in pixels,
+    `duration` in seconds, 0 where not known.
+    """
 
     url: str
     type: str
     length: int
     title: str = ""
+    alt: str = ""
+    credit: str = ""
+    width: int = 0
+    height: int = 0
+    duration: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,11 +202,45 @@ class Rule:
         )
 
 
+class PubDate(StrEnum):
+    """Which instant RSS calls `pubDate`; aggregators that tell a changed article by it want the second (P14)."""
+
+    PUBLISHED = "published"
+    UPDATED = "updated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """How a topic's feeds show an item: the whole text or its summary alone, and what RSS calls `pubDate`."""
+
+    full_text: bool = True
+    pub_date: PubDate = PubDate.PUBLISHED
+
+    @property
+    def name(self) -> str:
+        """What fragments of this profile are kept under."""
+        text = "full" if self.full_text else "summary"
+        return text if self.pub_date is PubDate.PUBLISHED else f"{text}+{self.pub_date}"
+
+
+FULL = Profile()
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The end of a topic: announced at one instant, over (410) from another; `note` is shown in its feeds."""
+
+    announced: datetime
+    over: datetime
+    note: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
     """An editorial subject one can subscribe to; `rule` is None for a plain one.
 
-    `uid` is the permanent id of its Atom feed; `file` marks it as managed by the config file.
+    `uid` is the permanent id of its Atom feed, whatever its slug becomes; `file` marks it as managed by
+    the config file; `pages` is how many closed archive pages it has.
     """
 
     slug: str
@@ -206,6 +249,9 @@ class Topic:
     created: datetime
     rule: Rule | None = None
     file: bool = False
+    profile: Profile = FULL
+    closing: Closing | None = None
+    pages: int = field(default=0, compare=False)
     id: int = field(default=0, compare=False)
 
 
@@ -278,6 +324,7 @@ def content_to_json(content: Content) -> dict[str, Any]:
     values = asdict(content)
     if content.source:
         values["source"]["updated"] = content.source.updated.isoformat()
+    values["media"] = [_without_defaults(medium) for medium in content.media]
     return {key: _plain(value) for key, value in values.items() if value not in (None, "", (), [])}
 
 
@@ -294,6 +341,12 @@ def content_from_json(values: Mapping[str, Any]) -> Content:
     known["topics"] = tuple(known.get("topics", ()))
     known["kind"] = Kind(known.get("kind", Kind.NEWS))
     return Content(**known)
+
+
+def _without_defaults(medium: Medium) -> dict[str, Any]:
+    # What came later to Medium is left out where it says nothing: the fingerprints of old revisions stand.
+    later = ("alt", "credit", "width", "height", "duration")
+    return {key: value for key, value in asdict(medium).items() if value or key not in later}
 
 
 def _plain(value: Any) -> Any:

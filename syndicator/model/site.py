@@ -12,13 +12,15 @@ class Format(StrEnum):
 
     ATOM = "atom"
     RSS = "rss"
+    JSON = "json"
 
 
 MEDIA_TYPES: dict[Format, str] = {
     Format.ATOM: "application/atom+xml; charset=utf-8",
     Format.RSS: "application/rss+xml; charset=utf-8",
+    Format.JSON: "application/feed+json",  # JSON is UTF-8 by definition (RFC 8259 §8.1)
 }
-FORMAT_TITLES: dict[Format, str] = {Format.ATOM: "Atom", Format.RSS: "RSS"}
+FORMAT_TITLES: dict[Format, str] = {Format.ATOM: "Atom", Format.RSS: "RSS", Format.JSON: "JSON Feed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,10 @@ class Site:
     """The newsroom as its readers see it.
 
     `base_url` has no trailing slash; `zone` is the IANA zone dates are shown in to people;
-    `hubs` are the WebSub hubs named in feeds; `max_age` is the constant cache lifetime in seconds.
+    `hubs` are the WebSub hubs named in feeds; `max_age` is the constant cache lifetime in seconds;
+    `window` is how many items a live feed holds, and a full archive page; `icon` is a square picture
+    (512 px or more), `logo` a wide one, `favicon` a small one; `stylesheet` says whether XML feeds name
+    one, so that browsers show them as pages.
     """
 
     title: str
@@ -39,6 +44,10 @@ class Site:
     hubs: tuple[str, ...] = ()
     max_age: int = 300
     window: int = 50
+    icon: str = ""
+    logo: str = ""
+    favicon: str = ""
+    stylesheet: bool = True
 
     @property
     def host(self) -> str:
@@ -61,7 +70,16 @@ class Site:
         """Where a machine reads the topic."""
         return self.url(feed_path(topic, format))
 
+    def archive_url(self, topic: str, page: int, format: Format) -> str:
+        """Where a machine reads what the topic held before (RFC 5005 §4); pages count from 1, the oldest."""
+        return self.url(archive_path(topic, page, format))
+
 
 def feed_path(topic: str, format: Format) -> str:
     """The path of a topic's feed; part of the contract and therefore never changed."""
     return f"/feeds/{topic}.{format}"
+
+
+def archive_path(topic: str, page: int, format: Format) -> str:
+    """The path of an archive page; part of the contract, too."""
+    return f"/feeds/{topic}/archive/{page}.{format}"

@@ -23,6 +23,7 @@ from lxml import etree
 
 from syndicator.model.item import ALL, Topic
 from syndicator.model.site import MEDIA_TYPES, Format, Site
+from syndicator.render import jsonfeed
 from syndicator.render.entries import ATOM, DC, MEDIA, category, clean, line, rfc822, spell_out
 
 TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"  # RFC 6721 §2
@@ -76,12 +77,14 @@ def head(topic: Topic, site: Site, format: Format, moments: Iterable[datetime]) 
 
     `moments` are the `updated` of its entries and the times of withdrawals; all must be aware.
     """
-    newest = max((topic.created, *moments)).astimezone(UTC).replace(microsecond=0)
+    newest = max((topic.created.replace(microsecond=0), *moments)).astimezone(UTC)
     return Head(topic=topic, site=site, format=format, updated=newest)
 
 
 def document(head: Head, fragments: Sequence[bytes], tombstones: Sequence[Tombstone] = ()) -> bytes:
     """The whole feed, fragments in the order given; tombstones show in Atom only (P23)."""
+    if head.format is Format.JSON:
+        return jsonfeed.document(head, fragments)
     empty = whole(head, generator(head, tombstones, media=any(map(_ends_in_media, fragments))))
     tail = _TAILS[head.format]
     return b"".join((empty.removesuffix(tail), *fragments, tail))
@@ -102,6 +105,8 @@ def generator(head: Head, tombstones: Sequence[Tombstone] = (), *, media: bool) 
             _fill_atom(made, head)
         case Format.RSS:
             _fill_rss(made, head)
+        case Format.JSON:
+            raise ValueError("JSON Feed is written by render.jsonfeed")
         case _:
             assert_never(head.format)
     made.register_extension("syndicator", partial(_Extension, head, tuple(tombstones), media=media))

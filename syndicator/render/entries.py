@@ -8,10 +8,9 @@ Serves walk A. T-numbers are feedgen 1.0's traps, P-numbers our rules for feeds.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
@@ -24,8 +23,20 @@ from feedgen.ext.base import BaseEntryExtension
 from lxml import etree
 
 from syndicator.errors import SyndicatorError
-from syndicator.model.item import ALL, Author, Guid, Item, Medium, Source, Spokesperson
+from syndicator.model.item import (
+    ALL,
+    FULL,
+    Author,
+    Guid,
+    Item,
+    Medium,
+    Profile,
+    PubDate,
+    Source,
+    Spokesperson,
+)
 from syndicator.model.site import Format, Site
+from syndicator.render import jsonfeed
 
 # Part of every key: raise it when the same entry shall give other bytes.
 RENDERER_VERSION = 1
@@ -122,7 +133,7 @@ def entry(item: Item, site: Site, titles: Mapping[str, str], spokesperson: Spoke
         summary=summary.strip(),
         body=body.strip(),
         language=language if language and language != site.language else None,
-        published=_utc(item.published, item.uid),
+        published=_utc(item.published, item.uid).replace(microsecond=0),  # T21
         updated=_utc(item.updated, item.uid),
         authors=tuple(_authors(words.authors)) or (Author(name=line(site.title), url=site.url("/")),),
         categories=tuple(_categories(words.topics, site, titles)),
@@ -134,18 +145,18 @@ def entry(item: Item, site: Site, titles: Mapping[str, str], spokesperson: Spoke
     )
 
 
-def key(entry: Entry, format: Format) -> str:
-    """The name of the bytes `fragment` gives: SHA-256 (hex) over all they depend on."""
-    # repr is canonical here: a frozen tree of strings, whole numbers and UTC instants in a fixed order.
-    return hashlib.sha256(f"{RENDERER_VERSION} {format} {entry!r}".encode()).hexdigest()
-
-
-def fragment(entry: Entry, format: Format) -> bytes:
-    """The entry as UTF-8 XML without declarations, to be joined below a `documents` head.
+def fragment(entry: Entry, format: Format, profile: Profile = FULL) -> bytes:
+    """The entry as UTF-8 XML without declarations, or as a JSON object, to be joined below a `documents` head.
 
     Raises RenderFault naming the uid when the entry cannot be rendered (T29).
     """
+    if not profile.full_text:
+        entry = replace(entry, body="")
+    if profile.pub_date is PubDate.UPDATED and format is Format.RSS:
+        entry = replace(entry, published=entry.updated)
     try:
+        if format is Format.JSON:
+            return jsonfeed.item(entry)
         made = feed_entry(entry, format)
         return _serialised(made.atom_entry() if format is Format.ATOM else made.rss_entry(), format)
     except Exception as fault:  # whatever feedgen or lxml stumbles over, it is this one item
@@ -165,6 +176,8 @@ def feed_entry(entry: Entry, format: Format) -> Any:
             _fill_atom(made, entry)
         case Format.RSS:
             _fill_rss(made, entry)
+        case Format.JSON:
+            raise ValueError("JSON Feed is written by render.jsonfeed")
         case _:
             assert_never(format)
     made.register_extension("syndicator", partial(_Extension, entry))
@@ -348,7 +361,7 @@ def _paragraph(text: str) -> str:
 def _utc(moment: datetime, uid: str) -> datetime:
     if moment.tzinfo is None:
         raise RenderFault(uid, f"its date {moment} has no offset")
-    return moment.astimezone(UTC).replace(microsecond=0)  # T21
+    return moment.astimezone(UTC)
 
 
 def _authors(authors: tuple[Author, ...]) -> Iterator[Author]:
@@ -372,8 +385,10 @@ def category(slug: str, title: str, site: Site) -> Category:
 
 def _medium(medium: Medium) -> Medium:
     return Medium(
-        url=clean(medium.url), type=clean(medium.type), length=medium.length, title=line(medium.title)
-    )
+        url=clean(medium.url), type=clean(medium.type), length=medium.length, title=line(medium.title),
+        alt=line(medium.alt), credit=line(medium.credit), width=medium.width, height=medium.height,
+        duration=medium.duration,
+    )  # fmt: skip
 
 
 def _source(source: Source, uid: str) -> Source:

@@ -16,7 +16,7 @@ from typing import Any
 
 from syndicator.model.audience import Partner
 from syndicator.model.delivery import Channel, OnUnknown
-from syndicator.model.item import Kind, Rule, Significance, Spokesperson, Topic
+from syndicator.model.item import Kind, Profile, PubDate, Rule, Significance, Spokesperson, Topic
 from syndicator.model.schedule import Job, Schedule, When, when_from
 from syndicator.model.upstream import Relation, Upstream
 from syndicator.settings import values as v
@@ -68,6 +68,11 @@ class Newsroom:
     language: str = key(v.LANGUAGE, "en", "The language of the items, unless an item names its own.")
     description: str = key(v.TEXT, "", "One sentence about the newsroom, for the front page and for feeds.")
     rights: str = key(v.TEXT, "", "Who holds the rights, as it should stand in feeds.")
+    icon: str = key(
+        v.URL_OR_NONE, "", "The address of a square picture of 512 pixels or more, for readers and browsers."
+    )
+    logo: str = key(v.URL_OR_NONE, "", "The address of a wide picture with the newsroom's name.")
+    favicon: str = key(v.URL_OR_NONE, "", "The address of a small square picture; empty: the icon.")
     media_contact: str = key(v.MAIL, "", "The public mail address of the press desk.")
     secret_key: Secret | None = key(
         v.SIGNING_KEY,
@@ -94,6 +99,11 @@ class Web:
     port: int = key(v.number(0, 65535), 8000, "The port to listen on; 0 lets the system choose.")
     trusted_proxies: tuple[str, ...] = key(
         v.NETWORKS, [], "Reverse proxies whose word on the visitor's address is believed."
+    )
+    full_reads: int = key(
+        v.number(0, 1_000_000),
+        120,
+        "How many whole feeds one visitor may fetch in a minute; unchanged ones do not count, 0 is no limit.",
     )
     metrics_listen: Listen | None = key(v.LISTEN, "127.0.0.1:9464", "Where Prometheus may read metrics.")
 
@@ -163,6 +173,9 @@ class Feeds:
     window: int = key(
         v.number(1, 1000), 50, "How many items a live feed holds; older ones are in its archive."
     )
+    stylesheet: bool = key(
+        v.FLAG, True, "Whether Atom and RSS name a style sheet, so that browsers show a page."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +198,12 @@ class FileTopic:
     kinds: tuple[Kind, ...] = key(
         v.several(v.choice(Kind, "kind"), "list of kinds"), [], "Rule: the item is of one of these kinds."
     )
+    full_text: bool = key(v.FLAG, True, "Whether its feeds hold the whole text of items, or their summaries.")
+    pub_date: PubDate = key(
+        v.choice(PubDate, "pub_date"),
+        "published",
+        "What RSS calls pubDate: updated suits aggregators that tell a corrected item by it.",
+    )
 
     @property
     def rule(self) -> Rule | None:
@@ -194,7 +213,16 @@ class FileTopic:
 
     def topic(self, uid: str, created: datetime) -> Topic:
         """The model's topic, managed by the file; `uid` and `created` are the store's, or new."""
-        return Topic(slug=self.slug, title=self.title, uid=uid, created=created, rule=self.rule, file=True)
+        profile = Profile(full_text=self.full_text, pub_date=self.pub_date)
+        return Topic(
+            slug=self.slug,
+            title=self.title,
+            uid=uid,
+            created=created,
+            rule=self.rule,
+            file=True,
+            profile=profile,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

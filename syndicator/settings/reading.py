@@ -66,6 +66,7 @@ class Settings:
             title=room.title, base_url=room.base_url, language=room.language, zone=room.timezone,
             description=room.description, rights=room.rights, media_contact=room.media_contact or None,
             hubs=feeds.hubs, max_age=int(feeds.max_age.total_seconds()), window=feeds.window,
+            icon=room.icon, logo=room.logo, favicon=room.favicon or room.icon, stylesheet=feeds.stylesheet,
         )  # fmt: skip
 
     def policy(self) -> Policy:

@@ -382,6 +382,7 @@ SLUGGED = checked("slug: a-z, 0-9, hyphen", _slug, pattern="^[a-z0-9-]{1,64}$")
 LANGUAGE = checked("language tag", _language, pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
 BASE_URL = checked("web address", _base_url, pattern="^https?://[^?#]+$")
 URL = checked("web address", _url, pattern="^https?://")
+URL_OR_NONE = checked("web address", lambda text: _url(text) if text else "")
 DATABASE = checked(
     "database address; its password is hidden", _database, pattern="^(sqlite|postgresql)(\\+[a-z0-9]+)?://"
 )

@@ -14,7 +14,7 @@ from sqlalchemy import Row, delete, exists, func, select, text, update
 
 from syndicator.model.site import Format
 from syndicator.store import schema
-from syndicator.store.engine import Tx, insert_or_skip, insert_or_update
+from syndicator.store.engine import Tx, insert_or_update
 
 d, f, t, m = schema.documents.c, schema.fragments.c, schema.topics.c, schema.memberships.c
 
@@ -44,20 +44,48 @@ class Bodies:
     etag: str
 
 
-def known_fragments(tx: Tx, keys: Collection[str]) -> dict[str, bytes]:
-    """The fragments that exist already, by key."""
-    rows = tx.connection.execute(select(f.key, f.body).where(f.key.in_(list(keys))))
-    return {row.key: row.body for row in rows}
+def known_fragments(
+    tx: Tx, item_ids: Collection[int], profile: str, look: str
+) -> dict[tuple[int, Format], bytes]:
+    """The fragments that still say what their items say, for this profile and look of the site."""
+    i = schema.items.c
+    query = (
+        select(f.item_id, f.format, f.body)
+        .join(schema.items, (i.id == f.item_id) & (i.revision == f.revision))
+        .where(f.item_id.in_(list(item_ids)), f.profile == profile, f.look == look)
+    )
+    return {(row.item_id, Format(row.format)): row.body for row in tx.connection.execute(query)}
 
 
-def save_fragment(tx: Tx, key: str, item_id: int, body: bytes) -> None:
+def save_fragment(
+    tx: Tx, item_id: int, format: Format, profile: str, *, revision: int, look: str, body: bytes
+) -> None:
     """Keep a fragment for the next time its item stands in a document."""
-    tx.connection.execute(insert_or_skip(tx, schema.fragments).values(key=key, item_id=item_id, body=body))
+    values = {
+        "item_id": item_id,
+        "format": format,
+        "profile": profile,
+        "revision": revision,
+        "look": look,
+        "body": body,
+    }
+    insert_or_update(tx, schema.fragments, values, ("item_id", "format", "profile"))
 
 
 def forget_fragments(tx: Tx, item_ids: Iterable[int]) -> None:
-    """Drop every fragment of these items: their words changed or they are gone."""
+    """Drop every fragment of these items: they are gone."""
     tx.connection.execute(delete(schema.fragments).where(f.item_id.in_(list(item_ids))))
+
+
+def forget_named(tx: Tx, topic_id: int) -> None:
+    """Drop the fragments of all items in a topic, for they say its name; topics.mark_all_stale goes with it."""
+    inside = exists().where(m.topic_id == topic_id, m.item_id == f.item_id)
+    tx.connection.execute(delete(schema.fragments).where(inside))
+
+
+def forget_all(tx: Tx) -> None:
+    """Drop every fragment: something they all may say has changed, such as whom to ask."""
+    tx.connection.execute(delete(schema.fragments))
 
 
 def find(tx: Tx, topic_id: int, format: Format) -> Validators | None:

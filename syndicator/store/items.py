@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, Select, Text, cast, exists, func, insert, literal, select, update
@@ -95,7 +95,7 @@ def add(tx: Tx, uid: str, content: Content, published: datetime, upstream: str |
         "state": ItemState.LIVE,
         "revision": 1,
         "published": published,
-        "updated": published,
+        "updated": own_moment(tx, published),
         "upstream": upstream,
     }
     item_id, slug = _insert(tx, values, content.title)
@@ -113,6 +113,18 @@ def revise(tx: Tx, item: Item, significance: Significance, content: Content, not
     )
     _add_revision(tx, item.id, revised.revision, significance, content, note)
     return revised
+
+
+def own_moment(tx: Tx, moment: datetime) -> datetime:
+    """The whole second of `moment`, or the first microsecond in it no item was updated at.
+
+    Atom wants no two entries of a feed with the same `updated`; a microsecond tells siblings apart
+    that were published within one second.
+    """
+    second = moment.replace(microsecond=0)
+    taken = select(func.max(i.updated)).where(i.updated >= second, i.updated < second + timedelta(seconds=1))
+    last = tx.connection.execute(taken).scalar()
+    return second if last is None else last + timedelta(microseconds=1)
 
 
 def spokesperson(tx: Tx, slug: str | None) -> Spokesperson | None:

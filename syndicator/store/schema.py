@@ -23,7 +23,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.types import TypeDecorator
@@ -70,7 +72,11 @@ class Instant(TypeDecorator[datetime]):
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only on INTEGER PRIMARY KEY
 Json = JSON().with_variant(JSONB, "postgresql")
+RuleJson = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 LIVE_ONLY = text("gone IS NULL")
+OPEN_ONLY = text("gone IS NULL AND page IS NULL")
+DOOMED = text("gone IS NOT NULL AND NOT cut")
+RULED = text("rule IS NOT NULL")
 
 clock = Table(
     "clock",
@@ -87,17 +93,34 @@ topics = Table(
     Column("slug", Text, nullable=False, unique=True),
     Column("title", Text, nullable=False),
     Column("uid", Text, nullable=False, unique=True),
-    Column("rule", Json),
+    Column("rule", RuleJson),  # NULL: plain
     Column("file", Boolean, nullable=False),
     Column("created", Instant, nullable=False),
     Column("stale", Instant),  # when its documents may be built anew; NULL: they are fresh
     Column("head", Text),  # the look of the site its documents were built for (`feeds.look`)
+    Column("full_text", Boolean, nullable=False, server_default=true()),
+    Column("pub_date", Text, nullable=False, server_default="published"),
+    Column("pages", Integer, nullable=False, server_default="0"),  # closed archive pages, numbered from 1
+    Column("closing", Instant),  # its end was announced
+    Column("closed", Instant),  # from when its addresses answer 410
+    Column("farewell", Text),
+    Column("merged", Id),  # the topic its items, readers and addresses went to
+    # Few are ruled, and every publish asks for them.
+    Index("ix_topics_ruled", "slug", sqlite_where=RULED, postgresql_where=RULED),
     Index(
         "ix_topics_stale",
         "stale",
         sqlite_where=text("stale IS NOT NULL"),
         postgresql_where=text("stale IS NOT NULL"),
     ),
+)
+
+topic_slugs = Table(
+    "topic_slugs",
+    metadata,
+    Column("slug", Text, primary_key=True),  # a name a topic had: its addresses answer 301
+    Column("topic_id", Id, ForeignKey("topics.id"), nullable=False, index=True),
+    Column("ended", Instant, nullable=False),
 )
 
 spokespeople = Table(
@@ -122,7 +145,7 @@ items = Table(
     Column("state", Text, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("published", Instant, nullable=False),
-    Column("updated", Instant, nullable=False),
+    Column("updated", Instant, nullable=False, index=True),  # no two alike, as Atom wants it of a feed
     Column("note", Text),
     Column("upstream", Text),
 )
@@ -149,6 +172,7 @@ memberships = Table(
     Column("published", Instant, nullable=False),
     Column("uid", Text, nullable=False),
     Column("gone", Instant),  # withdrawn: out of the feed, a tombstone in Atom
+    Column("page", Integer),  # the closed archive page that holds its present revision
     UniqueConstraint("topic_id", "item_id"),
     Index("ix_memberships_item_id", "item_id"),
     Index(
@@ -159,6 +183,7 @@ memberships = Table(
         sqlite_where=LIVE_ONLY,
         postgresql_where=LIVE_ONLY,
     ),
+    Index("ix_memberships_open", "topic_id", "id", sqlite_where=OPEN_ONLY, postgresql_where=OPEN_ONLY),
     Index(
         "ix_memberships_gone",
         "topic_id",
@@ -171,9 +196,39 @@ memberships = Table(
 fragments = Table(
     "fragments",
     metadata,
-    Column("key", Text, primary_key=True),
-    Column("item_id", Id, ForeignKey("items.id"), nullable=False, index=True),
+    Column("item_id", Id, ForeignKey("items.id"), primary_key=True),
+    Column("format", Text, primary_key=True),
+    Column("profile", Text, primary_key=True),
+    # What it was rendered from: it serves as long as both are still so.
+    Column("revision", Integer, nullable=False),
+    Column("look", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
+)
+
+archives = Table(
+    "archives",
+    metadata,
+    Column("topic_id", Id, ForeignKey("topics.id"), primary_key=True),
+    Column("page", Integer, primary_key=True),
+    Column("format", Text, primary_key=True),
+    Column("etag", Text, nullable=False),
+    Column("gzip", LargeBinary, nullable=False),  # the only copy: archive pages are many and seldom read
+    Column("size", Integer, nullable=False),  # bytes, inflated
+    Column("modified", Instant, nullable=False),
+    Column("stored", Instant, nullable=False, index=True),
+)
+
+archived = Table(
+    "archived",
+    metadata,
+    Column("topic_id", Id, ForeignKey("topics.id"), primary_key=True),
+    Column("page", Integer, primary_key=True),
+    Column("item_id", Id, ForeignKey("items.id"), primary_key=True),
+    Column("place", Integer, nullable=False),  # from 0, the newest, as the page was closed
+    Column("gone", Instant),  # withdrawn: it must come out of the closed page
+    Column("cut", Boolean, nullable=False, server_default=false()),  # and is out of it
+    Index("ix_archived_item_id", "item_id"),
+    Index("ix_archived_doomed", "topic_id", sqlite_where=DOOMED, postgresql_where=DOOMED),
 )
 
 documents = Table(

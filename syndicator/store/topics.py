@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Text, cast, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Row, delete, exists, func, insert, or_, select, update
 
 from syndicator.errors import Conflict, Invalid, NotFound
-from syndicator.model.item import ALL, Item, Kind, Rule, Topic
-from syndicator.store import schema
+from syndicator.model.item import ALL, Closing, Item, Kind, Profile, PubDate, Rule, Topic
+from syndicator.store import documents, schema
 from syndicator.store.engine import Tx, insert_or_skip
 
 t, m = schema.topics.c, schema.memberships.c
@@ -49,7 +49,9 @@ def edit(tx: Tx, topic: Topic) -> None:
     """
     if topic.rule:
         check_rule(tx, topic.rule)
-    if named(tx, topic.slug).title != topic.title:
+    before = named(tx, topic.slug)
+    if before.title != topic.title:
+        documents.forget_named(tx, before.id)
         mark_all_stale(tx)
     values = {key: value for key, value in _values(topic).items() if key not in ("slug", "uid")}
     tx.connection.execute(update(schema.topics).where(t.slug == topic.slug).values(**values, stale=tx.now))
@@ -62,11 +64,8 @@ def listing(tx: Tx) -> list[Topic]:
 
 def ruled(tx: Tx) -> list[Topic]:
     """The topics made by a rule, by slug."""
-    # A plain topic's rule is JSON's null, or SQL's NULL where a statement of our own wrote it.
-    by_rule = cast(t.rule, Text) != "null"
-    return [
-        _topic(row) for row in tx.connection.execute(select(schema.topics).where(by_rule).order_by(t.slug))
-    ]
+    query = select(schema.topics).where(t.rule.is_not(None)).order_by(t.slug)
+    return [_topic(row) for row in tx.connection.execute(query)]
 
 
 def some(tx: Tx, slugs: Collection[str]) -> dict[str, Topic]:
@@ -290,7 +289,15 @@ def _values(topic: Topic) -> dict[str, Any]:
     rule = None
     if topic.rule:
         rule = {key: list(value) for key, value in asdict(topic.rule).items() if value}
-    return {"slug": topic.slug, "title": topic.title, "uid": topic.uid, "rule": rule, "file": topic.file}
+    return {
+        "slug": topic.slug,
+        "title": topic.title,
+        "uid": topic.uid,
+        "rule": rule,
+        "file": topic.file,
+        "full_text": topic.profile.full_text,
+        "pub_date": topic.profile.pub_date,
+    }
 
 
 def _topic(row: Row[Any]) -> Topic:
@@ -303,6 +310,9 @@ def _topic(row: Row[Any]) -> Topic:
         created=row.created,
         file=row.file,
         rule=_rule(rule) if rule is not None else None,
+        profile=Profile(full_text=row.full_text, pub_date=PubDate(row.pub_date)),
+        closing=Closing(row.closing, row.closed, row.farewell or "") if row.closing else None,
+        pages=row.pages,
     )
 
 

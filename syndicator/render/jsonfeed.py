@@ -1,0 +1,79 @@
+"""JSON Feed 1.1: one object per item, joined below a head; the same neutral entry as Atom and RSS.
+
+Keys stand in the order of the specification; what is not known is left out, never null (P2).
+Serves walk A.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from syndicator.model.item import ALL, Medium
+
+if TYPE_CHECKING:
+    from syndicator.render.documents import Head
+    from syndicator.render.entries import Entry
+
+VERSION = "https://jsonfeed.org/version/1.1"
+
+
+def item(entry: Entry) -> bytes:
+    """One item, as a JSON object in UTF-8."""
+    images = [medium for medium in entry.media if medium.type.startswith("image/")]
+    content = entry.content
+    fields = {
+        "id": entry.uid,
+        "url": entry.url,
+        "title": entry.title,
+        "content_html": content,
+        "content_text": "" if content else entry.summary or entry.title,
+        "summary": entry.summary if content else "",
+        "image": images[0].url if images else "",
+        "date_published": entry.published.isoformat(),
+        "date_modified": entry.updated.isoformat(),
+        "authors": [_known({"name": one.name, "url": one.url}) for one in entry.authors],
+        "tags": [category.title for category in entry.categories],
+        "language": entry.language,
+        "attachments": [_attachment(medium) for medium in entry.media],
+    }
+    return _dumped(_known(fields))
+
+
+def document(head: Head, items: Sequence[bytes]) -> bytes:
+    """The whole feed, items in the order given."""
+    site = head.site
+    fields = {
+        "version": VERSION,
+        "title": head.title,
+        "home_page_url": site.topic_url(head.topic.slug),
+        "feed_url": site.feed_url(head.topic.slug, head.format),
+        "description": site.description if head.topic.slug == ALL else "",
+        "icon": site.icon,
+        "favicon": site.favicon,
+        "authors": [{"name": site.title, "url": site.url("/")}],
+        "language": site.language,
+        "hubs": [{"type": "WebSub", "url": hub} for hub in site.hubs],
+    }
+    return b'%s,"items":[%s]}\n' % (_dumped(_known(fields))[:-1], b",".join(items))
+
+
+def _attachment(medium: Medium) -> dict[str, Any]:
+    return _known(
+        {
+            "url": medium.url,
+            "mime_type": medium.type,
+            "title": medium.title,
+            "size_in_bytes": medium.length,
+            "duration_in_seconds": medium.duration,
+        }
+    )
+
+
+def _known(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value}
+
+
+def _dumped(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
