@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ class Tx:
     connection: Connection
     now: datetime
     clock_behind: timedelta = timedelta()
+    # What a module reads once in a transaction, however often it is asked for.
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def on_sqlite(self) -> bool:

@@ -17,10 +17,19 @@ from syndicator.errors import Conflict, Invalid, NotFound
 from syndicator.model.item import ALL, Closing, Item, Kind, Profile, PubDate, Rule, Topic
 from syndicator.store import documents, schema
 from syndicator.store.engine import Tx, insert_or_skip
+from syndicator.store.names import former
 
 t, m = schema.topics.c, schema.memberships.c
 CHUNK = 1_000  # rows in memory at a time where all items are read
 MOST_PARAMETERS = 10_000  # PostgreSQL takes 65,535 in one statement, some builds of SQLite 32,766
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where topics are no more: former slug → the slug to be sent on to, and slugs that are closed for good."""
+
+    moved: dict[str, str]
+    closed: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +129,12 @@ def check_plain(tx: Tx, slugs: Iterable[str]) -> None:
 def check_rule(tx: Tx, rule: Rule) -> None:
     """Raise unless the rule speaks of plain topics that exist, so that rules can have no cycles."""
     check_plain(tx, sorted(rule.names))
+
+
+def addresses(tx: Tx) -> Addresses:
+    """Which slugs answer 301 and whither, and which answer 410 at this instant (feeds:H8)."""
+    over = select(t.slug).where(t.closed <= tx.now, t.merged.is_(None))
+    return Addresses(moved=dict(former(tx)), closed=frozenset(tx.connection.execute(over).scalars()))
 
 
 def enter(tx: Tx, item: Item, slugs: Collection[str]) -> list[int]:
