@@ -23,7 +23,8 @@ d, f, t, m = schema.documents.c, schema.fragments.c, schema.topics.c, schema.mem
 class Validators:
     """What a web process keeps in memory of a document: under 1 kB, no body.
 
-    `etag` is the quoted strong tag of the identity coding; `modified` is in whole seconds, UTC.
+    `etag` is the quoted strong tag of the identity coding; `modified` is in whole seconds, UTC;
+    `pages` is how many closed archive pages the topic has.
     """
 
     topic: str
@@ -33,6 +34,7 @@ class Validators:
     stored: datetime
     size: int
     gzip_size: int
+    pages: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ def prune_fragments(tx: Tx, window: int) -> int:
 
 def _validators() -> Any:
     sizes = (func.length(d.body).label("size"), func.length(d.gzip).label("gzip_size"))
-    query = select(t.slug.label("topic"), d.format, d.etag, d.modified, d.stored, *sizes)
+    query = select(t.slug.label("topic"), d.format, d.etag, d.modified, d.stored, t.pages, *sizes)
     return query.join(schema.topics, t.id == d.topic_id)
 
 
