@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from syndicator.model.item import ALL, Medium
-
-if TYPE_CHECKING:
-    from syndicator.render.documents import Head
-    from syndicator.render.entries import Entry
+from syndicator.render.head import Head
+from syndicator.render.view import Entry
 
 VERSION = "https://jsonfeed.org/version/1.1"
 
@@ -48,13 +46,14 @@ def document(head: Head, items: Sequence[bytes]) -> bytes:
         "version": VERSION,
         "title": head.title,
         "home_page_url": site.topic_url(head.topic.slug),
-        "feed_url": site.feed_url(head.topic.slug, head.format),
+        "feed_url": head.live_url,  # an archive page is a further page of the one feed
+        "next_url": head.older_url,
         "description": site.description if head.topic.slug == ALL else "",
         "icon": site.icon,
         "favicon": site.favicon,
         "authors": [{"name": site.title, "url": site.url("/")}],
         "language": site.language,
-        "hubs": [{"type": "WebSub", "url": hub} for hub in site.hubs],
+        "hubs": [{"type": "WebSub", "url": hub} for hub in head.hubs],
     }
     return b'%s,"items":[%s]}\n' % (_dumped(_known(fields))[:-1], b",".join(items))
 

@@ -19,9 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from syndicator.model.item import ALL, Author, Content, Guid, Medium, Source, Spokesperson
+from syndicator.model.item import ALL, Author, Closing, Content, Guid, Medium, Source, Spokesperson
 from syndicator.model.site import MEDIA_TYPES, Format
-from syndicator.render import documents, entries
+from syndicator.render import channel, documents, elements, entries
+from syndicator.render import fragments as fragment_xml
 from tests.make import NOW
 from tests.render.test_entries import AGNES, FORMATS, POOR, RICH, SITE, TOPIC, entry, with_content
 
@@ -74,19 +75,19 @@ def parsed(format: Format, **site: Any) -> Any:
 def test_the_same_bytes_as_feedgen(count: int, format: Format) -> None:
     """feeds:P12 Head, fragments and tail are byte for byte what feedgen prints for the whole feed."""
     made = many(count)
-    whole = documents.generator(head(format), media=count > 0)
+    whole = channel.generator(head(format))
     for one in made:
-        whole.add_entry(entries.feed_entry(one, format), order="append")  # T3
-    expected = documents.whole(head(format), whole)
+        whole.add_entry(fragment_xml.feed_entry(one, format), order="append")  # T3
+    expected = channel.whole(head(format), whole)
     assert expected == documents.document(head(format), fragments(made, format))
 
 
 def test_the_same_bytes_as_feedgen_with_tombstones() -> None:
     """feeds:P23 The proof holds with tombstones and their prefix as well."""
-    whole = documents.generator(head(Format.ATOM), [GONE], media=True)
+    whole = channel.generator(head(Format.ATOM), [GONE])
     for one in ENTRIES:
-        whole.add_entry(entries.feed_entry(one, Format.ATOM), order="append")
-    assert documents.whole(head(Format.ATOM), whole) == document(Format.ATOM, [GONE])
+        whole.add_entry(fragment_xml.feed_entry(one, Format.ATOM), order="append")
+    assert channel.whole(head(Format.ATOM), whole) == document(Format.ATOM, [GONE])
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -150,16 +151,17 @@ def test_the_locale_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_declaration_and_prefixes(format: Format) -> None:
     """feeds:P3 The XML declaration is first, there is no BOM, and prefixes are the usual ones."""
     expected: dict[Format, dict[str | None, str]] = {
-        Format.ATOM: {None: entries.ATOM, "media": entries.MEDIA},
+        Format.ATOM: {None: elements.ATOM, "media": elements.MEDIA},
         Format.RSS: {
-            "atom": entries.ATOM,
-            "content": entries.CONTENT,
-            "dc": entries.DC,
-            "media": entries.MEDIA,
+            "atom": elements.ATOM,
+            "content": elements.CONTENT,
+            "dc": elements.DC,
+            "media": elements.MEDIA,
         },
     }
     body = document(format)
     assert body.startswith(b"<?xml version='1.0' encoding='UTF-8'?>\n<")
+    assert b"<!DOCTYPE" not in body
     assert b"ns0:" not in body
     assert 1 == body.count(b"xmlns:media=")
     assert expected[format] == etree.fromstring(body).nsmap
@@ -167,10 +169,10 @@ def test_declaration_and_prefixes(format: Format) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_prefixes_only_where_used(format: Format) -> None:
-    """feeds:P3 Without images there is no media prefix, without tombstones none for them."""
+    """feeds:P3 Without tombstones and archives there is no prefix for them."""
     body = documents.document(head(format), fragments([entry(POOR)], format))
-    assert b"xmlns:media" not in body
     assert b"xmlns:at=" not in body
+    assert b"xmlns:fh=" not in body
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -229,7 +231,7 @@ def test_updated_is_the_newest_of_the_data() -> None:
     for moments in ([], [NOW - timedelta(days=1)]):
         assert documents.head(TOPIC, SITE, Format.ATOM, moments).updated == TOPIC.created
     later = NOW + timedelta(seconds=1.5)
-    assert documents.head(TOPIC, SITE, Format.ATOM, [NOW, later]).updated == NOW + timedelta(seconds=1)
+    assert later == documents.head(TOPIC, SITE, Format.ATOM, [NOW, later]).updated
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -237,6 +239,74 @@ def test_order_is_the_callers(format: Format) -> None:
     """feeds:P13 Entries stand in the order they were given (T3)."""
     expected = [made.title for made in ENTRIES]
     assert expected == [found.title for found in parsed(format).entries]
+
+
+# -- history (RFC 5005) ----------------------------------------------------------------------------------
+
+
+def at(format: Format, **told: Any) -> documents.Head:
+    """A head that is told of archive pages."""
+    return documents.head(TOPIC, SITE, format, [NOW], **told)
+
+
+def relations(head: documents.Head) -> dict[str, str]:
+    """The links of a document by what they are, as a reader finds them."""
+    links = feedparser.parse(documents.document(head, [])).feed.links
+    return {link.rel: link.href.removeprefix(SITE.base_url) for link in links}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_live_document_leads_to_the_newest_page(format: Format) -> None:
+    """feeds:P26 The live document links the newest closed page; it is itself no archive."""
+    head = at(format, pages=3)
+    found = relations(head)
+    assert f"/feeds/policy/archive/3.{format}" == found["prev-archive"]
+    assert found.keys().isdisjoint({"next-archive", "current"})
+    assert b"<fh:" not in documents.document(head, [])
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_an_archive_page(page: int, format: Format) -> None:
+    """feeds:P26 A closed page is marked, names itself, the live document and its neighbours, and no hub."""
+    head = at(format, page=page, pages=3)
+    found = relations(head)
+    assert f"/feeds/policy/archive/{page}.{format}" == found["self"]
+    assert f"/feeds/policy.{format}" == found["current"]
+    assert f"/feeds/policy/archive/{page + 1}.{format}" == found["next-archive"]
+    older = f"/feeds/policy/archive/{page - 1}.{format}" if page > 1 else None
+    assert older == found.get("prev-archive")
+    assert "hub" not in found
+    assert 1 == documents.document(head, []).count(b"<fh:archive/>")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_complete_feed(format: Format) -> None:
+    """feeds:P27 A feed that holds everything says so, and never beside archive pages."""
+    body = documents.document(at(format, complete=True), [])
+    assert 1 == body.count(b"<fh:complete/>")
+    for told in ({"pages": 1}, {"page": 1}):
+        assert b"fh:complete" not in documents.document(at(format, complete=True, **told), [])
+
+
+def test_the_announcement_of_the_end_is_news() -> None:
+    """feeds:H8 The live document of a closing topic is as new as the announcement; its archives are not."""
+    closing = Closing(announced=NOW + timedelta(days=1), over=NOW + timedelta(days=9), note="Goodbye")
+    topic = replace(TOPIC, closing=closing)
+    assert closing.announced == documents.head(topic, SITE, Format.ATOM, [NOW]).updated
+    assert documents.head(topic, SITE, Format.ATOM, [NOW], page=1).updated == NOW
+
+
+# -- taking apart ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", list(Format))
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_fragments_of(count: int, format: Format) -> None:
+    """feeds:P26 A document gives back its fragments byte for byte, tombstones and nested marks apart."""
+    told = fragments(many(count), format)
+    body = documents.document(head(format, title='","items":[', description="<entry><item>"), told, [GONE])
+    assert told == documents.fragments_of(body, format)
 
 
 # -- tombstones ------------------------------------------------------------------------------------------
