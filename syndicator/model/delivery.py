@@ -50,6 +50,9 @@ class Priority(IntEnum):
     CONFIRMATION = 20
     CORRECTION = 30
     IMMEDIATE = 40
+    # Each hub has a lane of its own, so a ping waits for no mail and no mail for it; the place counts
+    # only where somebody reads the whole ledger in order.
+    PING = 45
     DIGEST = 50
     NEWSLETTER = 60
 
@@ -59,6 +62,7 @@ class Channel(StrEnum):
 
     MAIL = "mail"
     WEBHOOK = "webhook"
+    WEBSUB = "websub"  # pings to outside hubs
 
 
 class OnUnknown(StrEnum):
@@ -143,6 +147,11 @@ class Settlement:
 WEBHOOK_WAITS = tuple(timedelta(seconds=s) for s in (5, 300, 1800, 7200, 18000, 36000, 36000))
 # SE8: greylisting wants 5-6 minutes first, then ever longer, then every four hours.
 MAIL_WAITS = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240, 240, 240, 240, 240, 240, 240))
+# A ping is cheap and about now: soon again, then ever slower; the last pause is repeated.
+PING_WAITS = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 1800, 3600))
+WAITS = {Channel.MAIL: MAIL_WAITS, Channel.WEBHOOK: WEBHOOK_WAITS, Channel.WEBSUB: PING_WAITS}
+PING_LIFE = timedelta(hours=6)  # by then hubs and readers have polled, or the next change has its own ping
+PING_DELAY = timedelta(seconds=2)  # until bytes just stored are served by every process (DESIGN §5.5)
 RETRY_AFTER_CAP = timedelta(hours=24)
 
 
@@ -154,6 +163,35 @@ def revision_subject(uid: str, number: int) -> str:
 def confirmation_subject(subscription_id: int) -> str:
     """The subject of the mail that asks somebody to confirm a subscription."""
     return f"confirmation/{subscription_id}"
+
+
+def ping_subject(url: str, version: str) -> str:
+    """The subject of the ping that tells a hub of one change of one feed."""
+    return f"ping/{url}/{version}"
+
+
+def ping_recipient(hub: str, url: str) -> str:
+    """The ledger's key of a hub, as far as one feed is concerned: each feed is a topic of its own (feeds:W1).
+
+    >>> ping_hub(ping_recipient("https://hub.example/", "https://news.example/feeds/all.atom"))
+    'https://hub.example/'
+    """
+    return f"hub/{hub} {url}"
+
+
+def hub_lane(hub: str) -> str:
+    """The lane of a hub: a destination of its own, so that one that hangs holds up no other."""
+    return f"hub/{hub}"
+
+
+def ping_hub(recipient: str) -> str:
+    """The address of the hub in a ping's recipient."""
+    return recipient.removeprefix("hub/").partition(" ")[0]
+
+
+def ping_url(recipient: str) -> str:
+    """The address of the changed feed in a ping's recipient."""
+    return recipient.partition(" ")[2]
 
 
 def doubt_policy(attempt: Try, policy: Policy) -> OnUnknown:
@@ -170,7 +208,7 @@ def wait(channel: Channel, tries: int, key: str) -> timedelta | None:
     >>> wait(Channel.WEBHOOK, 99, "x") is None
     True
     """
-    waits = WEBHOOK_WAITS if channel is Channel.WEBHOOK else MAIL_WAITS
+    waits = WAITS[channel]
     if tries > len(waits):
         return None
     spread = 0.8 + zlib.crc32(f"{key}/{tries}".encode()) % 1000 / 2500  # no dice: 0.8 … 1.2 from the key
@@ -180,22 +218,25 @@ def wait(channel: Channel, tries: int, key: str) -> timedelta | None:
 def blames_destination(channel: Channel, result: Result) -> bool:
     """Whether a result says that the destination itself is in trouble, not only this one recipient.
 
-    A partner is one machine: whatever it does not take is its trouble. A relay speaks of recipients
-    too; a lost connection, 421 and 530 are about itself (RFC 5321 §3.8, RFC 4954 §6).
+    A partner or a hub is one machine: whatever it does not take is its trouble. A relay speaks of
+    recipients too; a lost connection, 421 and 530 are about itself (RFC 5321 §3.8, RFC 4954 §6).
 
     >>> blames_destination(Channel.MAIL, Result(outcome=Outcome.DEFERRED, code=450))
     False
     """
     if result.outcome not in (Outcome.DEFERRED, Outcome.UNKNOWN):
         return False
-    return channel is Channel.WEBHOOK or result.code in (None, 421, 530)
+    return channel is not Channel.MAIL or result.code in (None, 421, 530)
 
 
 def settle(attempt: Try, result: Result, policy: Policy, now: datetime) -> Settlement:
     """What follows from a result: pure, so that every branch can be tried at its edge.
 
-    A doubt under *repeat* is repeated once; a second doubt stays `unknown` for a person.
+    A doubt under *repeat* is repeated once; a second doubt stays `unknown` for a person. A ping says
+    the same however often it comes, so no doubt about one is left to anybody.
     """
+    if attempt.channel is Channel.WEBSUB and result.outcome in (Outcome.DEFERRED, Outcome.UNKNOWN):
+        return _after_silence(attempt, result, now)
     match result.outcome:
         case Outcome.ACCEPTED:
             return Settlement(state=DeliveryState.ACCEPTED)
@@ -217,5 +258,17 @@ def _after_deferral(attempt: Try, result: Result, now: datetime) -> Settlement:
     pause = wait(attempt.channel, attempt.attempt, f"{attempt.subject}/{attempt.recipient}")
     if pause is None:
         return Settlement(state=DeliveryState.REFUSED)
-    asked = min(result.after, RETRY_AFTER_CAP) if result.after else timedelta()
-    return Settlement(state=DeliveryState.DUE, due=now + max(pause, asked))
+    return Settlement(state=DeliveryState.DUE, due=now + max(pause, _asked(result)))
+
+
+def _after_silence(attempt: Try, result: Result, now: datetime) -> Settlement:
+    tries = min(attempt.attempt, len(PING_WAITS))
+    pause = wait(attempt.channel, tries, f"{attempt.subject}/{attempt.recipient}") or timedelta()
+    due = now + max(pause, _asked(result))
+    if due > attempt.planned + PING_LIFE:
+        return Settlement(state=DeliveryState.EXPIRED)
+    return Settlement(state=DeliveryState.DUE, due=due)
+
+
+def _asked(result: Result) -> timedelta:
+    return min(result.after, RETRY_AFTER_CAP) if result.after else timedelta()

@@ -175,8 +175,8 @@ def test_only_what_is_due_has_a_due_time(
 
 
 def test_priorities() -> None:
-    """design:2: kill > confirmation > correction > immediate > digest > newsletter."""
-    assert "KILL CONFIRMATION CORRECTION IMMEDIATE DIGEST NEWSLETTER".split() == [
+    """design:2: kill > confirmation > correction > immediate > ping > digest > newsletter."""
+    assert "KILL CONFIRMATION CORRECTION IMMEDIATE PING DIGEST NEWSLETTER".split() == [
         one.name for one in sorted(Priority)
     ]
 

@@ -1,6 +1,6 @@
 """The delivery ledger: one row per (subject, recipient); what was planned, tried and became of it.
 
-`plan` adds duties inside the publishing transaction, `claims` takes them to the wire and back,
+`plan` adds duties inside the publishing transaction, `pings` those to hubs, `claims` takes them to the wire and back,
 `rows` shows them to operators. `delivery_contents` says which revisions a delivery carried, and so
 who had what. Serves walk B.
 """
@@ -19,6 +19,7 @@ from syndicator.store.deliveries.claims import (
     settle_all,
     start,
 )
+from syndicator.store.deliveries.pings import plan_pings, prune_pings
 from syndicator.store.deliveries.plan import (
     MAIL_LANE,
     cancel_unsent,
@@ -64,8 +65,10 @@ __all__ = [
     "open_count",
     "plan_confirmation",
     "plan_owed",
+    "plan_pings",
     "plan_test",
     "plan_told",
+    "prune_pings",
     "recover",
     "renew",
     "replace_unsent",

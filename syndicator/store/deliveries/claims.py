@@ -40,6 +40,7 @@ from syndicator.model.delivery import (
     Priority,
     Result,
     Try,
+    ping_hub,
     settle,
 )
 from syndicator.model.item import ItemState
@@ -242,6 +243,13 @@ def _tries() -> Select[Any]:
     superseded = exists().where(
         newer.item_id == d.item_id, newer.recipient == d.recipient, newer.revision > d.revision
     )
+    # A ping that failed while the next change was planned: that one's ping says it all.
+    repinged = exists().where(
+        d.channel == Channel.WEBSUB,
+        newer.item_id.is_(None),
+        newer.recipient == d.recipient,
+        newer.id > d.id,
+    )
     return (
         select(
             d.id,
@@ -268,6 +276,7 @@ def _tries() -> Select[Any]:
             i.state.label("item"),
             (i.revision > d.revision).label("outdated"),
             superseded.label("superseded"),
+            repinged.label("repinged"),
         )
         .outerjoin(schema.items, i.id == d.item_id)
         .outerjoin(schema.contacts, c.id == d.contact_id)
@@ -284,7 +293,7 @@ def _try(row: Row[Any]) -> Try:
         channel=Channel(row.channel),
         lane=row.lane,
         recipient=row.recipient,
-        address=row.address or row.slug,
+        address=row.address or row.slug or ping_hub(row.recipient),
         name=row.name or "",
         attempt=row.attempts if row.state == DeliveryState.SENDING else row.attempts + 1,
         lease_no=row.lease_no,
@@ -311,6 +320,8 @@ def _why_not(row: Row[Any]) -> str | None:
         return f"the item was {row.item}"
     if row.superseded:
         return "a newer revision took its place"
+    if row.repinged:
+        return "a newer change took its place"
     return None
 
 

@@ -23,6 +23,7 @@ from syndicator.model.delivery import (
     DeliveryState,
     Outcome,
     Role,
+    ping_hub,
 )
 from syndicator.store import schema
 from syndicator.store.deliveries.plan import record_contents
@@ -41,7 +42,7 @@ d, dc, c, s, x, p, lane = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A ledger row as operators see it; `recipient` is the address or the partner's slug, whole."""
+    """A ledger row as operators see it; `recipient` is the address, the partner's slug or the hub, whole."""
 
     id: int
     subject: str
@@ -178,7 +179,7 @@ def _delivery(row: Row[Any]) -> Delivery:
     return Delivery(
         id=row.id,
         subject=row.subject,
-        recipient=row.address or row.slug,
+        recipient=row.address or row.slug or ping_hub(row.recipient),
         channel=Channel(row.channel),
         state=DeliveryState(row.state),
         attempts=row.attempts,
