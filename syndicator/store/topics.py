@@ -6,12 +6,12 @@ topic's newest items come off one index however large the store is. Serves walk 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, delete, exists, func, insert, or_, select, update
 
 from syndicator.errors import Conflict, Invalid, NotFound
 from syndicator.model.item import ALL, Closing, Item, Kind, Profile, PubDate, Rule, Topic
@@ -209,6 +209,19 @@ def next_stale(tx: Tx) -> datetime | None:
 def set_fresh(tx: Tx, topic_id: int, again: datetime | None, look: str) -> None:
     """The documents are built for this look of the site; `again` is when they must be once more (feeds:H5)."""
     tx.connection.execute(update(schema.topics).where(t.id == topic_id).values(stale=again, head=look))
+
+
+def set_all_fresh(tx: Tx, again: Mapping[int, datetime | None], look: str) -> None:
+    """The same for many topics at once: their keys, and the instants from which they are due again."""
+    if again:
+        statement = update(schema.topics).where(t.id == bindparam("key"))
+        rows = [{"key": key, "stale": moment, "head": look} for key, moment in again.items()]
+        tx.connection.execute(statement, rows)
+
+
+def put_off(tx: Tx, topic_id: int, until: datetime) -> None:
+    """The documents could not be built; they stay as they are, and are due again from `until` on."""
+    tx.connection.execute(update(schema.topics).where(t.id == topic_id).values(stale=until))
 
 
 def newest(tx: Tx, topic_id: int, limit: int) -> list[int]:
