@@ -7,7 +7,7 @@ or the host's on SQLite with a high-water row (DESIGN §5.11).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -92,11 +92,18 @@ def insert_or_skip(tx: Tx, table: Table) -> Any:
 
 def insert_or_update(tx: Tx, table: Table, values: dict[str, Any], key: str | tuple[str, ...]) -> None:
     """Write one row, replacing the other columns where `key` exists already."""
-    keys = (key,) if isinstance(key, str) else key
-    make = sqlite.insert if tx.on_sqlite else postgresql.insert
-    statement = make(table).values(**values)
-    rest = {name: statement.excluded[name] for name in values if name not in keys}
-    tx.connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=rest))
+    insert_or_update_all(tx, table, [values], (key,) if isinstance(key, str) else key)
+
+
+def insert_or_update_all(tx: Tx, table: Table, rows: Sequence[dict[str, Any]], keys: tuple[str, ...]) -> None:
+    """Write rows that name the same columns, replacing the other columns where `keys` exist already."""
+    if rows:
+        make = sqlite.insert if tx.on_sqlite else postgresql.insert
+        statement = make(table)
+        rest = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+        tx.connection.execute(
+            statement.on_conflict_do_update(index_elements=list(keys), set_=rest), list(rows)
+        )
 
 
 def _sqlite(url: URL) -> Engine:
