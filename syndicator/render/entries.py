@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from syndicator.model.item import (
@@ -26,12 +27,16 @@ from syndicator.model.item import (
     PubDate,
     Source,
     Spokesperson,
+    Topic,
+    is_absolute_iri,
 )
+from syndicator.model.markup import excerpt, plain_text
 from syndicator.model.site import Format, Site
 from syndicator.render import fragments, jsonfeed
+from syndicator.render.addresses import html, web
 from syndicator.render.view import Category, Entry, RenderFault, clean, line
 
-__all__ = ["RENDERER_VERSION", "Entry", "RenderFault", "entry", "fragment"]
+__all__ = ["RENDERER_VERSION", "Entry", "RenderFault", "entry", "farewell", "fragment"]
 
 # Part of what fragments are kept under: raise it when the same entry shall give other bytes.
 RENDERER_VERSION = 2
@@ -39,44 +44,101 @@ RENDERER_VERSION = 2
 _TAGS = re.compile(r"<[^>]*>")
 TITLE_LENGTH = 60  # characters of a title made from the text (P18)
 
-# The two words we add to an author's own: correction, contact.
+# A media type as RFC 6838 §4.2 has it, an address as RFC 5322 §3.4.1 has most, a language tag by its shape
+# (RFC 5646 §2.1).
+_TYPE = re.compile(r"[A-Za-z0-9][\w!#$&^.+-]*/[A-Za-z0-9][\w!#$&^.+-]*", re.ASCII)
+_MAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
+_UNTYPED = "application/octet-stream"
+
+
+class _Words(NamedTuple):
+    """What we add to an author's own words: correction, contact, and the end of a feed."""
+
+    correction: str
+    contact: str
+    ends: str
+
+
 _WORDS = {
-    "de": ("Korrektur", "Kontakt"),
-    "es": ("Corrección", "Contacto"),
-    "fr": ("Rectification", "Contact"),
-    "it": ("Rettifica", "Contatto"),
-    "nl": ("Correctie", "Contact"),
+    "de": _Words("Korrektur", "Kontakt", "Dieser Feed endet am {day}"),
+    "es": _Words("Corrección", "Contacto", "Este canal termina el {day}"),
+    "fr": _Words("Rectification", "Contact", "Ce flux prend fin le {day}"),
+    "it": _Words("Rettifica", "Contatto", "Questo feed termina il {day}"),
+    "nl": _Words("Correctie", "Contact", "Deze feed stopt op {day}"),
 }
-_ENGLISH = ("Correction", "Contact")
+_ENGLISH = _Words("Correction", "Contact", "This feed ends on {day}")
 
 
 def entry(item: Item, site: Site, titles: Mapping[str, str], spokesperson: Spokesperson | None) -> Entry:
     """The render input of a live item; `titles` maps topic slugs to titles.
 
-    Raises RenderFault when it has no words at all, or a date without an offset (T21).
+    Raises RenderFault when it has no words at all, no permanent id, HTML nested too deep, or a date that has no
+    offset (T21) or cannot be told in UTC.
     """
-    words = item.content
-    summary, body = clean(words.summary), clean(words.body)
+    try:
+        return _entry(item, site, titles, spokesperson)
+    except (ValueError, OverflowError) as fault:
+        raise RenderFault(item.uid, fault) from fault
+
+
+def _entry(item: Item, site: Site, titles: Mapping[str, str], spokesperson: Spokesperson | None) -> Entry:
+    words, uid = item.content, clean(item.uid)
+    if not is_absolute_iri(uid):
+        raise ValueError("its uid is no absolute IRI, which Atom asks for")
+    home = site.item_url(item.slug)
+    url = web(words.url, home) or home if words.url else home
+    summary, body = clean(words.summary).strip(), html(clean(words.body).strip(), url)
     title = plain_title(words.title, summary, body)
     if not title:
-        raise RenderFault(item.uid, "it has neither title nor text; give it one with `syndicator item edit`")
-    language = clean(words.language or "")
+        raise ValueError("it has neither title nor text; give it one with `syndicator item edit`")
+    language = _language(words.language, site)
     return Entry(
-        uid=clean(item.uid),
-        url=clean(words.url or site.item_url(item.slug)),
+        uid=uid,
+        url=url,
         title=title,
-        summary=summary.strip(),
-        body=body.strip(),
-        language=language if language and language != site.language else None,
-        published=_utc(item.published, item.uid).replace(microsecond=0),  # T21
-        updated=_utc(item.updated, item.uid),
-        authors=tuple(_authors(words.authors)) or (Author(name=line(site.title), url=site.url("/")),),
+        summary=summary,
+        body=body,
+        language=language if language != site.language else None,
+        published=_utc(item.published).replace(microsecond=0),  # T21
+        updated=_utc(item.updated),
+        authors=tuple(_authors(words.authors, url)) or (_desk(site),),
         categories=tuple(_categories(words.topics, site, titles)),
-        media=tuple(_medium(medium) for medium in words.media),
-        source=words.source and _source(words.source, item.uid),
-        guid=words.guid and Guid(value=clean(words.guid.value), permalink=words.guid.permalink),
-        contact=_contact(spokesperson, language or site.language),
-        correction=_correction(item, site, language or site.language),
+        media=tuple(_media(words.media, url)),
+        source=words.source and _source(words.source, url),
+        guid=_guid(words.guid),
+        contact=_contact(spokesperson, language),
+        correction=_correction(item, site, language),
+    )
+
+
+def farewell(topic: Topic, site: Site) -> Entry:
+    """The last entry of a topic that is closing: that it ends, on which day, and what its note says (feeds:H8).
+
+    Raises RenderFault when the topic is not closing.
+    """
+    uid = f"{topic.uid}:closed"
+    if topic.closing is None:
+        raise RenderFault(uid, "the topic is not closing")
+    ends = _words(site.language).ends.format(day=_day(topic.closing.over, site))
+    named = Category.of(topic.slug, topic.title, site)
+    announced = _utc(topic.closing.announced)
+    return Entry(
+        uid=clean(uid),
+        url=site.topic_url(topic.slug),
+        title=f"{named.title}: {ends}",
+        summary=clean(topic.closing.note).strip() or f"{ends}.",
+        body="",
+        language=None,
+        published=announced.replace(microsecond=0),
+        updated=announced,
+        authors=(_desk(site),),
+        categories=(named,),
+        media=(),
+        source=None,
+        guid=None,
+        contact="",
+        correction="",
     )
 
 
@@ -85,11 +147,11 @@ def fragment(entry: Entry, format: Format, profile: Profile = FULL) -> bytes:
 
     Raises RenderFault naming the uid when the entry cannot be rendered (T29).
     """
-    if not profile.full_text:
-        entry = replace(entry, body="")
-    if profile.pub_date is PubDate.UPDATED and format is Format.RSS:
-        entry = replace(entry, published=entry.updated)
     try:
+        if not profile.full_text:
+            entry = replace(entry, summary=entry.summary or excerpt(plain_text(entry.body)), body="")
+        if profile.pub_date is PubDate.UPDATED and format is Format.RSS:  # P14
+            entry = replace(entry, published=entry.updated)
         return jsonfeed.item(entry) if format is Format.JSON else fragments.xml(entry, format)
     except Exception as fault:  # whatever feedgen or lxml stumbles over, it is this one item
         raise RenderFault(entry.uid, fault) from fault
@@ -104,42 +166,70 @@ def plain_title(title: str, summary: str, body: str) -> str:
     return text if len(text) <= TITLE_LENGTH else text[:TITLE_LENGTH].rsplit(" ", 1)[0] + "…"
 
 
-def _utc(moment: datetime, uid: str) -> datetime:
+def _utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
-        raise RenderFault(uid, f"its date {moment} has no offset")
+        raise ValueError(f"its date {moment} has no offset")
     return moment.astimezone(UTC)
 
 
-def _authors(authors: tuple[Author, ...]) -> Iterator[Author]:
+def _day(moment: datetime, site: Site) -> str:
+    return moment.astimezone(ZoneInfo(site.zone)).date().isoformat()
+
+
+def _language(given: str | None, site: Site) -> str:
+    return given if given and _LANGUAGE.fullmatch(given) else site.language
+
+
+def _desk(site: Site) -> Author:
+    return Author(name=line(site.title), url=site.url("/"))  # P16: somebody must have written it
+
+
+def _authors(authors: tuple[Author, ...], base: str) -> Iterator[Author]:
     for author in authors:
-        email = line(author.email or "") or None
-        name = line(author.name) or email
-        if name:
-            yield Author(name=name, email=email, url=line(author.url or "") or None)
+        email = line(author.email or "")
+        if name := line(author.name) or email:
+            real = email if _MAIL.fullmatch(email) else None
+            yield Author(name=name, email=real, url=web(author.url, base) or None if author.url else None)
 
 
 def _categories(topics: tuple[str, ...], site: Site, titles: Mapping[str, str]) -> Iterator[Category]:
-    for slug in dict.fromkeys(topics):  # in the author's order, each once
-        if slug != ALL:
+    for slug in dict.fromkeys(map(clean, topics)):  # in the author's order, each once
+        if slug and slug != ALL:
             yield Category.of(slug, titles.get(slug, ""), site)
 
 
-def _medium(medium: Medium) -> Medium:
-    return Medium(
-        url=clean(medium.url), type=clean(medium.type), length=medium.length, title=line(medium.title),
-        alt=line(medium.alt), credit=line(medium.credit), width=medium.width, height=medium.height,
-        duration=medium.duration,
-    )  # fmt: skip
+def _media(media: tuple[Medium, ...], base: str) -> Iterator[Medium]:
+    for medium in media:
+        if url := web(medium.url, base):  # P6: a file that is nowhere is left out
+            yield Medium(
+                url=url,
+                type=medium.type if _TYPE.fullmatch(medium.type) else _UNTYPED,
+                length=max(0, medium.length),
+                title=line(medium.title),
+                alt=line(medium.alt),
+                credit=line(medium.credit),
+                width=max(0, medium.width),
+                height=max(0, medium.height),
+                duration=max(0, medium.duration),
+            )
 
 
-def _source(source: Source, uid: str) -> Source:
+def _source(source: Source, base: str) -> Source | None:
+    feed_url = web(source.feed_url, base)
+    if not feed_url:
+        return None
     return Source(
-        id=clean(source.id),
-        title=line(source.title) or clean(source.feed_url),
-        updated=_utc(source.updated, uid),
-        feed_url=clean(source.feed_url),
-        url=clean(source.url) if source.url else None,
+        id=clean(source.id) if is_absolute_iri(clean(source.id)) else feed_url,
+        title=line(source.title) or feed_url,
+        updated=_utc(source.updated),
+        feed_url=feed_url,
+        url=web(source.url, base) or None if source.url else None,
     )
+
+
+def _guid(guid: Guid | None) -> Guid | None:
+    value = clean(guid.value) if guid else ""
+    return Guid(value=value, permalink=guid.permalink) if guid and value else None
 
 
 def _contact(person: Spokesperson | None, language: str) -> str:
@@ -147,16 +237,13 @@ def _contact(person: Spokesperson | None, language: str) -> str:
         return ""
     hours = " ".join(filter(None, (person.hours, person.zone and f"({person.zone})")))
     parts = (person.name, person.role, person.phone, person.mail, hours)
-    return f"{_words(language)[1]}: {', '.join(filter(None, map(line, parts)))}"
+    return f"{_words(language).contact}: {', '.join(filter(None, map(line, parts)))}"
 
 
 def _correction(item: Item, site: Site, language: str) -> str:
     note = line(item.note or "")
-    if not note:
-        return ""
-    day = item.updated.astimezone(ZoneInfo(site.zone)).date()
-    return f"{_words(language)[0]}, {day.isoformat()}: {note}"
+    return f"{_words(language).correction}, {_day(item.updated, site)}: {note}" if note else ""
 
 
-def _words(language: str) -> tuple[str, str]:
+def _words(language: str) -> _Words:
     return _WORDS.get(language.partition("-")[0].lower(), _ENGLISH)
