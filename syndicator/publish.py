@@ -26,7 +26,7 @@ from syndicator.model.item import (
 )
 from syndicator.model.markup import Draft, strip_illegal
 from syndicator.model.release import OPEN_RELEASES
-from syndicator.store import Tx, deliveries, documents, items, releases, topics, upstreams
+from syndicator.store import Tx, archives, deliveries, documents, items, releases, topics, upstreams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +158,9 @@ def withdraw(tx: Tx, uid: str, reason: str, *, kill: bool = False) -> Item:
     gone = replace(item, state=GONE[significance], updated=tx.now, note=reason)
     deliveries.cancel_unsent(tx, item, f"the item was {gone.state}")
     revised = items.revise(tx, gone, significance, bare, reason)
+    topics.mark_stale(tx, topics.ever_of_item(tx, item.id))  # first, as in `_file`
     topics.bury(tx, revised)
-    topics.mark_stale(tx, topics.of_item(tx, item.id).values())
+    archives.doom(tx, item.id)
     documents.forget_fragments(tx, [item.id])
     subject = revision_subject(uid, revised.revision)
     priority = Priority.KILL if kill else Priority.CORRECTION
@@ -189,6 +190,7 @@ def _revise(
     items.check_spokesperson(tx, content.spokesperson)
     revised = items.revise(tx, item, significance, content, note)
     entered = _file(tx, revised)
+    archives.reopen(tx, item.id)
     told = significance is Significance.CORRECTION
     deliveries.replace_unsent(tx, revised, revision_subject(item.uid, revised.revision), told=told)
     _owe(tx, revised, entered, push)
@@ -199,10 +201,11 @@ def _file(tx: Tx, item: Item) -> list[int]:
     """Put the item where its words say; returns the topics it was not in before."""
     slugs = memberships(item.content, topics.ruled(tx))
     before = topics.of_item(tx, item.id)
+    # First of all, for it locks every topic that is touched: two who file at once must not wait for each other.
+    topics.mark_stale(tx, {*before.values(), *topics.ids(tx, slugs).values()})
     entered = topics.enter(tx, item, slugs)
     if before:
         topics.leave(tx, item, slugs)
-    topics.mark_stale(tx, {*before.values(), *topics.ids(tx, slugs).values()})
     return entered
 
 

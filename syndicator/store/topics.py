@@ -164,11 +164,19 @@ def of_item(tx: Tx, item_id: int) -> dict[str, int]:
     return {row.slug: row.id for row in tx.connection.execute(query.order_by(t.slug))}
 
 
+def ever_of_item(tx: Tx, item_id: int) -> set[int]:
+    """Keys of the topics the item is or was in, those among them that only a closed page of theirs remembers."""
+    a = schema.archived.c
+    inside = select(m.topic_id).where(m.item_id == item_id)
+    return set(tx.connection.execute(inside.union(select(a.topic_id).where(a.item_id == item_id))).scalars())
+
+
 def mark_stale(tx: Tx, topic_ids: Collection[int]) -> None:
     """Say that documents of these topics must be built anew; in key order, so that writers never deadlock."""
     if topic_ids:
-        locked = select(t.id).where(t.id.in_(sorted(topic_ids))).order_by(t.id).with_for_update()
-        tx.connection.execute(locked).all()
+        # NO KEY UPDATE on PostgreSQL: whoever files an item holds its topics by KEY SHARE, as foreign keys do.
+        locked = select(t.id).where(t.id.in_(sorted(topic_ids))).order_by(t.id)
+        tx.connection.execute(locked.with_for_update(key_share=True)).all()
         tx.connection.execute(update(schema.topics).where(t.id.in_(sorted(topic_ids))).values(stale=tx.now))
 
 
@@ -196,7 +204,7 @@ def take_stale(tx: Tx, limit: int) -> list[Topic]:
         .where(t.stale <= tx.now)
         .order_by(t.stale, t.id)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, key_share=True)
     )
     return [_topic(row) for row in tx.connection.execute(query)]
 
