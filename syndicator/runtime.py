@@ -25,6 +25,7 @@ from syndicator.delivery.lanes import Crew
 from syndicator.delivery.mail import Desk, Links, MailRoad
 from syndicator.delivery.road import Road
 from syndicator.delivery.webhook import WebhookRoad
+from syndicator.delivery.websub import WebsubRoad
 from syndicator.errors import Misconfigured
 from syndicator.model.audience import Partner
 from syndicator.model.delivery import Channel, Policy
@@ -53,7 +54,9 @@ from syndicator.wire.letters import Postman
 from syndicator.wire.smtp import Connection, Relay, Timeouts
 
 WEBHOOK_DEADLINE = timedelta(seconds=15)
-WEBHOOK_ANSWER = 1024  # bytes kept of what a partner says (security:S7)
+HUB_DEADLINE = timedelta(seconds=10)
+HUB_WIDTH = 2  # pings to one hub at a time: a rebuild of every feed must not take the day
+WEBHOOK_ANSWER = 1024  # bytes kept of what a partner or a hub says (security:S7)
 FEED_LIMITS = Limits(max_bytes=5_000_000, deadline=timedelta(seconds=30), redirects=5)
 USER_AGENT = f"Syndicator/{__version__}"
 
@@ -142,6 +145,9 @@ class Runtime:
             return WebhookRoad(
                 lane.removeprefix("partner/"), self.site, self.partner_client, clock, self.policy
             )
+        if channel is Channel.WEBSUB:
+            hub = lane.removeprefix("hub/")
+            return WebsubRoad(hub, self.hub_client if hub in self.site.hubs else None, clock)
         return MailRoad(self.desk, self.postman)
 
     @cached_property
@@ -191,13 +197,20 @@ class Runtime:
         )
         return Client(parse_guard(partner.allow_private), self._agent, limits)
 
+    def hub_client(self) -> Client:
+        """The guarded client of one hub."""
+        limits = Limits(
+            max_bytes=WEBHOOK_ANSWER, deadline=min(HUB_DEADLINE, self.policy.lease / 2), status_only=True
+        )
+        return Client(parse_guard(self.settings.feeds.allow_private), self._agent, limits)
+
     def upstream_client(self, upstream: Upstream) -> Client:
         """The guarded client of one upstream."""
         return Client(parse_guard(upstream.allow_private), self._agent, FEED_LIMITS)
 
     def crew(self, worker: str, stop: threading.Event) -> Crew:
         """What the delivery lanes of one worker share."""
-        widths = {Channel.MAIL: self.settings.mail.connections}
+        widths = {Channel.MAIL: self.settings.mail.connections, Channel.WEBSUB: HUB_WIDTH}
         return Crew(
             store=self.store,
             roads=self.road,

@@ -32,7 +32,7 @@ from syndicator.model.release import Release
 from syndicator.model.schedule import Job, RunState, Schedule, next_slots
 from syndicator.observe import logger
 from syndicator.runtime import Runtime, mint_name
-from syndicator.store import Store, Tx, documents, releases, schedules, topics, upstreams
+from syndicator.store import Store, Tx, deliveries, documents, releases, schedules, topics, upstreams
 
 log = logger("worker")
 BEAT = 1.0  # seconds: how long a loop sleeps at most, and how often a worker says it is alive
@@ -40,6 +40,7 @@ FLOOR = 0.05  # seconds between turns while what is due cannot be done: another 
 LISTEN = 0.2  # seconds between looks whether a signal has come
 GRACE = timedelta(seconds=25)
 KEEP_RUNS = timedelta(days=90)
+KEEP_PINGS = timedelta(days=7)
 KEEP_WORKERS = timedelta(days=1)
 LOST = timedelta(minutes=5)  # a worker that has not been seen for so long has left its runs
 TIDY_EVERY = 3600.0  # seconds
@@ -411,4 +412,5 @@ def _prune(worker: Worker) -> str:
         fragments = documents.prune_fragments(tx, worker.runtime.site.window)
         runs = schedules.prune_runs(tx, KEEP_RUNS)
         schedules.prune_workers(tx, KEEP_WORKERS)
-    return f"{fragments} fragments and {runs} runs forgotten"
+        pings = deliveries.prune_pings(tx, KEEP_PINGS)
+    return f"{fragments} fragments, {runs} runs and {pings} pings forgotten"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from syndicator.errors import Misconfigured
-from syndicator.runtime import Runtime
+from syndicator.model.site import Format
+from syndicator.runtime import Runtime, clock
 from syndicator.settings import load
-from syndicator.store import audience, schedules, topics, upstreams
+from syndicator.store import audience, open_store, schedules, topics, upstreams
+from tests.make import FakeClock
 
 FILE = """
 [[topics]]
@@ -122,3 +126,25 @@ def test_postgresql_wants_a_key(tmp_path: Path) -> None:
     again = Runtime(load(path, {"SYNDICATOR_STORE__URL": f"sqlite:///{tmp_path}/s.db"}))
     assert alone.keys == again.keys
     assert 0o600 == (tmp_path / "secret_key").stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize(("ranges", "heard"), [("", 0), ("127.0.0.0/8", 1)])
+def test_hubs_are_told_over_the_guarded_road(store_url: str, tmp_path: Path, ranges: str, heard: int) -> None:
+    """feeds:W4: a hub on the house's own network is told only if feeds.allow_private names its range."""
+    from syndicator.delivery import lanes
+    from syndicator.store import deliveries
+    from tests.delivery.receiver import Receiver
+
+    with Receiver() as hub:
+        said = {"SYNDICATOR_FEEDS__HUBS": hub.url, "SYNDICATOR_FEEDS__ALLOW_PRIVATE": ranges}
+        made = runtime(store_url, tmp_path / "a.toml", "", **said)
+        feed = made.site.feed_url("all", Format.ATOM)
+        early = FakeClock(clock() - timedelta(seconds=2))
+        with open_store(store_url, host_clock=clock, fixed_clock=early) as store, store.begin() as tx:
+            deliveries.plan_pings(tx, made.site.hubs, [feed], "v1")
+        with made.store as store:
+            assert 1 == lanes.drain(made.crew("w", threading.Event()))
+            with store.read() as tx:
+                (row,) = deliveries.listing(tx)
+        assert heard == len(hub.events)
+    assert (hub.url, "accepted" if heard else "refused") == (row.recipient, row.state)

@@ -18,7 +18,7 @@ from syndicator.model.schedule import At, Every, Job, RunState, Schedule
 from syndicator.model.upstream import Relation, Upstream
 from syndicator.runtime import Runtime, clock
 from syndicator.settings import load
-from syndicator.store import Store, items, open_store, schedules, schema, topics, upstreams
+from syndicator.store import Store, deliveries, items, open_store, schedules, schema, topics, upstreams
 from syndicator.worker import BEAT, FLOOR, Alarm, Worker, run, run_once
 from tests.cli.program import KEY, InProcess
 from tests.ingest.feeds import Site, entry, rss, serving
@@ -256,3 +256,14 @@ def test_a_run_by_hand_is_shown_beside_a_busy_schedule(runtime: Runtime, tmp_pat
             schedules.start_run(tx, schedule, tx.now + timedelta(hours=n + 1), "slot", "w")
     cli = InProcess(runtime.settings.store.url.reveal(), tmp_path)
     assert "manual" == cli.json("schedule", "run", schedule.name)["trigger"]
+
+
+def test_old_pings_are_forgotten_without_a_schedule(worker: Worker, store_url: str) -> None:
+    """feeds:W2: what hubs were told a week ago is of no interest; a ping that is still owed is kept."""
+    long_ago, feed = datetime(2020, 1, 1, tzinfo=UTC), "https://news.example/feeds/all.atom"
+    with open_store(store_url, host_clock=clock, fixed_clock=lambda: long_ago) as old, old.begin() as tx:
+        for version in ("v1", "v2"):  # the first gives way to the second
+            deliveries.plan_pings(tx, ["https://hub.example/"], [feed], version)
+    worker.tidy()
+    with worker.runtime.store.read() as tx:
+        assert [f"ping/{feed}/v2"] == [row.subject for row in deliveries.listing(tx)]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
+from syndicator.delivery.answers import GONE, is_final, retry_after, said
 from syndicator.delivery.road import Parcel, our_fault
 from syndicator.errors import Blocked, Invalid, SyndicatorError, WireFault
 from syndicator.model.audience import Partner
@@ -27,7 +27,6 @@ from syndicator.wire.http import Client, Reply
 
 log = logger("webhook")
 BATCH = 1  # one in flight: a partner gets things in order
-GONE, TIMEOUT, TOO_EARLY, TOO_MANY = 410, 408, 425, 429
 
 
 class WebhookRoad:
@@ -142,36 +141,14 @@ def judge(reply: Reply, now: datetime, *, hold: bool = False) -> Result:
     if 300 <= status < 400:
         words = f"answered {status}: redirects are not followed; give the partner's final address"
         return Result(outcome=Outcome.DEFERRED, code=status, detail=words)
-    if 400 <= status < 500 and status not in (TIMEOUT, TOO_EARLY, TOO_MANY):
-        words = f"answered {status}{_said(reply)}"
+    if is_final(status):
+        words = f"answered {status}{said(reply)}"
         return Result(outcome=Outcome.REFUSED, code=status, detail=words, over=status == GONE)
     if hold and status >= 500:
         return Result(
-            outcome=Outcome.UNKNOWN, code=status, detail=f"answered {status}{_said(reply)}; it may be done"
+            outcome=Outcome.UNKNOWN, code=status, detail=f"answered {status}{said(reply)}; it may be done"
         )
     after = retry_after(reply.headers.get("retry-after"), now)
     return Result(
-        outcome=Outcome.DEFERRED, code=status, detail=f"answered {status}{_said(reply)}", after=after
+        outcome=Outcome.DEFERRED, code=status, detail=f"answered {status}{said(reply)}", after=after
     )
-
-
-def retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """What Retry-After asks for, in seconds or as a date (RFC 9110 §10.2.3); None if unreadable."""
-    if not value:
-        return None
-    if value.isascii() and value.isdigit():
-        return timedelta(seconds=int(value[:8]))
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(aware - now, timedelta())
-
-
-def _said(reply: Reply) -> str:
-    """The start of the answer, one printable line: enough to recognise an error page (S7)."""
-    text = "".join(
-        sign if sign.isprintable() else " " for sign in reply.body[:200].decode("utf-8", "replace")
-    )
-    return f": {text.strip()}" if text.strip() else ""

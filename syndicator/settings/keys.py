@@ -167,6 +167,9 @@ class Feeds:
     """[feeds]: what aggregators see."""
 
     hubs: tuple[str, ...] = key(v.URLS, [], "WebSub hubs named in feeds and told of every change.")
+    allow_private: tuple[str, ...] = key(
+        v.NETWORKS, [], "Private address ranges hubs may be reached at; otherwise only the public internet."
+    )
     max_age: timedelta = key(
         v.span(SECOND), "5m", "How long a feed may be cached; constant, so that it gives no embargo away."
     )

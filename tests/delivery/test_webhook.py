@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syndicator import publish
+from syndicator.delivery.answers import retry_after
 from syndicator.delivery.lanes import Crew, drain
-from syndicator.delivery.webhook import WebhookRoad, judge, retry_after
+from syndicator.delivery.webhook import WebhookRoad, judge
 from syndicator.model.audience import Partner
 from syndicator.model.delivery import OnUnknown, Policy
 from syndicator.store import Store, audience, deliveries
