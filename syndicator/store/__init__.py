@@ -12,12 +12,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy.engine import Engine
 
 from syndicator.store import engine as _engine
 from syndicator.store.engine import Tx
+
+if TYPE_CHECKING:
+    from syndicator.store.notices import Listener
 
 __all__ = ["Store", "Tx", "open_store"]
 
@@ -57,6 +60,12 @@ class Store:
         from syndicator.store import revision
 
         revision.check(self._engine)
+
+    def listener(self) -> Listener:
+        """Hears what other processes announce (`notices`), on a connection of its own."""
+        from syndicator.store import notices
+
+        return notices.Listener(self._engine)
 
     @property
     def kind(self) -> str:
