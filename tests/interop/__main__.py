@@ -1,0 +1,97 @@
+"""`python -m tests.interop --newsrooms 500`: random newsrooms before the validator, the schema and all readers.
+
+Prints what was found and exits 1 if anything was. Run by `make interop`; a short form runs in `make test`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import structlog
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from syndicator.model.site import Format
+from tests.conftest import migrate
+from tests.interop import judge, readers
+from tests.interop.newsrooms import Plan, Served, live, newsrooms
+
+
+def main() -> int:
+    """Live through the newsrooms, judge each as it ends, and sum up."""
+    parser = argparse.ArgumentParser(prog="python -m tests.interop", description=__doc__)
+    parser.add_argument("--newsrooms", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    said = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    if not judge.validator():
+        sys.stdout.write("FEEDVALIDATOR_DIR is not set: the W3C validator is left out\n")
+    counted: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        (folder / "npm").mkdir()
+        everyone = {
+            **readers.READERS,
+            "feedsmith": (stack.enter_context(readers.feedsmith(folder / "npm")), frozenset(Format)),
+        }
+        migrate(f"sqlite:///{folder / 'template.db'}")
+
+        @settings(
+            max_examples=said.newsrooms,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @seed(said.seed)
+        @given(plan=newsrooms())
+        def play(plan: Plan) -> None:
+            path = folder / "newsroom.db"
+            shutil.copy(folder / "template.db", path)
+            documents = live(plan, f"sqlite:///{path}")
+            path.unlink()
+            counted["newsrooms"] += 1
+            counted["documents"] += len(documents)
+            counted["items"] += sum(len(document.items) for document in documents)
+            for name, fault in _faults(documents, everyone, folder):
+                if faults[name] < 3:
+                    sys.stdout.write(f"{name}: {fault}\n")
+                faults[name] += 1
+
+        play()
+    sys.stdout.write(", ".join(f"{count} {name}" for name, count in counted.items()) + "\n")
+    sys.stdout.write(", ".join(f"{count} by {name}" for name, count in faults.items()) or "nothing found")
+    sys.stdout.write("\n")
+    return 1 if faults else 0
+
+
+def _faults(
+    documents: list[Served], everyone: dict[str, tuple[readers.Reader, frozenset[Format]]], folder: Path
+) -> Iterator[tuple[str, str]]:
+    for document in documents:
+        if document.format is Format.JSON and judge.SCHEMA.is_dir():
+            yield from (
+                ("schema", f"{fault} in {document.path}") for fault in judge.against_schema(document.body)
+            )
+        for name, (read, formats) in everyone.items():
+            if document.format in formats and (fault := readers.disagreement(name, read, document)):
+                yield name, f"{document.path}: {fault}"
+    feeds = [document for document in documents if document.format is not Format.JSON]
+    if judge.validator():
+        for document, verdict in zip(feeds, judge.verdicts(feeds, folder), strict=True):
+            for words in set(verdict) - judge.accepted(document):
+                yield (
+                    f"validator {words.split(':')[0]}",
+                    f"{words} in {document.path}\n{document.body.decode()[:3000]}",
+                )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
