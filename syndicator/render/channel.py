@@ -132,7 +132,7 @@ def _tell_history(parent: Any, head: Head) -> None:
 
 
 def _describe(made: Any, head: Head) -> None:
-    made.subtitle(line(head.site.description) or head.title)
+    made.subtitle(head.description)
     if head.topic.slug != ALL:
         named = Category.of(head.topic.slug, head.topic.title, head.site)
         made.category(term=named.slug, label=named.title, scheme=named.scheme)
@@ -141,7 +141,7 @@ def _describe(made: Any, head: Head) -> None:
         for rel, href in _relations(head):
             made.link(href=href, rel=rel)
     # T4: the channel's link is the last link given, whatever its rel.
-    made.link(href=head.site.topic_url(head.topic.slug), rel="alternate", type="text/html")
+    made.link(href=head.page_url, rel="alternate", type="text/html")
 
 
 def _fill_atom(made: Any, head: Head) -> None:

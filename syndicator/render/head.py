@@ -40,6 +40,16 @@ class Head:
         return line(self.site.title) if self.topic.slug == ALL else f"{line(self.site.title)}: {own}"
 
     @property
+    def description(self) -> str:
+        """What the newsroom says of itself; the title where it says nothing, for RSS must have one."""
+        return line(self.site.description) or self.title
+
+    @property
+    def page_url(self) -> str:
+        """Where a person reads the topic."""
+        return self.site.topic_url(self.topic.slug)
+
+    @property
     def live_url(self) -> str:
         """Where the live document of this format is."""
         return self.site.feed_url(self.topic.slug, self.format)
