@@ -97,23 +97,16 @@ def forget_topic(tx: Tx, topic_id: int) -> None:
     tx.connection.execute(update(schema.topics).where(t.id == topic_id).values(pages=0))
 
 
-def any_outside(tx: Tx, topic_id: int, oldest: tuple[datetime, str] | None) -> bool:
-    """Whether a live item on no closed page is older than `oldest` (published, uid), or is there at all.
+def any_outside(tx: Tx, topic_id: int, oldest: tuple[datetime, str]) -> bool:
+    """Whether a live item that stands on no closed page is older than `oldest` (published, uid).
 
     Of the items asked in turn at most a live window is not older, so the answer is as quick for a
     million items as for fifty.
     """
-    query = select(m.id).where(m.topic_id == topic_id, m.gone.is_(None), m.page.is_(None))
-    if oldest:
-        published, uid = oldest
-        query = query.where(or_(m.published < published, and_(m.published == published, m.uid < uid)))
+    published, uid = oldest
+    older = or_(m.published < published, and_(m.published == published, m.uid < uid))
+    query = select(m.id).where(m.topic_id == topic_id, m.gone.is_(None), m.page.is_(None), older)
     return tx.connection.execute(query.limit(1)).first() is not None
-
-
-def first_open(tx: Tx, topic_id: int, limit: int) -> list[int]:
-    """Keys of the live items on no closed page, in the order in which they entered the topic."""
-    query = select(m.item_id).where(m.topic_id == topic_id, m.gone.is_(None), m.page.is_(None))
-    return list(tx.connection.execute(query.order_by(m.id).limit(limit)).scalars())
 
 
 def close(tx: Tx, topic_id: int, page: int, placed: Sequence[int], left_out: Sequence[int]) -> None:
@@ -201,5 +194,5 @@ def _hold(tx: Tx, item_id: int) -> None:
     if tx.on_sqlite:
         return  # a writer is alone
     inside = select(m.topic_id).where(m.item_id == item_id)
-    held = select(t.id).where(t.id.in_(inside)).order_by(t.id).with_for_update()
+    held = select(t.id).where(t.id.in_(inside)).order_by(t.id).with_for_update(key_share=True)
     tx.connection.execute(held).all()

@@ -5,16 +5,16 @@ Bytes at rest: the web reads them, nobody renders on request. Serves walk A.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, func, select, text, update
+from sqlalchemy import Row, Select, and_, bindparam, delete, exists, func, or_, select, text, update
 
 from syndicator.model.site import Format
 from syndicator.store import schema
-from syndicator.store.engine import Tx, insert_or_update
+from syndicator.store.engine import Tx, insert_or_update_all
 
 d, f, t, m = schema.documents.c, schema.fragments.c, schema.topics.c, schema.memberships.c
 
@@ -38,6 +38,26 @@ class Validators:
 
 
 @dataclass(frozen=True, slots=True)
+class Current:
+    """What a new document is compared with: the tag of the stored bytes, and when they changed."""
+
+    etag: str
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """New bytes of a document, plain and gzip, with the tag of the plain ones; `items` is how many they show."""
+
+    topic_id: int
+    format: Format
+    etag: str
+    body: bytes
+    gzip: bytes
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bodies:
     """The bytes of a document, plain and gzip."""
 
@@ -46,32 +66,53 @@ class Bodies:
     etag: str
 
 
-def known_fragments(
-    tx: Tx, item_ids: Collection[int], profile: str, look: str
-) -> dict[tuple[int, Format], bytes]:
-    """The fragments that still say what their items say, for this profile and look of the site."""
-    i = schema.items.c
-    query = (
-        select(f.item_id, f.format, f.body)
-        .join(schema.items, (i.id == f.item_id) & (i.revision == f.revision))
-        .where(f.item_id.in_(list(item_ids)), f.profile == profile, f.look == look)
-    )
-    return {(row.item_id, Format(row.format)): row.body for row in tx.connection.execute(query)}
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A live item in a topic as a document needs it: no words, but its kept fragments.
+
+    `fragments` is empty unless there is one of every format that still says what the item says;
+    `published` and `updated` are UTC.
+    """
+
+    item_id: int
+    uid: str
+    published: datetime
+    updated: datetime
+    fragments: dict[Format, bytes]
 
 
-def save_fragment(
-    tx: Tx, item_id: int, format: Format, profile: str, *, revision: int, look: str, body: bytes
+def window(tx: Tx, topic_id: int, limit: int, profile: str, look: str) -> list[Placed]:
+    """The newest live items of a topic by published, then uid: total and stable (P13)."""
+    values = {"topic": topic_id, "limit": limit, "profile": profile, "look": look}
+    return [_placed(row) for row in tx.connection.execute(_WINDOW, values)]
+
+
+def first_open(tx: Tx, topic_id: int, limit: int, profile: str, look: str) -> list[Placed]:
+    """The live items of a topic that stand on no closed page, in the order in which they entered it."""
+    values = {"topic": topic_id, "limit": limit, "profile": profile, "look": look}
+    return [_placed(row) for row in tx.connection.execute(_FIRST_OPEN, values)]
+
+
+def save_fragments(
+    tx: Tx,
+    profile: str,
+    look: str,
+    made: Iterable[tuple[int, int, dict[Format, bytes]]],
 ) -> None:
-    """Keep a fragment for the next time its item stands in a document."""
-    values = {
-        "item_id": item_id,
-        "format": format,
-        "profile": profile,
-        "revision": revision,
-        "look": look,
-        "body": body,
-    }
-    insert_or_update(tx, schema.fragments, values, ("item_id", "format", "profile"))
+    """Keep fragments for the next time their items stand in a document: item key, revision, and one per format."""
+    rows = [
+        {
+            "item_id": item_id,
+            "format": format,
+            "profile": profile,
+            "revision": revision,
+            "look": look,
+            "body": body,
+        }
+        for item_id, revision, bodies in made
+        for format, body in bodies.items()
+    ]
+    insert_or_update_all(tx, schema.fragments, rows, ("item_id", "format", "profile"))
 
 
 def forget_fragments(tx: Tx, item_ids: Iterable[int]) -> None:
@@ -96,6 +137,15 @@ def find(tx: Tx, topic_id: int, format: Format) -> Validators | None:
     return _row(row) if row else None
 
 
+def current(tx: Tx, topic_ids: Collection[int]) -> dict[tuple[int, Format], Current]:
+    """The tag and date of every document of these topics."""
+    query = select(d.topic_id, d.format, d.etag, d.modified).where(d.topic_id.in_(sorted(topic_ids)))
+    return {
+        (row.topic_id, Format(row.format)): Current(row.etag, row.modified)
+        for row in tx.connection.execute(query)
+    }
+
+
 def save(
     tx: Tx,
     topic_id: int,
@@ -108,17 +158,25 @@ def save(
     items: int,
 ) -> None:
     """Put new bytes in the place of the old ones; `modified` is the whole second they changed in."""
-    values = {
-        "topic_id": topic_id,
-        "format": format,
-        "etag": etag,
-        "body": body,
-        "gzip": gzip,
-        "modified": modified,
-        "stored": tx.now,
-        "items": items,
-    }
-    insert_or_update(tx, schema.documents, values, ("topic_id", "format"))
+    made = Made(topic_id, format, etag=etag, body=body, gzip=gzip, items=items)
+    save_all(tx, [made], modified)
+
+
+def save_all(tx: Tx, made: Iterable[Made], modified: datetime) -> None:
+    """The same for many documents that changed in one second."""
+    rows = [{**_values(one), "modified": modified, "stored": tx.now} for one in made]
+    insert_or_update_all(tx, schema.documents, rows, ("topic_id", "format"))
+
+
+def with_withdrawn(tx: Tx, topic_ids: Collection[int]) -> set[int]:
+    """Those among these topics that something was withdrawn from: only they have tombstones to look for."""
+    gone = exists().where(m.topic_id == t.id, m.gone.is_not(None))
+    return set(tx.connection.execute(select(t.id).where(t.id.in_(sorted(topic_ids)), gone)).scalars())
+
+
+def forget_topic(tx: Tx, topic_id: int) -> None:
+    """Drop the documents of a topic that is merged into another."""
+    tx.connection.execute(delete(schema.documents).where(d.topic_id == topic_id))
 
 
 def validators(tx: Tx, since: datetime | None = None) -> list[Validators]:
@@ -149,11 +207,37 @@ def mark_missing(tx: Tx) -> int:
 
 
 def prune_fragments(tx: Tx, window: int) -> int:
-    """Drop fragments of items that are in no topic's newest `window` any more; returns how many."""
-    rank = func.row_number().over(partition_by=m.topic_id, order_by=(m.published.desc(), m.uid.desc()))
-    ranked = select(m.item_id, rank.label("place")).where(m.gone.is_(None)).subquery()
-    live = select(ranked.c.item_id).where(ranked.c.place <= window)
-    return tx.connection.execute(delete(schema.fragments).where(f.item_id.not_in(live))).rowcount
+    """Drop fragments of items that are in no topic's newest `window` any more; returns how many.
+
+    It asks each topic for the last item of its window, and each fragment for its item's place: what it
+    costs grows with topics and fragments, not with the items in the store.
+    """
+    last = (
+        select(m.id)
+        .where(m.topic_id == t.id, m.gone.is_(None))
+        .order_by(m.published.desc(), m.uid.desc())
+        .offset(window - 1)
+        .limit(1)
+        .correlate(schema.topics)
+        .scalar_subquery()
+    )
+    lasts = (
+        select(t.id.label("topic_id"), last.label("key"))
+        .cte("lasts", nesting=True)
+        .prefix_with("MATERIALIZED")
+    )
+    edge, own = schema.memberships.alias("edge").c, schema.memberships.alias("own")
+    newer = or_(
+        own.c.published > edge.published, (own.c.published == edge.published) & (own.c.uid >= edge.uid)
+    )
+    kept = (
+        select(own.c.item_id)
+        .join(lasts, lasts.c.topic_id == own.c.topic_id)
+        .outerjoin(edge.id.table, edge.id == lasts.c.key)
+        .where(own.c.gone.is_(None), or_(lasts.c.key.is_(None), newer))
+        .where(own.c.item_id.in_(select(f.item_id)))
+    )
+    return tx.connection.execute(delete(schema.fragments).where(f.item_id.not_in(kept))).rowcount
 
 
 def _validators() -> Any:
@@ -164,3 +248,40 @@ def _validators() -> Any:
 
 def _row(row: Row[Any]) -> Validators:
     return Validators(**{**row._asdict(), "format": Format(row.format)})
+
+
+def _values(made: Made) -> dict[str, Any]:
+    return {name: getattr(made, name) for name in Made.__slots__}
+
+
+def _placed(row: Row[Any]) -> Placed:
+    bodies: tuple[bytes | None, ...] = tuple(row)[4:]
+    kept = {format: body for format, body in zip(Format, bodies, strict=True) if body is not None}
+    fragments = kept if len(kept) == len(Format) else {}
+    return Placed(row.item_id, row.uid, row.published, row.updated, fragments)
+
+
+def _with_fragments(among: Any, order: Callable[[Any], tuple[Any, ...]]) -> Select[Any]:
+    """Members of a topic, each in one row with its fragment of every format, or NULL where there is none."""
+    i = schema.items.c
+    members = select(m.id, m.item_id, m.uid, m.published).where(m.topic_id == bindparam("topic"), among)
+    chosen = members.order_by(*order(m)).limit(bindparam("limit")).subquery()
+    kept = {format: schema.fragments.alias(f"{format}_fragments") for format in Format}
+    bodies = [table.c.body.label(f"{format}_body") for format, table in kept.items()]
+    query = select(chosen.c.item_id, chosen.c.uid, chosen.c.published, i.updated, *bodies)
+    query = query.join(schema.items, i.id == chosen.c.item_id)
+    for format, table in kept.items():
+        serves = and_(
+            table.c.item_id == chosen.c.item_id,
+            table.c.format == format.value,
+            table.c.profile == bindparam("profile"),
+            table.c.revision == i.revision,
+            table.c.look == bindparam("look"),
+        )
+        query = query.outerjoin(table, serves)
+    return query.order_by(*order(chosen.c))  # a subquery's order is promised to nobody
+
+
+# Made once: composing them anew for each of ten thousand topics would cost more than running them.
+_WINDOW = _with_fragments(m.gone.is_(None), lambda c: (c.published.desc(), c.uid.desc()))
+_FIRST_OPEN = _with_fragments(m.gone.is_(None) & m.page.is_(None), lambda c: (c.id,))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
+from syndicator import publish
 from syndicator.model.site import Format
-from syndicator.store import Store, documents, items, open_store, topics
+from syndicator.store import Store, archives, documents, open_store, topics
 from tests.make import NOW, FakeClock, make_content, make_newsroom
 
 
@@ -33,15 +35,55 @@ def test_a_document_is_replaced_in_its_place(store: Store, clock: FakeClock) -> 
         assert [] == documents.validators(tx, since=clock.now + timedelta(microseconds=1))
 
 
-def test_fragments_are_kept_by_key(store: Store) -> None:
-    """design:5.4: a fragment is saved once under its key and forgotten with its item."""
+def test_a_fragment_serves_as_long_as_its_item_and_the_site_look_the_same(store: Store) -> None:
+    """design:5.4: kept per item, format and profile; of no use after a revision or under another look."""
+    make_newsroom(store)
     with store.begin() as tx:
-        item = items.add(tx, "tag:x", make_content(), NOW, None)
-        documents.save_fragment(tx, "k", item.id, b"1")
-        documents.save_fragment(tx, "k", item.id, b"2")
-        assert {"k": b"1"} == documents.known_fragments(tx, ["k", "other"])
+        item = publish.publish(tx, "tag:x", make_content())
+        key = topics.named(tx, "policy").id
+        bodies = {format: format.encode() for format in Format}
+        for body in (dict.fromkeys(Format, b"old"), bodies):
+            documents.save_fragments(tx, "full", "here", [(item.id, 1, body)])
+        (placed,) = documents.window(tx, key, 9, "full", "here")
+        assert documents.Placed(item.id, "tag:x", NOW, NOW, bodies) == placed
+        for profile, look in (("summary", "here"), ("full", "there")):
+            assert {} == documents.window(tx, key, 9, profile, look)[0].fragments
+        publish.edit(tx, "tag:x", make_content("Other"))
+        assert {} == documents.window(tx, key, 9, "full", "here")[0].fragments
+        documents.save_fragments(tx, "full", "here", [(item.id, 2, bodies)])
+        assert bodies == documents.window(tx, key, 9, "full", "here")[0].fragments
         documents.forget_fragments(tx, [item.id])
-        assert {} == documents.known_fragments(tx, ["k"])
+        assert {} == documents.window(tx, key, 9, "full", "here")[0].fragments
+
+
+def test_a_fragment_of_some_formats_alone_is_none(store: Store) -> None:
+    """feeds:P7: an item is rendered in all formats or in none."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        item = publish.publish(tx, "tag:x", make_content())
+        documents.save_fragments(tx, "full", "here", [(item.id, 1, {Format.ATOM: b"a", Format.RSS: b"r"})])
+        assert {} == documents.window(tx, topics.named(tx, "policy").id, 9, "full", "here")[0].fragments
+
+
+def test_a_window_is_newest_first_and_what_is_on_no_page_oldest_first(store: Store) -> None:
+    """feeds:P13: by published, then uid, however they came; what waits for a page is in order of entering."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        key = topics.named(tx, "policy").id
+        ids = {}
+        for uid, hours in (("tag:b", 1), ("tag:a", 1), ("tag:d", 0), ("tag:c", 5), ("tag:gone", 0)):
+            ids[uid] = publish.publish(tx, uid, make_content(uid), published=NOW - timedelta(hours=hours)).id
+        publish.withdraw(tx, "tag:gone", "A mistake")
+
+        def uids(read: Callable[..., list[documents.Placed]], limit: int = 9) -> list[str]:
+            return [one.uid for one in read(tx, key, limit, "full", "here")]
+
+        assert ["tag:d", "tag:b", "tag:a", "tag:c"] == uids(documents.window)
+        assert ["tag:d", "tag:b"] == uids(documents.window, 2)
+        assert ["tag:b", "tag:a", "tag:d", "tag:c"] == uids(documents.first_open)
+        archives.close(tx, key, 1, [ids["tag:b"]], [ids["tag:a"]])
+        assert ["tag:d", "tag:c"] == uids(documents.first_open)
+        assert {key, topics.named(tx, "all").id} == documents.with_withdrawn(tx, [key, key + 9, 1, 2])
 
 
 def test_another_connections_commit_is_seen(sqlite_url: str, clock: FakeClock) -> None:
