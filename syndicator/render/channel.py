@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, assert_never
-from urllib.parse import urlsplit
 
 from feedgen.ext.base import BaseExtension
 from feedgen.feed import FeedGenerator
@@ -147,10 +146,10 @@ def _describe(made: Any, head: Head) -> None:
 def _fill_atom(made: Any, head: Head) -> None:
     made.updated(head.updated)
     made.author(name=line(head.site.title), uri=head.site.url("/"))
-    if head.site.icon:
-        made.icon(clean(head.site.icon))
-    if head.site.logo:
-        made.logo(clean(head.site.logo))
+    if icon := head.picture(head.site.icon):
+        made.icon(icon)
+    if logo := head.picture(head.site.logo):
+        made.logo(logo)
 
 
 def _fill_rss(made: Any, head: Head) -> None:
@@ -159,9 +158,10 @@ def _fill_rss(made: Any, head: Head) -> None:
     desk = line(head.site.media_contact or "")
     if _MAIL.fullmatch(desk):  # T15
         made.managingEditor(f"{desk} ({line(head.site.title)})")
-    pictures = (head.site.logo, head.site.icon)
-    if picture := next((url for url in pictures if urlsplit(url).path.lower().endswith(_PICTURES)), ""):
-        made.image(clean(picture))  # title and link become the channel's, as the profile asks
+    for picture in map(head.picture, (head.site.logo, head.site.icon)):
+        if picture.lower().endswith(_PICTURES):
+            made.image(picture)  # its title and link become the channel's, as the RSS Profile asks
+            break
 
 
 def _bury(feed: Any, tombstone: Tombstone) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from syndicator.model.item import ALL, Topic
 from syndicator.model.site import Format, Site
+from syndicator.render.addresses import web
 from syndicator.render.view import line
 
 
@@ -74,6 +75,10 @@ class Head:
     def hubs(self) -> tuple[str, ...]:
         """The hubs that tell of changes (W1); an archive page has none, for it never changes."""
         return self.site.hubs if self.page is None else ()
+
+    def picture(self, url: str) -> str:
+        """The address of one of the site's pictures, absolute (P6); nothing if there is none."""
+        return web(url, self.site.url("/")) if url else ""
 
     def _archive(self, page: int) -> str:
         return self.site.archive_url(self.topic.slug, page, self.format)

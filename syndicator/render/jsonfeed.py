@@ -14,7 +14,7 @@ from typing import Any
 
 from syndicator.model.item import Medium
 from syndicator.render.head import Head
-from syndicator.render.view import Entry, clean, line
+from syndicator.render.view import Entry, line
 
 VERSION = "https://jsonfeed.org/version/1.1"
 
@@ -51,8 +51,8 @@ def document(head: Head, items: Sequence[bytes]) -> bytes:
         "feed_url": head.live_url,  # an archive page is a further page of the one feed
         "description": head.description,
         "next_url": head.older_url,  # P26
-        "icon": clean(site.icon),
-        "favicon": clean(site.favicon),
+        "icon": head.picture(site.icon),
+        "favicon": head.picture(site.favicon),
         "authors": [{"name": line(site.title), "url": site.url("/")}],
         "language": site.language,
         "hubs": [{"type": "WebSub", "url": hub} for hub in head.hubs],  # W1

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import feedparser
 import pytest
@@ -201,6 +202,39 @@ def test_what_a_feed_says_of_itself(format: Format) -> None:
     assert [("https://news.example.org/topics/", "Policy")] == [
         (tag.scheme, tag.label or tag.term) for tag in found.tags
     ]
+
+
+@pytest.mark.parametrize(
+    ("icon", "logo", "expected"),
+    [
+        ("/i.png", "https://cdn.example.org/L.JPG", "https://cdn.example.org/L.JPG"),
+        ("/i.png", "/l.svg", "https://news.example.org/i.png"),
+        ("/i.webp", "", None),
+        ("", "", None),
+    ],
+)
+def test_pictures(icon: str, logo: str, expected: str | None) -> None:
+    """feeds:P15 Atom has icon and logo, RSS the logo as its image if it is of a kind RSS knows, else the icon."""
+    rss = etree.fromstring(documents.document(head(Format.RSS, icon=icon, logo=logo), []))
+    assert expected == rss.findtext("channel/image/url")
+    if expected:
+        for name in ("title", "link"):
+            image, channel = (rss.find(f"channel/{place}{name}") for place in ("image/", ""))
+            assert image is not None
+            assert channel is not None
+            assert "".join(map(str, channel.itertext())) == "".join(map(str, image.itertext()))
+    atom = etree.fromstring(documents.document(head(Format.ATOM, icon=icon, logo=logo), []))
+    for name, url in (("icon", icon), ("logo", logo)):
+        assert (url and urljoin(SITE.base_url, url)) == atom.findtext(f"{{{elements.ATOM}}}{name}", "")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_stylesheet(format: Format) -> None:
+    """feeds:P30 A browser is told of a CSS style sheet, never of XSLT; an operator may have none."""
+    told = b'<?xml-stylesheet type="text/css" href="https://news.example.org/static/feed.css"?>'
+    assert 1 == document(format).count(told)
+    assert b"xml-stylesheet" not in documents.document(head(format, stylesheet=False), [])
+    assert b"xsl" not in document(format)
 
 
 def test_rss_channel() -> None:

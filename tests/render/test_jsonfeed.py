@@ -96,7 +96,7 @@ def only(made: entries.Entry) -> Any:
 
 def test_the_head() -> None:
     """feeds:P15 A feed names its page, its own address, pictures, language, authors and hubs."""
-    site = replace(SITE, icon=f"{SITE.base_url}/icon.png", favicon=f"{SITE.base_url}/favicon.png")
+    site = replace(SITE, icon=f"{SITE.base_url}/icon.png", favicon="/favicon.png")
     expected = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": "Society & Sons: Policy",
