@@ -39,7 +39,7 @@ def draft(tx: Tx, uid: str, content: Content, embargo: Embargo | None, *, base: 
     `base` is the version the words were made from; raises Conflict if somebody changed it since, or
     if the uid is public already.
     """
-    topics.check_plain(tx, content.topics)
+    content = topics.file_under(tx, content)
     items.check_spokesperson(tx, content.spokesperson)
     known = releases.find(tx, uid)
     if known is None:

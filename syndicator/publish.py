@@ -26,7 +26,7 @@ from syndicator.model.item import (
 )
 from syndicator.model.markup import Draft, strip_illegal
 from syndicator.model.release import OPEN_RELEASES
-from syndicator.store import Tx, archives, deliveries, documents, items, releases, topics, upstreams
+from syndicator.store import Tx, archives, deliveries, documents, items, names, releases, topics, upstreams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ def publish(
         )
     if items.find(tx, uid):
         raise Conflict(f"the item {uid} exists already; `syndicator item edit` changes it")
-    topics.check_plain(tx, content.topics)
+    content = topics.file_under(tx, content)
     items.check_spokesperson(tx, content.spokesperson)
     item = items.add(tx, uid, content, moment, upstream)
     entered = _file(tx, item)
@@ -102,7 +102,7 @@ def submit(
     that is still to come.
     """
     known = items.find(tx, uid)
-    verdict = judge(content, known.content if known else None)
+    verdict = judge(names.filed(tx, content), known.content if known else None)
     if known is None:
         _refuse_unreleased(tx, uid)
         return publish(tx, uid, content, published=published, push=push), verdict
@@ -120,7 +120,7 @@ def edit(tx: Tx, uid: str, content: Content, *, push: Push | None = None) -> Ite
     upstream it came from unless `push` says otherwise. The same words again change nothing.
     """
     item = _live(tx, uid)
-    if judge(content, item.content) is Verdict.UNCHANGED:
+    if judge(names.filed(tx, content), item.content) is Verdict.UNCHANGED:
         return item
     rule = push or push_of(tx, item.upstream)
     return _revise(tx, item, Significance.SILENT, content, item.note, rule)
@@ -134,7 +134,7 @@ def correct(tx: Tx, uid: str, content: Content, note: str) -> Item:
     item, note = _live(tx, uid), strip_illegal(note).strip()
     if not note:
         raise Invalid('a correction needs --note "what changed": it is shown to readers')
-    if judge(content, item.content) is Verdict.UNCHANGED:
+    if judge(names.filed(tx, content), item.content) is Verdict.UNCHANGED:
         raise Refused(f"nothing was changed in {uid}: correct the text first")
     rule = push_of(tx, item.upstream)
     moved = corrected(item, note, items.own_moment(tx, tx.now))
@@ -186,7 +186,7 @@ def _live(tx: Tx, uid: str, *, even_withdrawn: bool = False) -> Item:
 def _revise(
     tx: Tx, item: Item, significance: Significance, content: Content, note: str | None, push: Push
 ) -> Item:
-    topics.check_plain(tx, content.topics)
+    content = topics.file_under(tx, content, item.content.topics)
     items.check_spokesperson(tx, content.spokesperson)
     revised = items.revise(tx, item, significance, content, note)
     entered = _file(tx, revised)

@@ -16,7 +16,7 @@ from syndicator.errors import Conflict, NotFound
 from syndicator.model.audience import Address, Cadence, Contact, Partner, Subscription, SubscriptionState
 from syndicator.model.delivery import Channel, OnUnknown
 from syndicator.model.item import Kind
-from syndicator.store import schema
+from syndicator.store import names, schema
 from syndicator.store.engine import Tx, insert_or_skip
 
 c, s, t, p, x = (
@@ -158,7 +158,7 @@ def edit_partner(tx: Tx, partner: Partner) -> None:
 
 def partners(tx: Tx) -> list[Partner]:
     """All partners, by slug."""
-    return [_partner(row) for row in tx.connection.execute(select(schema.partners).order_by(p.slug))]
+    return [_partner(tx, row) for row in tx.connection.execute(select(schema.partners).order_by(p.slug))]
 
 
 def named_partner(tx: Tx, slug: str) -> Partner:
@@ -166,7 +166,7 @@ def named_partner(tx: Tx, slug: str) -> Partner:
     row = tx.connection.execute(select(schema.partners).where(p.slug == slug)).first()
     if row is None:
         raise NotFound(f'there is no partner "{slug}"; `syndicator partner list` shows them all')
-    return _partner(row)
+    return _partner(tx, row)
 
 
 def pause_partner(tx: Tx, slug: str, *, paused: bool) -> None:
@@ -266,14 +266,14 @@ def _partner_values(partner: Partner) -> dict[str, Any]:
     }
 
 
-def _partner(row: Row[Any]) -> Partner:
+def _partner(tx: Tx, row: Row[Any]) -> Partner:
     return Partner(
         id=row.id,
         slug=row.slug,
         channel=Channel(row.channel),
         url=row.url,
         secret=row.secret,
-        topics=tuple(row.topics),
+        topics=names.present(tx, row.topics),
         kinds=tuple(Kind(kind) for kind in row.kinds),
         on_unknown=OnUnknown(row.on_unknown) if row.on_unknown else None,
         allow_private=tuple(row.allow_private),

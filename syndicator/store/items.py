@@ -24,7 +24,7 @@ from syndicator.model.item import (
     content_to_json,
     slug_for,
 )
-from syndicator.store import schema
+from syndicator.store import names, schema
 from syndicator.store.engine import Tx, insert_or_skip, insert_or_update
 
 i, r = schema.items.c, schema.revisions.c
@@ -61,7 +61,7 @@ def by_id(tx: Tx, item_id: int) -> Item | None:
 
 def many(tx: Tx, ids: Iterable[int]) -> list[Item]:
     """The items with these keys, in no particular order."""
-    return [_item(row) for row in tx.connection.execute(_current().where(i.id.in_(list(ids))))]
+    return [_item(tx, row) for row in tx.connection.execute(_current().where(i.id.in_(list(ids))))]
 
 
 def listing(tx: Tx, *, limit: int | None = None, after: int = 0, topic: str | None = None) -> list[Item]:
@@ -70,13 +70,13 @@ def listing(tx: Tx, *, limit: int | None = None, after: int = 0, topic: str | No
     if topic:
         m, t = schema.memberships.c, schema.topics.c
         query = query.where(exists().where(m.item_id == i.id, m.topic_id == t.id, t.slug == topic))
-    return [_item(row) for row in tx.connection.execute(query)]
+    return [_item(tx, row) for row in tx.connection.execute(query)]
 
 
 def history(tx: Tx, item_id: int) -> list[Revision]:
     """Every version of an item, oldest first."""
     rows = tx.connection.execute(select(schema.revisions).where(r.item_id == item_id).order_by(r.number))
-    return [_revision(row) for row in rows]
+    return [_revision(tx, row) for row in rows]
 
 
 def revision(tx: Tx, item_id: int, number: int) -> Revision:
@@ -85,7 +85,7 @@ def revision(tx: Tx, item_id: int, number: int) -> Revision:
     row = tx.connection.execute(query).first()
     if row is None:
         raise NotFound(f"item {item_id} has no revision {number}")
-    return _revision(row)
+    return _revision(tx, row)
 
 
 def add(tx: Tx, uid: str, content: Content, published: datetime, upstream: str | None) -> Item:
@@ -186,21 +186,21 @@ def _first_free(tx: Tx, plain: str) -> int:
 
 def _one(tx: Tx, query: Select[Any]) -> Item | None:
     row = tx.connection.execute(query).first()
-    return _item(row) if row else None
+    return _item(tx, row) if row else None
 
 
-def _item(row: Row[Any]) -> Item:
+def _item(tx: Tx, row: Row[Any]) -> Item:
     values = row._asdict()
     values["state"] = ItemState(values["state"])
-    values["content"] = content_from_json(values["content"])
+    values["content"] = names.filed(tx, content_from_json(values["content"]))
     return Item(**values)
 
 
-def _revision(row: Row[Any]) -> Revision:
+def _revision(tx: Tx, row: Row[Any]) -> Revision:
     return Revision(
         number=row.number,
         significance=Significance(row.significance),
-        content=content_from_json(row.content),
+        content=names.filed(tx, content_from_json(row.content)),
         created=row.created,
         note=row.note,
     )

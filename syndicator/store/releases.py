@@ -11,7 +11,7 @@ from sqlalchemy import Row, func, select, update
 from syndicator.errors import Conflict, NotFound
 from syndicator.model.item import Content, content_from_json, content_to_json
 from syndicator.model.release import Embargo, Release, ReleaseState
-from syndicator.store import schema
+from syndicator.store import names, schema
 from syndicator.store.engine import Tx, insert_or_skip
 
 r = schema.releases.c
@@ -22,7 +22,7 @@ TIMED = (ReleaseState.SCHEDULED, ReleaseState.HELD)
 def find(tx: Tx, uid: str) -> Release | None:
     """The release with this uid, or None."""
     row = tx.connection.execute(select(schema.releases).where(r.uid == uid)).first()
-    return _release(row) if row else None
+    return _release(tx, row) if row else None
 
 
 def named(tx: Tx, uid: str) -> Release:
@@ -44,7 +44,7 @@ def listing(tx: Tx, *, limit: int | None = None, after: int = 0, state: str | No
     query = select(schema.releases).where(r.id > after).order_by(r.id).limit(limit)
     if state:
         query = query.where(r.state == state)
-    return [_release(row) for row in tx.connection.execute(query)]
+    return [_release(tx, row) for row in tx.connection.execute(query)]
 
 
 def add(
@@ -108,7 +108,7 @@ def take_next_due(tx: Tx, but: Collection[int] = ()) -> Release | None:
         .with_for_update(skip_locked=True)
     )
     row = tx.connection.execute(query).first()
-    return _release(row) if row else None
+    return _release(tx, row) if row else None
 
 
 def take_next_missed(tx: Tx) -> Release | None:
@@ -121,7 +121,7 @@ def take_next_missed(tx: Tx) -> Release | None:
         .with_for_update(skip_locked=True)
     )
     row = tx.connection.execute(query).first()
-    return _release(row) if row else None
+    return _release(tx, row) if row else None
 
 
 def next_at(tx: Tx) -> datetime | None:
@@ -137,7 +137,7 @@ def _embargo_values(embargo: Embargo | None) -> dict[str, Any]:
     }
 
 
-def _release(row: Row[Any]) -> Release:
+def _release(tx: Tx, row: Row[Any]) -> Release:
     embargo = None
     if row.embargo_until:
         embargo = Embargo(
@@ -148,7 +148,7 @@ def _release(row: Row[Any]) -> Release:
         uid=row.uid,
         state=ReleaseState(row.state),
         version=row.version,
-        content=content_from_json(row.content),
+        content=names.filed(tx, content_from_json(row.content)),
         embargo=embargo,
         at=row.at,
         published=row.published,

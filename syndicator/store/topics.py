@@ -1,27 +1,40 @@
-"""Topics, which items they hold, and which of their documents are stale.
+"""Topics: what they are called, what may be filed under them, and which of their documents are stale.
 
-An item's place in a topic is a membership; the store keeps its date and uid beside it, so that a
-topic's newest items come off one index however large the store is. Serves walk A.
+Which items they hold is in `memberships`; what happens to a topic in its life (another name, a merger,
+an end) is in `addresses`. Serves walk A.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, exists, func, or_, select, update
 
-from syndicator.errors import Conflict, Invalid, NotFound
-from syndicator.model.item import ALL, Closing, Item, Kind, Profile, PubDate, Rule, Topic
-from syndicator.store import documents, schema
+from syndicator.errors import Conflict, Invalid, NotFound, Refused
+from syndicator.model.item import ALL, Closing, Content, Item, Kind, Profile, PubDate, Rule, Topic
+from syndicator.store import documents, memberships, names, schema
 from syndicator.store.engine import Tx, insert_or_skip
-from syndicator.store.names import former
+from syndicator.store.memberships import (
+    MOST_PARAMETERS,
+    Withdrawn,
+    bury,
+    ever_of_item,
+    newest,
+    of_item,
+    withdrawn,
+)
+
+__all__ = [
+    "Addresses", "Withdrawn", "add", "addresses", "bury", "check_plain", "check_rule", "edit", "enter",
+    "ever_of_item", "file_under", "find", "find_public", "forget_name", "ids", "leave", "listing",
+    "mark_all_stale", "mark_outdated", "mark_stale", "named", "newest", "next_stale", "of_item", "outdated",
+    "public", "put_off", "refill", "ruled", "set_all_fresh", "set_fresh", "some", "take_stale", "titles", "withdrawn",
+]  # fmt: skip
 
 t, m = schema.topics.c, schema.memberships.c
-CHUNK = 1_000  # rows in memory at a time where all items are read
-MOST_PARAMETERS = 10_000  # PostgreSQL takes 65,535 in one statement, some builds of SQLite 32,766
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +45,13 @@ class Addresses:
     closed: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """An item that left a topic: what a tombstone says (RFC 6721 §2)."""
-
-    uid: str
-    when: datetime
-    note: str | None
-
-
 def add(tx: Tx, topic: Topic) -> Topic:
-    """Make a topic; raises Conflict if the slug is taken, NotFound if its rule names an unknown one."""
+    """Make a topic; raises Conflict if the slug is taken, NotFound if its rule names an unknown one.
+
+    A former name of another topic is taken, too, unless the config file wants it: then it leads there no more.
+    """
+    names.hold(tx)
+    _yield_name(tx, topic)
     if topic.rule:
         check_rule(tx, topic.rule)
     statement = insert_or_skip(tx, schema.topics).values(**_values(topic), created=topic.created)
@@ -54,46 +63,52 @@ def add(tx: Tx, topic: Topic) -> Topic:
 def edit(tx: Tx, topic: Topic) -> None:
     """Write title, rule and owner of the topic with this slug; its documents become stale.
 
-    Another title makes all documents stale: it stands as a category in other topics' feeds, too.
+    Another title stands as a category in other topics' feeds, too. What the config file names lives: had
+    it been closed or merged, it begins again.
     """
+    if topic.file:
+        _yield_name(tx, topic)
     if topic.rule:
         check_rule(tx, topic.rule)
     before = named(tx, topic.slug)
     if before.title != topic.title:
-        documents.forget_named(tx, before.id)
-        mark_all_stale(tx)
+        forget_name(tx, before.id)
     values = {key: value for key, value in _values(topic).items() if key not in ("slug", "uid")}
+    if topic.file:
+        values |= dict.fromkeys(("closing", "closed", "farewell", "merged"))
     tx.connection.execute(update(schema.topics).where(t.slug == topic.slug).values(**values, stale=tx.now))
 
 
 def listing(tx: Tx) -> list[Topic]:
     """All topics, by slug."""
-    return [_topic(row) for row in tx.connection.execute(select(schema.topics).order_by(t.slug))]
+    return [_topic(tx, row) for row in tx.connection.execute(select(schema.topics).order_by(t.slug))]
 
 
 def ruled(tx: Tx) -> list[Topic]:
-    """The topics made by a rule, by slug."""
-    query = select(schema.topics).where(t.rule.is_not(None)).order_by(t.slug)
-    return [_topic(row) for row in tx.connection.execute(query)]
+    """The topics made by a rule that are not over, by slug."""
+    query = select(schema.topics).where(t.rule.is_not(None), _open(tx)).order_by(t.slug)
+    return [_topic(tx, row) for row in tx.connection.execute(query)]
 
 
 def some(tx: Tx, slugs: Collection[str]) -> dict[str, Topic]:
     """Slug → topic, of those among these slugs that exist."""
     query = select(schema.topics).where(t.slug.in_(sorted(set(slugs)))).order_by(t.slug)
-    return {row.slug: _topic(row) for row in tx.connection.execute(query)}
+    return {row.slug: _topic(tx, row) for row in tx.connection.execute(query)}
 
 
 def find(tx: Tx, slug: str) -> Topic | None:
     """The topic with this slug, or None."""
     row = tx.connection.execute(select(schema.topics).where(t.slug == slug)).first()
-    return _topic(row) if row else None
+    return _topic(tx, row) if row else None
 
 
 def named(tx: Tx, slug: str) -> Topic:
     """The topic with this slug; raises NotFound."""
     topic = find(tx, slug)
     if topic is None:
-        raise NotFound(f'there is no topic "{slug}"; `syndicator topic list` shows them all')
+        now = names.former(tx).get(slug)
+        hint = f'it is called "{now}" now' if now else "`syndicator topic list` shows them all"
+        raise NotFound(f'there is no topic "{slug}"; {hint}')
     return topic
 
 
@@ -115,60 +130,74 @@ def ids(tx: Tx, slugs: Collection[str]) -> dict[str, int]:
     return found
 
 
-def check_plain(tx: Tx, slugs: Iterable[str]) -> None:
-    """Raise unless every slug is a plain topic: an item is filed under plain ones only."""
-    slugs = list(slugs)
+def file_under(tx: Tx, content: Content, already: Collection[str] = ()) -> Content:
+    """The words under the present names of their topics, which keep these names until this transaction ends.
+
+    Raises as `check_plain`. Whoever renames, merges or closes a topic waits for us, or was seen by us.
+    """
+    hold = select(t.id).order_by(t.id).with_for_update(read=True, key_share=True)
+    for _ in range(2):  # the second time, if a name was changed at this very moment
+        slugs = names.present(tx, content.topics)
+        held = tx.connection.execute(hold.where(t.slug.in_(slugs))).all() if slugs else ()
+        if len(held) == len(slugs):
+            break
+        names.forget(tx)
+    check_plain(tx, content.topics, already)
+    return names.filed(tx, content)
+
+
+def check_plain(tx: Tx, slugs: Iterable[str], already: Collection[str] = ()) -> None:
+    """Raise unless something may be filed under every slug: a plain topic that is not about to close.
+
+    What is in a topic `already` may stay there while it closes.
+    """
+    for slug, topic in _plain(tx, slugs).items():
+        if topic.closing and slug not in already:
+            when = topic.closing.over.isoformat(timespec="seconds")
+            raise Refused(f'the topic "{slug}" closes at {when} and takes nothing new; file it elsewhere')
+
+
+def check_rule(tx: Tx, rule: Rule) -> None:
+    """Raise unless the rule speaks of plain topics that exist, so that rules can have no cycles."""
+    _plain(tx, sorted(rule.names))
+
+
+def _plain(tx: Tx, slugs: Iterable[str]) -> dict[str, Topic]:
+    slugs = names.present(tx, slugs)
     known = some(tx, slugs)
     for slug in slugs:
         if slug not in known:
             raise NotFound(f'there is no topic "{slug}"; `syndicator topic add {slug} "Its title"` makes it')
         if known[slug].rule or slug == ALL:
             raise Invalid(f'"{slug}" holds items by its rule; file the item under a plain topic')
-
-
-def check_rule(tx: Tx, rule: Rule) -> None:
-    """Raise unless the rule speaks of plain topics that exist, so that rules can have no cycles."""
-    check_plain(tx, sorted(rule.names))
+    return known
 
 
 def addresses(tx: Tx) -> Addresses:
     """Which slugs answer 301 and whither, and which answer 410 at this instant (feeds:H8)."""
     over = select(t.slug).where(t.closed <= tx.now, t.merged.is_(None))
-    return Addresses(moved=dict(former(tx)), closed=frozenset(tx.connection.execute(over).scalars()))
+    return Addresses(moved=dict(names.former(tx)), closed=frozenset(tx.connection.execute(over).scalars()))
 
 
 def enter(tx: Tx, item: Item, slugs: Collection[str]) -> list[int]:
     """Put the item into these topics; returns the keys of those it was not in before."""
-    entered = []
-    for topic_id in sorted(ids(tx, slugs).values()):
-        row = {"topic_id": topic_id, "item_id": item.id, "published": item.published, "uid": item.uid}
-        if tx.connection.execute(insert_or_skip(tx, schema.memberships).values(**row)).rowcount:
-            entered.append(topic_id)
-    return entered
+    return memberships.enter(tx, item, sorted(ids(tx, slugs).values()))
 
 
 def leave(tx: Tx, item: Item, stay: Collection[str]) -> None:
-    """Take the item out of every topic not in `stay`, without a trace: it was filed differently."""
-    kept = select(t.id).where(t.slug.in_(list(stay)))
-    tx.connection.execute(delete(schema.memberships).where(m.item_id == item.id, m.topic_id.not_in(kept)))
+    """Take the item out of every topic not in `stay`: it was filed differently. Closed pages keep it."""
+    memberships.leave(tx, item, ids(tx, stay).values())
 
 
-def bury(tx: Tx, item: Item) -> None:
-    """Take a withdrawn item out of its topics' feeds; a tombstone stays."""
-    tx.connection.execute(update(schema.memberships).where(m.item_id == item.id).values(gone=tx.now))
+def refill(tx: Tx, topic: Topic) -> int:
+    """Make a ruled topic hold what its rule says, after the rule changed; returns how many entered.
 
-
-def of_item(tx: Tx, item_id: int) -> dict[str, int]:
-    """Slug → key of the topics the item is or was in."""
-    query = select(t.slug, t.id).join(schema.memberships, m.topic_id == t.id).where(m.item_id == item_id)
-    return {row.slug: row.id for row in tx.connection.execute(query.order_by(t.slug))}
-
-
-def ever_of_item(tx: Tx, item_id: int) -> set[int]:
-    """Keys of the topics the item is or was in, those among them that only a closed page of theirs remembers."""
-    a = schema.archived.c
-    inside = select(m.topic_id).where(m.item_id == item_id)
-    return set(tx.connection.execute(inside.union(select(a.topic_id).where(a.item_id == item_id))).scalars())
+    No delivery is planned (DESIGN §2, Topic).
+    """
+    rule = names.ruled(tx, topic.rule or Rule())
+    entered = memberships.refill(tx, topic.id, rule)
+    mark_stale(tx, [topic.id])
+    return entered
 
 
 def mark_stale(tx: Tx, topic_ids: Collection[int]) -> None:
@@ -180,6 +209,21 @@ def mark_stale(tx: Tx, topic_ids: Collection[int]) -> None:
         tx.connection.execute(update(schema.topics).where(t.id.in_(sorted(topic_ids))).values(stale=tx.now))
 
 
+def forget_name(tx: Tx, topic_id: int) -> None:
+    """Its slug or title changes: whatever says it must be rendered anew, in all topics that share its items.
+
+    Marked first, which waits for whoever renders them now; the fragments it leaves go, too.
+    """
+    other = schema.memberships.alias("other")
+    shared = select(other.c.topic_id).join(schema.memberships, m.item_id == other.c.item_id)
+    kin = sorted(
+        {topic_id, *tx.connection.execute(shared.where(m.topic_id == topic_id).distinct()).scalars()}
+    )
+    for start in range(0, len(kin), MOST_PARAMETERS):
+        mark_stale(tx, kin[start : start + MOST_PARAMETERS])
+    documents.forget_named(tx, topic_id)
+
+
 def mark_all_stale(tx: Tx) -> None:
     """After a change of the site itself: title, address, hubs, renderer."""
     tx.connection.execute(update(schema.topics).values(stale=tx.now))
@@ -187,7 +231,7 @@ def mark_all_stale(tx: Tx) -> None:
 
 def outdated(tx: Tx, look: str) -> bool:
     """Whether any document was built for another look of the site (`feeds.look`)."""
-    old = select(t.id).where(t.head.is_not(None), t.head != look).limit(1)
+    old = select(t.id).where(t.head.is_not(None), t.head != look, _open(tx)).limit(1)
     return tx.connection.execute(old).first() is not None
 
 
@@ -201,17 +245,17 @@ def take_stale(tx: Tx, limit: int) -> list[Topic]:
     """Up to `limit` topics whose documents are stale and may be built now; held by this transaction."""
     query = (
         select(schema.topics)
-        .where(t.stale <= tx.now)
+        .where(t.stale <= tx.now, _open(tx))
         .order_by(t.stale, t.id)
         .limit(limit)
         .with_for_update(skip_locked=True, key_share=True)
     )
-    return [_topic(row) for row in tx.connection.execute(query)]
+    return [_topic(tx, row) for row in tx.connection.execute(query)]
 
 
 def next_stale(tx: Tx) -> datetime | None:
     """When the next stale topic may be built, or None."""
-    return tx.connection.execute(select(func.min(t.stale)).where(t.stale.is_not(None))).scalar()
+    return tx.connection.execute(select(func.min(t.stale)).where(t.stale.is_not(None), _open(tx))).scalar()
 
 
 def set_fresh(tx: Tx, topic_id: int, again: datetime | None, look: str) -> None:
@@ -232,93 +276,34 @@ def put_off(tx: Tx, topic_id: int, until: datetime) -> None:
     tx.connection.execute(update(schema.topics).where(t.id == topic_id).values(stale=until))
 
 
-def newest(tx: Tx, topic_id: int, limit: int) -> list[int]:
-    """Keys of the live items of a topic, newest first by published, then uid: total and stable (P13)."""
-    query = (
-        select(m.item_id)
-        .where(m.topic_id == topic_id, m.gone.is_(None))
-        .order_by(m.published.desc(), m.uid.desc())
-        .limit(limit)
-    )
-    return list(tx.connection.execute(query).scalars())
-
-
-def withdrawn(tx: Tx, topic_id: int, since: datetime | None, limit: int) -> list[Withdrawn]:
-    """The latest withdrawals of items not older than `since`, newest first: the feed's tombstones."""
-    i = schema.items.c
-    query = (
-        select(i.uid, m.gone, i.note)
-        .join(schema.items, i.id == m.item_id)
-        .where(m.topic_id == topic_id, m.gone.is_not(None))
-        .order_by(m.gone.desc(), i.uid)
-        .limit(limit)
-    )
-    if since:
-        query = query.where(or_(m.published >= since, m.gone >= since))
-    return [Withdrawn(row.uid, row.gone, row.note) for row in tx.connection.execute(query)]
-
-
 def find_public(tx: Tx, slug: str) -> Topic | None:
-    """The topic with this slug if it holds a live item; one that holds none is as unknown as any word."""
+    """The topic with this slug if it is not over and holds a live item; else it is as unknown as any word."""
     live = exists().where(m.topic_id == t.id, m.gone.is_(None))
-    row = tx.connection.execute(select(schema.topics).where(t.slug == slug, live)).first()
-    return _topic(row) if row else None
+    row = tx.connection.execute(select(schema.topics).where(t.slug == slug, live, _open(tx))).first()
+    return _topic(tx, row) if row else None
 
 
 def public(tx: Tx, slugs: Collection[str] | None = None) -> list[Topic]:
-    """The topics that hold a live item, all or among `slugs`: the only ones the public ever hears of."""
-    query = select(schema.topics).where(exists().where(m.topic_id == t.id, m.gone.is_(None)))
+    """The topics that are not over and hold a live item, all or among `slugs`: all the public ever hears of."""
+    query = select(schema.topics).where(exists().where(m.topic_id == t.id, m.gone.is_(None)), _open(tx))
     if slugs is not None:
         query = query.where(t.slug.in_(sorted(slugs)))
-    return [_topic(row) for row in tx.connection.execute(query.order_by(t.slug))]
+    return [_topic(tx, row) for row in tx.connection.execute(query.order_by(t.slug))]
 
 
-def refill(tx: Tx, topic: Topic) -> int:
-    """Make a ruled topic hold exactly the items its rule says, after the rule changed; returns how many entered.
-
-    Tombstones of what was withdrawn stay. Items keep the order in which they were published; no delivery is planned (DESIGN §2, Topic).
-    """
-    rule = topic.rule or Rule()
-    wanted = [row for row in _live_items(tx) if rule.matches(frozenset(row.topics), Kind(row.kind))]
-    here = select(m.item_id).where(m.topic_id == topic.id, m.gone.is_(None))
-    present = set(tx.connection.execute(here).scalars())
-    doomed = sorted(present.difference(row.id for row in wanted))
-    for some in _batched(doomed, MOST_PARAMETERS):
-        tx.connection.execute(delete(schema.memberships).where(m.topic_id == topic.id, m.item_id.in_(some)))
-    rows = [
-        {"topic_id": topic.id, "item_id": row.id, "published": row.published, "uid": row.uid}
-        for row in wanted
-        if row.id not in present
-    ]
-    if rows:
-        tx.connection.execute(insert(schema.memberships), rows)
-    mark_stale(tx, [topic.id])
-    return len(rows)
+def _open(tx: Tx) -> ColumnElement[bool]:
+    return t.merged.is_(None) & or_(t.closed.is_(None), t.closed > tx.now)
 
 
-def _batched(keys: Sequence[int], size: int) -> Iterable[Sequence[int]]:
-    return (keys[start : start + size] for start in range(0, len(keys), size))
-
-
-@dataclass(frozen=True, slots=True)
-class _Filed:
-    id: int
-    uid: str
-    published: datetime
-    kind: str
-    topics: Sequence[str]
-
-
-def _live_items(tx: Tx) -> Iterable[_Filed]:
-    i, r = schema.items.c, schema.revisions.c
-    query = (
-        select(i.id, i.uid, i.published, r.content["kind"].label("kind"), r.content["topics"].label("topics"))
-        .join(schema.revisions, (r.item_id == i.id) & (r.number == i.revision))
-        .where(i.state == "live")
-        .order_by(i.published, i.uid)
-    )
-    for row in tx.connection.execute(query, execution_options={"yield_per": CHUNK}):
-        yield _Filed(row.id, row.uid, row.published, row.kind or Kind.NEWS, row.topics or ())
+def _yield_name(tx: Tx, topic: Topic) -> None:
+    """Make sure that a slug leads to no other topic; the config file may take it, nobody else."""
+    now = names.former(tx).get(topic.slug)
+    if now and not topic.file:
+        raise Conflict(
+            f'"{topic.slug}" is a former name of the topic "{now}" and leads there; choose another'
+        )
+    if now:
+        names.settle(tx, topic.slug)
 
 
 def _values(topic: Topic) -> dict[str, Any]:
@@ -336,7 +321,7 @@ def _values(topic: Topic) -> dict[str, Any]:
     }
 
 
-def _topic(row: Row[Any]) -> Topic:
+def _topic(tx: Tx, row: Row[Any]) -> Topic:
     rule = row.rule
     return Topic(
         id=row.id,
@@ -345,7 +330,7 @@ def _topic(row: Row[Any]) -> Topic:
         uid=row.uid,
         created=row.created,
         file=row.file,
-        rule=_rule(rule) if rule is not None else None,
+        rule=names.ruled(tx, _rule(rule)) if rule is not None else None,
         profile=Profile(full_text=row.full_text, pub_date=PubDate(row.pub_date)),
         closing=Closing(row.closing, row.closed, row.farewell or "") if row.closing else None,
         pages=row.pages,

@@ -18,7 +18,7 @@ from syndicator.model.item import SLUG, Kind, Significance
 from syndicator.model.markup import web_address
 from syndicator.model.release import ReleaseState
 from syndicator.model.upstream import Known, Relation, Upstream, Validators, wait
-from syndicator.store import schema, topics
+from syndicator.store import names, schema, topics
 from syndicator.store.engine import Tx, insert_or_skip, insert_or_update
 
 u, n = schema.upstreams.c, schema.incoming.c
@@ -76,12 +76,12 @@ def edit(tx: Tx, upstream: Upstream) -> Upstream:
 
 def named(tx: Tx, slug: str) -> Upstream:
     """The upstream with this slug; raises NotFound."""
-    return _upstream(_row(tx, slug))
+    return _upstream(tx, _row(tx, slug))
 
 
 def listing(tx: Tx) -> list[Upstream]:
     """All upstreams, by slug."""
-    return [_upstream(row) for row in tx.connection.execute(select(schema.upstreams).order_by(u.slug))]
+    return [_upstream(tx, row) for row in tx.connection.execute(select(schema.upstreams).order_by(u.slug))]
 
 
 def status(tx: Tx, slug: str) -> Status:
@@ -252,7 +252,7 @@ def _claim(tx: Tx, wanted: ColumnElement[bool], limit: int, lease: timedelta) ->
         .returning(*schema.upstreams.c)
     )
     rows = sorted(tx.connection.execute(take), key=lambda row: (row.next_check, row.id))
-    return [Claim(_upstream(row), _validators(row), row.lease_no) for row in rows]
+    return [Claim(_upstream(tx, row), _validators(row), row.lease_no) for row in rows]
 
 
 def _mine(held: Claim) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -286,13 +286,13 @@ def _values(upstream: Upstream) -> dict[str, Any]:
     }
 
 
-def _upstream(row: Row[Any]) -> Upstream:
+def _upstream(tx: Tx, row: Row[Any]) -> Upstream:
     return Upstream(
         id=row.id,
         slug=row.slug,
         url=row.url,
         relation=Relation(row.relation),
-        topics=tuple(row.topics),
+        topics=names.present(tx, row.topics),
         kind=Kind(row.kind),
         push=row.push,
         push_max_age=timedelta(seconds=row.push_max_age),
