@@ -76,16 +76,20 @@ def of_topic(tx: Tx, slug: str) -> list[Known]:
 
 
 def reopen(tx: Tx, item_id: int) -> None:
-    """The item has new words: the page that holds its old ones stands, a later one will hold these."""
-    _hold(tx, item_id)
+    """The item has new words: the page that holds its old ones stands, a later one will hold these.
+
+    After `topics.mark_stale`, which waits for a rebuild that may be putting the old words on a page.
+    """
     tx.connection.execute(
         update(schema.memberships).where(m.item_id == item_id, m.page.is_not(None)).values(page=None)
     )
 
 
 def doom(tx: Tx, item_id: int) -> list[int]:
-    """Mark an item that is gone in every closed page it stands in; returns the keys of the topics to make stale."""
-    _hold(tx, item_id)
+    """Mark an item that is gone in every closed page it stands in; returns the keys of their topics.
+
+    After `topics.mark_stale` for all of them, which waits for a rebuild that may be putting it on a page.
+    """
     marked = update(schema.archived).where(d.item_id == item_id, d.gone.is_(None)).values(gone=tx.now)
     return sorted(set(tx.connection.execute(marked.returning(d.topic_id)).scalars()))
 
@@ -183,16 +187,3 @@ def mark_cut(tx: Tx, topic_id: int, page: int) -> None:
 
 def _known() -> tuple[Any, ...]:
     return a.page, a.format, a.etag, a.size, a.modified, a.stored
-
-
-def _hold(tx: Tx, item_id: int) -> None:
-    """Wait for a rebuild that is closing a page of one of the item's topics, and see what it wrote.
-
-    It holds its topics while it works; without this it could put words on a page that we have just
-    declared old, or gone. In key order, as `topics.mark_stale`.
-    """
-    if tx.on_sqlite:
-        return  # a writer is alone
-    inside = select(m.topic_id).where(m.item_id == item_id)
-    held = select(t.id).where(t.id.in_(inside)).order_by(t.id).with_for_update(key_share=True)
-    tx.connection.execute(held).all()
