@@ -4,13 +4,14 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: help setup run test check storm bench lock clean
+.PHONY: help setup run test check storm interop bench lock clean
 
 help:
 	@echo "make run     the sample newsroom on this machine (ARGS=--once: the whole job once)"
 	@echo "make test    the tests, on SQLite and PostgreSQL (ARGS='-k feeds')"
 	@echo "make check   style, types, floors"
 	@echo "make storm   workers killed while they send, and two workers on one clock, in full"
+	@echo "make interop 500 random newsrooms before other people's readers and validators"
 	@echo "make bench   the figures, beside their peers"
 	@echo "make lock    the locks anew (ARGS=--upgrade)"
 	@echo "make clean   remove what the tools made, .venv included"
@@ -36,6 +37,9 @@ storm: setup
 	@.venv/bin/python -m tests.storm --store postgresql --policy repeat --workers 3 $(ARGS)
 	@.venv/bin/python -m tests.storm --store postgresql --policy hold --workers 3 $(ARGS)
 	@.venv/bin/python -m tests.clockwork --seconds 60
+
+interop: setup
+	@.venv/bin/python -m tests.interop $(ARGS)
 
 bench: setup
 	@.venv/bin/python -m bench $(ARGS)

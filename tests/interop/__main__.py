@@ -1,4 +1,4 @@
-"""`python -m tests.interop --newsrooms 500`: random newsrooms before the validator, the schema and all readers.
+"""`python -m tests.interop`: 500 random newsrooms before the validator, the schema and all readers; 200 polls.
 
 Prints what was found and exits 1 if anything was. Run by `make interop`; a short form runs in `make test`.
 """
@@ -21,12 +21,14 @@ from syndicator.model.site import Format
 from tests.conftest import migrate
 from tests.interop import judge, readers
 from tests.interop.newsrooms import Plan, Served, live, newsrooms
+from tests.interop.polling import poll_through
 
 
 def main() -> int:
     """Live through the newsrooms, judge each as it ends, and sum up."""
     parser = argparse.ArgumentParser(prog="python -m tests.interop", description=__doc__)
     parser.add_argument("--newsrooms", type=int, default=500)
+    parser.add_argument("--polls", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     said = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
@@ -69,7 +71,25 @@ def main() -> int:
     sys.stdout.write(", ".join(f"{count} {name}" for name, count in counted.items()) + "\n")
     sys.stdout.write(", ".join(f"{count} by {name}" for name, count in faults.items()) or "nothing found")
     sys.stdout.write("\n")
-    return 1 if faults else 0
+    return 1 if faults or not _polled(said.polls, said.seed) else 0
+
+
+def _polled(steps: int, seed: int) -> bool:
+    """Let `reader` poll a live newsroom; whether it ended with what is public, and was answered rightly."""
+    with tempfile.TemporaryDirectory() as folder:
+        migrate(f"sqlite:///{folder}/polled.db")
+        room, polled = poll_through(steps, f"sqlite:///{folder}/polled.db", seed)
+    right = True
+    for format, seen in polled.items():
+        kept = {uid: title for uid, title in seen.final.items() if uid not in room.gone}
+        twice = sum(count - 1 for count in seen.new.values())
+        good = kept == room.live() and not seen.wrong and not twice
+        right &= good
+        sys.stdout.write(
+            f"reader, {format}: {steps} changes, {len(seen.new)} items, {twice} announced twice, "
+            f"{seen.statuses[200]} x 200, {seen.statuses[304]} x 304: {'right' if good else 'WRONG'}\n"
+        )
+    return right
 
 
 def _faults(
