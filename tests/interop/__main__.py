@@ -43,7 +43,8 @@ def main() -> int:
             **readers.READERS,
             "feedsmith": (stack.enter_context(readers.feedsmith(folder / "npm")), frozenset(Format)),
         }
-        migrate(f"sqlite:///{folder / 'template.db'}")
+        (folder / "template").mkdir()
+        migrate(f"sqlite:///{folder / 'template' / 'newsroom.db'}")
 
         @settings(
             max_examples=said.newsrooms,
@@ -55,10 +56,9 @@ def main() -> int:
         @seed(said.seed)
         @given(plan=newsrooms())
         def play(plan: Plan) -> None:
-            path = folder / "newsroom.db"
-            shutil.copy(folder / "template.db", path)
-            documents = live(plan, f"sqlite:///{path}")
-            path.unlink()
+            shutil.copytree(folder / "template", folder / "played")  # with its -wal, if it has one
+            documents = live(plan, f"sqlite:///{folder / 'played' / 'newsroom.db'}")
+            shutil.rmtree(folder / "played")
             counted["newsrooms"] += 1
             counted["documents"] += len(documents)
             counted["items"] += sum(len(document.items) for document in documents)
