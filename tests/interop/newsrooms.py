@@ -264,11 +264,11 @@ def _served(store: Store, site: Site) -> Iterator[Served]:
             inside = items.in_order(items.many(tx, keys), keys)
             gone = bool(topics.withdrawn(tx, topic.id, None, 1))
             url = site.feed_url(known.topic, known.format)
-            expected = tuple(_expected(inside, site, known.format))
+            expected = tuple(_expected(inside, site, known.format, topic.profile))
             yield Served(url.removeprefix(site.base_url), url, known.format, bodies.body, expected, gone)
 
 
-def _expected(inside: Sequence[Item], site: Site, format: Format) -> Iterator[Expected]:
+def _expected(inside: Sequence[Item], site: Site, format: Format, profile: Profile) -> Iterator[Expected]:
     for item in inside:
         try:
             view = entries.entry(item, site, {}, None)
@@ -277,4 +277,5 @@ def _expected(inside: Sequence[Item], site: Site, format: Format) -> Iterator[Ex
         guid = item.content.guid
         id = guid.value if guid and format is Format.RSS else item.uid
         link = item.content.url or site.item_url(item.slug)
-        yield Expected(id, link, view.title, int(item.published.timestamp()))
+        moved = format is Format.RSS and profile.pub_date is PubDate.UPDATED
+        yield Expected(id, link, view.title, int((item.updated if moved else item.published).timestamp()))
