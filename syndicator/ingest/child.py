@@ -247,7 +247,15 @@ def _files(entry: Dict, url: str | None) -> list[dict[str, Any]]:
         address = web_address(found.get("href") or found.get("url"), url)
         if address and address not in files and len(files) < 50:
             files[address] = {"url": address, "type": _media_type(found, address), "length": _length(found)}
+        if address in files:
+            files[address].update(_figures(found))
     return list(files.values())
+
+
+def _figures(file: Dict) -> dict[str, int]:
+    """Pixels and seconds, as far as they are stated and sane (feeds:P20)."""
+    stated = {name: str(file.get(name) or "").strip() for name in ("width", "height", "duration")}
+    return {name: int(figure) for name, figure in stated.items() if re.fullmatch(r"[0-9]{1,6}", figure)}
 
 
 def _media_type(file: Dict, address: str) -> str:

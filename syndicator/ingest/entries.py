@@ -35,6 +35,7 @@ TITLE_FROM_TEXT = 60  # characters, where there is no title (feeds:P18)
 Line = Annotated[str, Field(max_length=4_000)]
 Prose = Annotated[str, Field(max_length=20_000)]
 Html = Annotated[str, Field(max_length=MAX_TEXT)]
+Figure = Annotated[int, Field(ge=0, le=10**6)]
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -48,11 +49,17 @@ class Person:
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class File:
-    """An enclosure; `length` in bytes, 0 where the feed says nothing sane (feeds:I24)."""
+    """An enclosure; figures are 0 where the feed says nothing sane (feeds:I24).
+
+    `length` is in bytes, `width` and `height` in pixels, `duration` in seconds.
+    """
 
     url: Line
     type: Annotated[str, Field(pattern=r"^[\w.+-]+/[\w.+-]+$", max_length=200)]
     length: Annotated[int, Field(ge=0, le=2**53)] = 0
+    width: Figure = 0
+    height: Figure = 0
+    duration: Figure = 0
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -142,7 +149,16 @@ def _author(person: Person) -> Author:
 
 def _medium(file: File) -> Medium | None:
     url = web_address(file.url)
-    return Medium(url=url, type=file.type, length=file.length) if url else None
+    if url is None:
+        return None
+    return Medium(
+        url=url,
+        type=file.type,
+        length=file.length,
+        width=file.width,
+        height=file.height,
+        duration=file.duration,
+    )
 
 
 def _source(feed: Parsed, upstream: Upstream, now: datetime) -> Source:

@@ -53,6 +53,8 @@ SCHEMES = {"http", "https", "mailto"}
 FIELDS = frozenset(
     "uid title summary kind topics published url authors spokesperson language media embargo embargo_zone slug".split()
 )
+MEDIA_FIGURES = {"width": "pixels", "height": "pixels", "duration": "seconds"}  # feeds:P20
+MEDIA_FIELDS = frozenset({"url", "type", "length", "title", "alt", "credit", *MEDIA_FIGURES})
 MAX_BODY = 5_000_000
 MAX_HTML = 2 * MAX_BODY  # a link's address may be said once and referred to ten thousand times
 LONGEST_ENCODED = 1_000  # characters in which an encoded word is looked for: the search is no linear one
@@ -135,7 +137,7 @@ def clean(source: str, base_url: str | None = None) -> str:
     def keep(_tag: str, attribute: str, value: str) -> str | None:
         return absolute(value, base_url) if attribute in URL_ATTRIBUTES else value
 
-    return nh3.clean(
+    cleaned = nh3.clean(
         strip_illegal(source),
         tags=set(TAGS),
         attributes=ATTRIBUTES,
@@ -143,7 +145,8 @@ def clean(source: str, base_url: str | None = None) -> str:
         url_schemes=SCHEMES,
         link_rel=None,
         strip_comments=True,
-    ).strip()
+    )
+    return strip_illegal(cleaned).strip()  # once more: a reference such as &#1; is a character by now
 
 
 def absolute(url: str, base_url: str | None) -> str | None:
@@ -308,14 +311,34 @@ def _media(fields: Mapping[str, Any]) -> tuple[Medium, ...]:
 def _medium(value: Any) -> Medium:
     if not isinstance(value, Mapping) or not {"url", "type", "length"} <= set(value):
         raise Invalid(f"media: {quoted(value)} needs url, type and length (bytes)")
+    if unknown := sorted(str(name) for name in value if name not in MEDIA_FIELDS):
+        raise Invalid(
+            f"media has no field {quoted(unknown[0])}; fields are {', '.join(sorted(MEDIA_FIELDS))}"
+        )
     said = {
         key: one_line(words(value.get(key), f"a media {key}"), f"a media {key}")
-        for key in ("url", "type", "title")
+        for key in ("url", "type", "title", "alt", "credit")
     }
-    url, length = web_address(said["url"]), value["length"]
-    if url is None or type(length) is not int or not 0 <= length < LARGEST:
+    url = web_address(said["url"])
+    if url is None or not _figure(value["length"]):
         raise Invalid(f"media: {quoted(value)} needs an https url and a length in bytes")
-    return Medium(url=url, type=said["type"], length=length, title=said["title"])
+    for name, unit in MEDIA_FIGURES.items():
+        if not _figure(value.get(name, 0)):
+            raise Invalid(f"media: {name} {quoted(value[name])} is no whole number of {unit}")
+    figures: dict[str, int] = {name: value.get(name, 0) for name in MEDIA_FIGURES}
+    return Medium(
+        url=url,
+        type=said["type"],
+        length=value["length"],
+        title=said["title"],
+        alt=said["alt"],
+        credit=said["credit"],
+        **figures,
+    )
+
+
+def _figure(value: object) -> bool:
+    return type(value) is int and 0 <= value < LARGEST  # True is no figure, though Python counts it as 1
 
 
 def _embargo(fields: Mapping[str, Any], zone: str) -> Embargo | None:

@@ -259,6 +259,17 @@ def test_enclosures_have_sane_lengths(length: str, bytes_: int) -> None:
     assert (file.url, file.type, file.length) == ("https://cms.example/a.pdf", "application/pdf", bytes_)
 
 
+def test_what_is_known_of_an_enclosure() -> None:
+    """feeds:P20, feeds:I24 — what media:content tells of the same file is kept, as far as it is sane."""
+    said = 'url="https://cms.example/a.png" medium="image"'
+    files = (
+        '<enclosure url="https://cms.example/a.png" type="image/png" length="5"/>'
+        f'<m:content xmlns:m="http://search.yahoo.com/mrss/" {said} width="640" height="480" duration="-1"/>'
+    )
+    (file,) = only(rss(f"<item><title>t</title>{files}</item>")).files
+    assert (file.length, file.width, file.height, file.duration) == (5, 640, 480, 0)
+
+
 def test_guid_and_its_flag() -> None:
     """feeds:I15 — the guid is kept byte for byte, with whether it is the page's address."""
     one = only(rss(entry(guid="  cms-77 ")))

@@ -44,6 +44,8 @@ def fault(front: str, body: str = "Hello.") -> str:
 
 # -- front matter
 
+FILE = "url: 'https://x.example/a', type: image/png, length: 5"
+
 
 def test_every_field() -> None:
     """design:6: title, summary, kind, topics, published, url, authors, spokesperson, language, media, embargo."""
@@ -75,6 +77,24 @@ def test_every_field() -> None:
     )
 
 
+def test_what_a_file_says_of_itself() -> None:
+    """feeds:P20 A picture of the front matter says what it shows, who made it and its size; a film how long it runs."""
+    more = "title: A chart, alt: 'Bars, falling', credit: Jane Doe, width: 1200, height: 630, duration: 90"
+    (found,) = draft(f"title: T\nmedia: [{{{FILE}, {more}}}]").content.media
+    expected = Medium(
+        url="https://x.example/a",
+        type="image/png",
+        length=5,
+        title="A chart",
+        alt="Bars, falling",
+        credit="Jane Doe",
+        width=1200,
+        height=630,
+        duration=90,
+    )
+    assert expected == found
+
+
 @pytest.mark.parametrize(
     ("front", "words"),
     [
@@ -97,6 +117,15 @@ def test_every_field() -> None:
         ("title: T\nmedia: [{url: 'https://x.example/a'}]", "needs url, type and length"),
         ("title: T\nmedia: [{url: 'file:///etc/passwd', type: a/b, length: 1}]", "needs an https url"),
         ("title: T\nmedia: [{url: 'https://x.example/', type: a/b, length: -1}]", "a length in bytes"),
+        (
+            f"title: T\nmedia: [{{{FILE}, colour: red}}]",
+            "media has no field 'colour'; fields are alt, credit",
+        ),
+        (f"title: T\nmedia: [{{{FILE}, width: 12px}}]", "width '12px' is no whole number of pixels"),
+        (f"title: T\nmedia: [{{{FILE}, height: -1}}]", "height -1 is no whole number of pixels"),
+        (f"title: T\nmedia: [{{{FILE}, duration: true}}]", "duration True is no whole number of seconds"),
+        (f'title: T\nmedia: [{{{FILE}, alt: "a\\nb"}}]', "a media alt holds a line break"),
+        (f"title: T\nmedia: [{{{FILE}, credit: [a]}}]", "a media credit ['a'] is no text"),
         ("title: T\nurl: 'javascript:alert(1)'", "start it with https://"),
         ("title: T\nurl: /relative", "start it with https://"),
         ("title: T\nuid: 12345", "is no absolute IRI: use a tag:"),
@@ -225,6 +254,13 @@ def test_controls_go_and_emoji_stay() -> None:
     assert ("🎉 T", "<p>abc 🎉 \x85d</p>") == (words.title, words.body)
     assert words.text is not None
     assert "\x00" not in words.text
+
+
+@pytest.mark.parametrize("source", ["a&#1;b", "a&#x1;b", "a&#xB;b", "a&#xFFFE;b", "a&#xFFFF;b"])
+def test_controls_that_are_referred_to_go_as_well(source: str) -> None:
+    """feeds:P4: a reference to what XML forbids becomes that character when it is read, and goes then."""
+    assert "ab" == clean(source)
+    assert '<a title="ab"></a>' == clean(f'<a title="{source}"></a>')
 
 
 def test_the_limit_of_a_text() -> None:
