@@ -37,6 +37,7 @@ def serve(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
         from syndicator.runtime import clock
 
         with open_store(runtime.settings.store.url.reveal(), host_clock=clock) as watch:
+            listen = runtime.settings.web
             made = web.create_app(
                 web.Web(
                     store=runtime.store,
@@ -44,9 +45,11 @@ def serve(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
                     tokens=runtime.tokens,
                     watch=watch,
                     ready=_silence(runtime),
+                    redirects=[(one.from_, one.to) for one in runtime.settings.redirects],
+                    trusted_proxies=listen.trusted_proxies,
+                    full_reads=listen.full_reads,
                 )
             )
-            listen = runtime.settings.web
             try:
                 web.serve(made, listen.host, listen.port, _started)
             except OSError as fault:

@@ -1,8 +1,9 @@
 """The web process: one ASGI application over the store, and the server that runs it.
 
-Feeds are answered before any routing (`web.feeds`); everything else goes through Starlette, and
-every page through the headers that keep it safe (security:H4). `serve` runs uvicorn with what it
-lacks: a limit on the size of a request's head and on the time it may take (security:R5).
+Feeds and the addresses of a former site are answered before any routing (`web.doors`); everything
+else goes through Starlette, and every page through the headers that keep it safe (security:H4).
+`serve` runs uvicorn with what it lacks: limits on the size of a request's head and on the time it
+may take (security:R5), and the feeds' early door.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import contextlib
 import signal
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
@@ -28,12 +31,14 @@ from syndicator.observe import logger
 from syndicator.signup import Tokens
 from syndicator.store import Store
 from syndicator.web.catalogue import Catalogue
-from syndicator.web.feeds import PREFIX, Feeds, Receive, Scope, Send
+from syndicator.web.doors import Feeds, Porter, Receive, Scope, Send, protocol, send_answer
+from syndicator.web.feeds import NOT_FOUND, PREFIX, PREFLIGHT, Answer
 from syndicator.web.health import Faults, Health
+from syndicator.web.limits import Trust, Visitors
 from syndicator.web.media_list import MediaList
 from syndicator.web.newsroom import Newsroom, missing
 from syndicator.web.pages import SECURITY, Pages
-from syndicator.web.protocol import Limited
+from syndicator.web.redirects import Redirects
 
 GRACE = 10  # seconds an answer under way may take once we are told to stop
 KEEP_ALIVE = 30  # seconds an idle connection is kept: a reader polls several feeds in a row
@@ -48,7 +53,9 @@ class Web:
     """What the web process is made of.
 
     `watch` is a second `open_store` on the same database that nothing else uses (`web.catalogue`);
-    `ready` names what else is not ready, such as a worker that was not seen lately.
+    `ready` names what else is not ready, such as a worker that was not seen lately. `redirects` are
+    former addresses and present ones; `trusted_proxies` address ranges; `full_reads` how many whole
+    feeds one visitor may fetch in a minute, 0 for any number.
     """
 
     store: Store
@@ -57,6 +64,9 @@ class Web:
     watch: Store | None = None
     extra_routes: Sequence[BaseRoute] = ()
     ready: Faults = _nothing
+    redirects: Sequence[tuple[str, str]] = ()
+    trusted_proxies: Sequence[str] = ()
+    full_reads: int = 0
 
 
 class App:
@@ -64,7 +74,9 @@ class App:
 
     def __init__(self, web: Web) -> None:
         self.catalogue = Catalogue(web.store, web.site, web.watch)
-        self._feeds = Feeds(self.catalogue)
+        self.porter = Porter(self.catalogue, Visitors(web.full_reads), Trust(web.trusted_proxies))
+        self._feeds = Feeds(self.porter, time.monotonic)
+        self._redirects = Redirects(web.redirects, urlsplit(web.site.base_url).path.rstrip("/"))
         self._pages = Pages(web.site)
         self._starlette = Starlette(
             routes=self._routes(web),
@@ -76,11 +88,26 @@ class App:
         self._safe = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Feeds first, by the shortest way; then everything else."""
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            await self._feeds(scope, receive, send)
-        else:
-            await self._starlette(scope, receive, self._guarded(send))
+        """Feeds first, by the shortest way; then former addresses; then everything else."""
+        if scope["type"] == "http":
+            reply = await self._short_cut(scope)
+            if reply is not None:
+                await send_answer(reply, send)
+                return
+        await self._starlette(scope, receive, self._guarded(send))
+
+    async def _short_cut(self, scope: Scope) -> Answer | None:
+        reply = None
+        if scope["path"].startswith(PREFIX):
+            reply = await self._feeds.reply(scope)
+            if reply.head is not NOT_FOUND.head:
+                return reply  # a former address never hides a feed
+        way = self._redirects.find(scope["path"], scope["query_string"]) if self._redirects else None
+        if way is None:
+            return reply
+        if scope["method"] == "GET":
+            return way
+        return {"HEAD": Answer(way.head), "OPTIONS": PREFLIGHT}.get(scope["method"], reply)
 
     def _guarded(self, send: Send) -> Send:
         async def safe(message: Any) -> None:
@@ -142,13 +169,16 @@ class Server(uvicorn.Server):
                 signal.signal(name, handler)
 
 
-def server(app: Any, host: str = "127.0.0.1", port: int = 8000) -> Server:
-    """A server that is not running yet; `run(sockets=[listen(…)])` it."""
+def server(app: Any, host: str = "127.0.0.1", port: int = 8000, *, early: bool = True) -> Server:
+    """A server that is not running yet; `run(sockets=[listen(…)])` it.
+
+    `early` opens the feeds' own door before ASGI, where the app is ours.
+    """
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=Limited,
+        http=protocol(app.porter if early and isinstance(app, App) else None),
         ws="none",
         lifespan="on",
         access_log=False,

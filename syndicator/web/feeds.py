@@ -1,35 +1,33 @@
-"""The hot path: feeds answered from memory, by one pure function and a raw ASGI branch (DESIGN §5.6).
+"""The hot path, its pure part: what to answer to a request for a feed (DESIGN §5.6).
 
-`answer` decides about a request, given what `Memory` holds; it touches no database and no clock.
-`Feeds` is the door: it asks, has the bytes read once if they are not in memory, and sends. What
-memory holds is `web.catalogue`'s affair; nothing is rendered here (walk A ends at the store's
-bytes). H-numbers are `requirements/feeds` §2.
+`answer` decides, given what `Memory` holds; it touches no database, no clock and no socket. Both
+doors (`web.doors`) send what it says. What memory holds is `web.catalogue`'s affair; nothing is
+rendered here (walk A ends at the store's bytes). H-numbers are `requirements/feeds` §2.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from http import HTTPStatus
+from typing import NamedTuple, Protocol
 
-from starlette.concurrency import run_in_threadpool
-
-from syndicator.errors import SyndicatorError
-from syndicator.model.site import MEDIA_TYPES, Format, Site, feed_path
-from syndicator.observe import logger
+from syndicator.model.site import MEDIA_TYPES, Format, Site, archive_path, feed_path
 from syndicator.store.documents import Validators
+from syndicator.web.codings import GZIP, IDENTITY, NAMES, STORED, choose
 
-Headers = list[tuple[bytes, bytes]]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Pair = tuple[bytes, bytes]
+Headers = Sequence[Pair]
 
 PREFIX = "/feeds/"
 STALE_WHILE_REVALIDATE = 60  # seconds a cache may still answer while it asks us
-IDENTITY, GZIP = 0, 1
+ARCHIVED = 2_592_000  # seconds; a closed page changes only when something is withdrawn from it
+# Seconds. Addresses stay moved for years (H8); a day lets a renaming be undone without sending readers in circles.
+MOVED = 86_400
+HELD_HEADS = 4096  # ready-made heads in memory, about 1 kB each
 
 # Feed readers in browsers fail without these (H10); on every answer, errors as well.
 SHARED: Headers = [
@@ -37,82 +35,84 @@ SHARED: Headers = [
     (b"access-control-expose-headers", b"ETag, Link, Last-Modified, Retry-After"),
     (b"x-content-type-options", b"nosniff"),
 ]
-ENCODED = (b"content-encoding", b"gzip")
 ALLOW = b"GET, HEAD, OPTIONS"
+
+
+class Head:
+    """The head of an answer, ready-made twice: as ASGI wants it, and as it goes over the wire.
+
+    `block` lacks what the server adds (Date) and the empty line; `tag` is the ETag in it, if there is one.
+    """
+
+    __slots__ = ("block", "headers", "line", "status", "tag")
+
+    def __init__(self, status: int, headers: Headers, tag: bytes | None = None) -> None:
+        self.status, self.headers, self.tag = status, headers, tag
+        self.line = b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode())
+        self.block = b"".join(b"%s: %s\r\n" % pair for pair in headers)
 
 
 class Answer(NamedTuple):
     """What goes over the wire; HEAD has the headers of GET and no body."""
 
-    status: int
-    headers: Headers
+    head: Head
     body: bytes = b""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        return self.head.status
 
 
 class Entry:
-    """A document as memory knows it: its validators, and the headers that are its own, ready-made.
+    """A document as memory knows it; its heads are made when they are first asked for.
 
-    Within 1 kB (DESIGN §5.5): what all documents of a site have in common exists once, and a list of
-    headers is put together when it is sent, which costs less than it saves.
+    Within 1 kB (DESIGN §5.5). `page` is None for a live feed, `pages` how many archive pages its topic
+    has; `sizes` in bytes by coding, `ready` the bit set of codings at hand, which may grow and shrink.
     """
 
-    __slots__ = ("_constant", "_dated", "_kind", "_links", "_sizes", "etag", "modified", "stored", "tags")
+    __slots__ = (
+        "etag", "format", "modified", "opaque", "page", "pages", "ready", "site", "sizes", "stored", "topic",
+    )  # fmt: skip
 
-    def __init__(self, known: Validators, site: Site) -> None:
-        self.etag = known.etag
-        self.stored = known.stored
+    def __init__(self, known: Validators, site: Site, page: int | None = None) -> None:
+        self.topic, self.format, self.page, self.pages = known.topic, known.format, page, known.pages
+        self.etag, self.stored, self.site = known.etag, known.stored, site
         self.modified = int(known.modified.timestamp())
-        opaque = known.etag.strip('"').encode("ascii")
-        self.tags = ((b"etag", b'"%s"' % opaque), (b"etag", b'"%s-gzip"' % opaque))
-        self._sizes = (known.size, known.gzip_size)
-        self._dated = (b"last-modified", http_date(known.modified))
-        self._links = (b"link", _links(known, site))
-        self._constant, self._kind = _constant(site), _content_type(known.format)
+        self.opaque = known.etag.strip('"').encode("ascii")
+        self.sizes: tuple[int, ...] = (known.size, known.gzip_size)
+        self.ready = STORED
 
     @property
-    def opaque(self) -> bytes:
-        """What stands between the quotes of the plain tag."""
-        return self.tags[IDENTITY][1][1:-1]
-
-    @property
-    def modified_text(self) -> bytes:
-        """When the bytes changed, as HTTP says it."""
-        return self._dated[1]
-
-    def unmodified(self, coding: int) -> Headers:
-        """The headers of a 304 (H6)."""
-        return [self.tags[coding], self._dated, self._links, *self._constant]
-
-    def full(self, coding: int) -> Headers:
-        """The headers of a 200 (H1)."""
-        length = (b"content-length", b"%d" % self._sizes[coding])
-        headers = [self.tags[coding], self._dated, self._links, self._kind, length, *self._constant]
-        return [*headers, ENCODED] if coding == GZIP else headers
+    def path(self) -> str:
+        """Where it is asked for."""
+        if self.page is None:
+            return feed_path(self.topic, self.format)
+        return archive_path(self.topic, self.page, self.format)
 
 
 class Memory(Protocol):
     """What `answer` may look into: all of it in memory."""
 
-    ready: bool
-
-    def find(self, path: str) -> Entry | None:
-        """The document at this path, or None if there is none."""
+    def find(self, path: str) -> Entry | Answer | None:
+        """The document at this path, or the answer where there is none; None: it must be read first."""
 
     def body(self, path: str, entry: Entry, coding: int) -> bytes | None:
         """The very bytes `entry` describes, or None if they must be read first."""
 
     def load(self, path: str) -> Memory:
-        """Read the bytes at a path from the store; what is returned holds them."""
+        """Read what is at a path from the store; what is returned holds it."""
 
 
-def answer(method: str, path: str, headers: Iterable[tuple[bytes, bytes]], memory: Memory) -> Answer | None:
-    """What to say to a request under `/feeds/`; None if the bytes must be read from the store first."""
+def answer(method: str, path: str, headers: Iterable[Pair], memory: Memory) -> Answer | None:
+    """What to say to a request under `/feeds/`; None if the store must be read first."""
     if method not in ("GET", "HEAD"):
         return PREFLIGHT if method == "OPTIONS" else NOT_ALLOWED
-    entry = memory.find(path)
-    if entry is None:
-        missing = NOT_FOUND if memory.ready else NOT_READY
-        return missing if method == "GET" else missing._replace(body=b"")
+    found = memory.find(path)
+    if found is None:
+        return None
+    if isinstance(found, Answer):
+        return found if method == "GET" else Answer(found.head)
     tags = since = codings = None
     for name, value in headers:
         if name == b"if-none-match":
@@ -121,21 +121,23 @@ def answer(method: str, path: str, headers: Iterable[tuple[bytes, bytes]], memor
             codings = value if codings is None else codings + b"," + value
         elif name == b"if-modified-since":
             since = value
-    coding = GZIP if codings is not None and takes_gzip(codings) else IDENTITY
-    if known(entry, tags, since):
-        return Answer(304, entry.unmodified(coding))
+    coding = IDENTITY if codings is None else choose(codings, found.ready)
+    if (tags is not None or since is not None) and known(found, coding, tags, since):
+        return Answer(head(found, 304, coding))
     if method == "HEAD":
-        return Answer(200, entry.full(coding))
-    body = memory.body(path, entry, coding)
-    return None if body is None else Answer(200, entry.full(coding), body)
+        return Answer(head(found, 200, coding))
+    body = memory.body(path, found, coding)
+    if body is None and coding > GZIP:  # it has just been dropped
+        coding = choose(codings or b"", STORED)
+        body = memory.body(path, found, coding)
+    return None if body is None else Answer(head(found, 200, coding), body)
 
 
-def known(entry: Entry, tags: bytes | None, since: bytes | None) -> bool:
+def known(entry: Entry, coding: int, tags: bytes | None, since: bytes | None) -> bool:
     """Whether the client has these bytes already; tags win over the date (RFC 9110 §13.2.2, H3, H4)."""
     if tags is not None:
-        plain, packed = entry.tags
-        return tags == packed[1] or tags == plain[1] or tag_matches(entry.opaque, tags)
-    return since is not None and (since == entry.modified_text or _seconds(since) >= entry.modified)
+        return tags == head(entry, 304, coding).tag or tag_matches(entry.opaque, tags)
+    return since is not None and _seconds(since) >= entry.modified
 
 
 # What stands between the quotes, or without them, less a weak mark (RFC 9110 §8.8.3, and leniently).
@@ -155,42 +157,25 @@ def tag_matches(opaque: bytes, tags: bytes) -> bool:
     return False
 
 
-def takes_gzip(codings: bytes) -> bool:
-    """Whether an Accept-Encoding asks for gzip at least as much as for plain bytes (RFC 9110 §12.5.3)."""
-    return _takes_gzip(codings) if len(codings) <= 200 else _weigh(codings)
-
-
-@lru_cache(maxsize=256)
-def _takes_gzip(codings: bytes) -> bool:
-    return _weigh(codings)
-
-
-def _weigh(codings: bytes) -> bool:
-    weights: dict[bytes, float] = {}
-    for part in codings.lower().split(b","):
-        name, _, parameters = part.partition(b";")
-        weights[name.strip()] = _weight(parameters)
-    gzip = weights.get(b"gzip", weights.get(b"x-gzip", weights.get(b"*", 0.0)))
-    return gzip > 0 and gzip >= weights.get(b"identity", 0.0)
-
-
-def _weight(parameters: bytes) -> float:
-    name, _, value = parameters.strip().partition(b"=")
-    if not name:
-        return 1.0
-    try:
-        return float(value) if name.strip() == b"q" else 1.0
-    except ValueError:
-        return 0.0  # what cannot be understood is not asked for
-
-
 def http_date(moment: datetime) -> bytes:
     """A moment as HTTP says it (RFC 9110 §5.6.7)."""
     return format_datetime(moment.astimezone(UTC), usegmt=True).encode("ascii")
 
 
-def _seconds(text: bytes) -> int:
-    """An HTTP date as seconds since 1970, or -1 if it is none: it is ignored then (H4)."""
+@lru_cache(maxsize=HELD_HEADS)
+def head(entry: Entry, status: int, coding: int) -> Head:
+    """The head of a 200 (H1), or of the 304 in its place (H6), in one coding (H2)."""
+    tag = b'"%s%s"' % (entry.opaque, b"-" + NAMES[coding] if coding else b"")
+    dated = (b"last-modified", http_date(datetime.fromtimestamp(entry.modified, UTC)))
+    headers = [(b"etag", tag), dated, (b"link", _links(entry)), *_constant(_lifetime(entry))]
+    if status == 200:
+        headers += [_kind(entry.format), (b"content-length", b"%d" % entry.sizes[coding])]
+        headers += [(b"content-encoding", NAMES[coding])] if coding else []
+    return Head(status, headers, tag)
+
+
+@lru_cache(maxsize=512)
+def _since(text: bytes) -> int:
     try:
         moment = parsedate_to_datetime(text.decode("ascii"))
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
@@ -198,72 +183,72 @@ def _seconds(text: bytes) -> int:
         return -1
 
 
+def _seconds(text: bytes) -> int:
+    """An HTTP date as seconds since 1970, or -1 if it is none: it is ignored then (H4)."""
+    return _since(text) if len(text) <= 40 else -1
+
+
+def _lifetime(entry: Entry) -> int:
+    # Constant (H7): a lifetime that shrinks as a lift nears would reveal it (DESIGN §5.5).
+    return entry.site.max_age if entry.page is None else ARCHIVED
+
+
 @lru_cache(maxsize=8)
-def _constant(site: Site) -> Headers:
-    # A constant lifetime: one that shrinks as a lift nears would reveal it (DESIGN §5.5).
-    lifetime = f"public, max-age={site.max_age}, stale-while-revalidate={STALE_WHILE_REVALIDATE}"
+def _constant(max_age: int) -> Headers:
+    lifetime = f"public, max-age={max_age}, stale-while-revalidate={STALE_WHILE_REVALIDATE}"
     return [(b"cache-control", lifetime.encode()), (b"vary", b"Accept-Encoding"), *SHARED]
 
 
 @lru_cache(maxsize=8)
-def _content_type(format: Format) -> tuple[bytes, bytes]:
+def _kind(format: Format) -> Pair:
     return b"content-type", MEDIA_TYPES[format].encode()
 
 
-def _links(known: Validators, site: Site) -> bytes:
-    """Exactly one self, and the hubs: by these a WebSub subscriber finds its way (W1)."""
-    own = f'<{site.feed_url(known.topic, known.format)}>; rel="self"'
-    return ", ".join((own, *(f'<{hub}>; rel="hub"' for hub in site.hubs))).encode("ascii", "ignore")
+def _links(entry: Entry) -> bytes:
+    """Exactly one self; on a live feed the hubs as well: by these a WebSub subscriber finds its way (W1)."""
+    hubs = entry.site.hubs if entry.page is None else ()
+    links = (f'<{entry.site.url(entry.path)}>; rel="self"', *(f'<{hub}>; rel="hub"' for hub in hubs))
+    return ", ".join(links).encode("ascii", "ignore")
 
 
-def path_of(known: Validators) -> str:
-    """Where a document is asked for."""
-    return feed_path(known.topic, known.format)
-
-
-def _plain(status: int, words: bytes, *more: tuple[bytes, bytes]) -> Answer:
+def plain(status: int, words: bytes, *more: Pair) -> Answer:
+    """A short answer in words, which browsers' readers may see."""
     length = (b"content-length", b"%d" % len(words))
-    return Answer(status, [(b"content-type", b"text/plain; charset=utf-8"), length, *more, *SHARED], words)
+    return Answer(
+        Head(status, [(b"content-type", b"text/plain; charset=utf-8"), length, *more, *SHARED]), words
+    )
+
+
+@lru_cache(maxsize=256)
+def moved(target: str) -> Answer:
+    """The address has another name now (H8)."""
+    lasting = (b"cache-control", b"public, max-age=%d" % MOVED)
+    return plain(301, b"This has moved.\n", (b"location", target.encode("ascii", "ignore")), lasting)
+
+
+@lru_cache(maxsize=64)
+def too_many(wait: int) -> Answer:
+    """Whole feeds are asked for too often; `wait` in seconds (H9)."""
+    words = b"Too many whole feeds. Send If-None-Match: unchanged feeds are not counted.\n"
+    return plain(429, words, (b"retry-after", b"%d" % wait), (b"cache-control", b"no-store"))
 
 
 # One and the same for every path that has no document, whatever may be planned there (DESIGN promise 2).
-NOT_FOUND = _plain(
+NOT_FOUND = plain(
     404, b"There is no feed here. /feeds lists them all.\n", (b"cache-control", b"public, max-age=60")
 )
-NOT_ALLOWED = _plain(405, b"Feeds are read with GET.\n", (b"allow", ALLOW))
-NOT_READY = _plain(503, b"Feeds are being loaded.\n", (b"retry-after", b"2"), (b"cache-control", b"no-store"))
+GONE = plain(410, b"This feed has ended.\n", (b"cache-control", b"public, max-age=%d" % MOVED))
+NOT_ALLOWED = plain(405, b"Feeds are read with GET.\n", (b"allow", ALLOW))
+NOT_READY = plain(503, b"Feeds are being loaded.\n", (b"retry-after", b"2"), (b"cache-control", b"no-store"))
 PREFLIGHT = Answer(
-    204,
-    [
-        (b"allow", ALLOW),
-        (b"access-control-allow-methods", ALLOW),
-        (b"access-control-allow-headers", b"If-None-Match, If-Modified-Since, Cache-Control"),
-        (b"access-control-max-age", b"86400"),
-        *SHARED,
-    ],
+    Head(
+        204,
+        [
+            (b"allow", ALLOW),
+            (b"access-control-allow-methods", ALLOW),
+            (b"access-control-allow-headers", b"If-None-Match, If-Modified-Since, Cache-Control"),
+            (b"access-control-max-age", b"86400"),
+            *SHARED,
+        ],
+    )
 )
-
-
-class Feeds:
-    """The ASGI door to everything under `/feeds/`; memory first, the store only for bytes not in it."""
-
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
-
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        asked = scope["method"], scope["path"], scope["headers"]
-        reply = answer(*asked, self._memory)
-        if reply is None:
-            reply = await self._read(*asked)
-        status, headers, body = reply
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    async def _read(self, method: str, path: str, headers: Headers) -> Answer:
-        try:
-            found = await run_in_threadpool(self._memory.load, path)
-        except SyndicatorError as fault:
-            logger("web").warning("feed not read", path=path, fault=str(fault))
-            return NOT_READY
-        return answer(method, path, headers, found) or NOT_READY

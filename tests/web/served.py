@@ -81,11 +81,11 @@ def drain(wire: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def running(store: Store, site: Site = SITE, **more: Any) -> Iterator[Running]:
-    """The whole application over `store`, served by uvicorn from another thread."""
+def running(store: Store, site: Site = SITE, *, early: bool = True, **more: Any) -> Iterator[Running]:
+    """The whole application over `store`, served by uvicorn from another thread; with or without its early door."""
     app = create_app(Web(store=store, site=site, tokens=more.pop("tokens", TOKENS), **more))
     with listen("127.0.0.1", 0) as bound:
-        machine = server(app)
+        machine = server(app, early=early)
         thread = threading.Thread(target=machine.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()
         wait_until(lambda: machine.started or not thread.is_alive())
