@@ -52,31 +52,45 @@ def export(
     *,
     as_json: given.Json = False,
 ) -> None:
-    """Write all feeds, plain and gzip, as files for any web server; only what changed is written."""
+    """Write all feeds, plain and gzip, as files for any web server; only what changed is touched."""
     from syndicator import feeds
     from syndicator.cli import feed_files
 
     with session.opened(ctx) as runtime:
         built = feeds.rebuild_stale(runtime.store, runtime.site)
-        written, total = feed_files.export(runtime.store, folder)
+        done = feed_files.export(runtime.store, runtime.site, folder)
     if as_json:
-        output.show_json({"files": total, "written": [str(path) for path in written]})
+        written, removed = ([str(path) for path in paths] for paths in (done.written, done.removed))
+        output.show_json({"files": done.files, "written": written, "removed": removed})
     else:
-        print(f"{total} files, {len(written)} written")
+        print(f"{done.files} files, {len(done.written)} written, {len(done.removed)} removed")
     _complain(built)
 
 
 @app.command()
-def check(ctx: typer.Context, *, as_json: given.Json = False) -> None:
-    """Parse the stored documents and name what is wrong with them. Exit 1 if anything is."""
-    from syndicator.cli import feed_files
+def check(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE]…", help="Items before they are published; none: what is served."),
+    ] = None,
+    *,
+    as_json: given.Json = False,
+) -> None:
+    """Say what validators and readers would say of the feeds, or of files before they are published.
+
+    Exit 1 if there is an error; warnings alone end with 0.
+    """
+    from syndicator.cli import feed_check
 
     with session.opened(ctx) as runtime:
-        problems = list(feed_files.problems(runtime.store, runtime.site))
-    output.listing(problems, ("topic", "format", "problem"), as_json=as_json)
-    if problems:
+        problems = list(feed_check.handed(runtime, names) if names else feed_check.stored(runtime))
+    columns = ("level", "file" if names else "url", "where", "problem", "advice")
+    output.listing(problems, columns, as_json=as_json)
+    errors = sum(problem["level"] == "error" for problem in problems)
+    output.say(f"{errors} errors, {len(problems) - errors} warnings" if problems else "no problems")
+    if errors:
         raise typer.Exit(1)
-    output.say("no problems")
 
 
 def _complain(built: Rebuilt) -> None:
