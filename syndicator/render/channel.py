@@ -15,11 +15,10 @@ from feedgen.ext.base import BaseExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
-from syndicator.model.item import ALL
 from syndicator.model.site import MEDIA_TYPES, Format
 from syndicator.render.elements import ATOM, DC, HISTORY, MEDIA, TOMBSTONES, child, rfc822, spell_out, text
 from syndicator.render.head import Head, Tombstone
-from syndicator.render.view import Category, clean, line
+from syndicator.render.view import clean, line
 
 # An address fit for `managingEditor`, which RSS 2.0 wants as mail first, name in brackets.
 _MAIL = re.compile(r"[^\s<>()@]+@[^\s<>()@]+")
@@ -30,7 +29,7 @@ STYLESHEET = "/static/feed.css"
 def generator(head: Head, tombstones: Sequence[Tombstone] = ()) -> Any:
     """The head as feedgen's own object with our extension, without entries."""
     made = FeedGenerator()
-    made.id(head.topic.uid)
+    made.id(head.uid)
     made.title(head.title)
     made.generator("Syndicator")  # T27, P15: with a version each deploy would change every ETag
     made.language(head.site.language)
@@ -132,8 +131,7 @@ def _tell_history(parent: Any, head: Head) -> None:
 
 def _describe(made: Any, head: Head) -> None:
     made.subtitle(head.description)
-    if head.topic.slug != ALL:
-        named = Category.of(head.topic.slug, head.topic.title, head.site)
+    if named := head.category:
         made.category(term=named.slug, label=named.title, scheme=named.scheme)
     made.link(href=head.url, rel="self", type=MEDIA_TYPES[head.format].partition(";")[0])
     if head.format is Format.ATOM:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from syndicator.model.site import Format
-from syndicator.render import channel, jsonfeed
+from syndicator.render import channel, forms, jsonfeed
 from syndicator.render.head import Head, Tombstone, head
 
 __all__ = ["Head", "Packed", "Tombstone", "document", "fragments_of", "head", "pack"]
@@ -49,7 +49,9 @@ def document(head: Head, fragments: Sequence[bytes], tombstones: Sequence[Tombst
     """The whole feed, fragments in the order given; tombstones show in Atom only (P23)."""
     if head.format is Format.JSON:
         return jsonfeed.document(head, fragments)
-    empty = channel.whole(head, channel.generator(head, tombstones))
+    # Only Atom has a word for what is gone.
+    gone = tombstones if head.format is Format.ATOM else ()
+    empty = channel.whole(head, channel.generator(head, gone)) if gone else forms.printed(head)
     tail = _TAILS[head.format]
     return b"".join((empty.removesuffix(tail), *fragments, tail))
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from syndicator.model.item import ALL, Topic
 from syndicator.model.site import Format, Site
 from syndicator.render.addresses import web
-from syndicator.render.view import line
+from syndicator.render.view import Category, clean, line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,11 @@ class Head:
     complete: bool = False
 
     @property
+    def uid(self) -> str:
+        """The permanent id of the feed, the same in its archive pages."""
+        return clean(self.topic.uid)
+
+    @property
     def title(self) -> str:
         """What a reader's list shows; distinct for each topic."""
         own = line(self.topic.title) or self.topic.slug
@@ -44,6 +49,12 @@ class Head:
     def description(self) -> str:
         """What the newsroom says of itself; the title where it says nothing, for RSS must have one."""
         return line(self.site.description) or self.title
+
+    @property
+    def category(self) -> Category | None:
+        """The topic as a category; the feed of everything has none."""
+        every = self.topic.slug == ALL
+        return None if every else Category.of(self.topic.slug, self.topic.title, self.site)
 
     @property
     def page_url(self) -> str:
