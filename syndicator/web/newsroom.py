@@ -1,14 +1,16 @@
-"""The public newsroom: front page, topics, items, the list of feeds.
+"""The public newsroom: front page, topics, items; `web.discovery` leads to them.
 
 Pages show what is public and nothing else: they read items, which exist only once released, and
 topics that hold a live one. What was withdrawn keeps its address and answers 410 with a notice
-(operations:PW8). Reads only; the flows write.
+(operations:PW8); a topic that was renamed leads to where it went, one that is over says so
+(feeds:H8). Reads only; the flows write.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -17,14 +19,23 @@ from starlette.routing import BaseRoute, Route
 from syndicator.model.item import ALL, Item, ItemState, Spokesperson, Topic
 from syndicator.model.markup import web_address
 from syndicator.model.site import Site
-from syndicator.store import Store, Tx, items, topics
-from syndicator.web.pages import FAVICON, PUBLIC, STYLE, Pages, unless_known
+from syndicator.store import Store, Tx, items, public, topics
+from syndicator.store.public import PublicTopic
+from syndicator.web.discovery import Discovery
+from syndicator.web.pages import (
+    COPY,
+    FAVICON,
+    FEED_STYLE,
+    FOR_A_DAY,
+    FOR_GOOD,
+    PUBLIC,
+    STYLE,
+    Pages,
+    unless_known,
+)
 
 LATEST = 30  # items on the front page
-# The address of the style sheet changes with its bytes, so it may be kept for good.
-FOR_GOOD = {"cache-control": "public, max-age=31536000, immutable"}
-FOR_A_DAY = {"cache-control": "public, max-age=86400"}
-ROBOTS = b"User-agent: *\nDisallow: /media-list/\n"
+CSS, SVG, JS = "text/css; charset=utf-8", "image/svg+xml", "text/javascript; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,7 @@ class Newsroom:
 
     def __init__(self, store: Store, site: Site, pages: Pages) -> None:
         self._store, self._site, self._pages = store, site, pages
+        self._discovery = Discovery(store, site, pages)
 
     def routes(self) -> list[BaseRoute]:
         """Where the pages stand; the paths are part of the contract (DESIGN §6)."""
@@ -47,11 +59,13 @@ class Newsroom:
             Route("/", self.front),
             Route("/topics/{slug}", self.topic),
             Route("/items/{slug}", self.item),
-            Route("/feeds", self.feeds),
-            Route("/robots.txt", _robots),
-            Route("/favicon.svg", _favicon),
-            Route("/favicon.ico", _favicon),
-            Route("/static/style.css", _style),
+            *self._discovery.routes(),
+            Route("/favicon.ico", self.favicon),
+            Route("/favicon.svg", _static(FAVICON, SVG, FOR_A_DAY)),
+            Route("/static/style.css", _static(STYLE, CSS, FOR_GOOD)),
+            # Feeds name it without a version: their bytes must not change with a style.
+            Route("/static/feed.css", _static(FEED_STYLE, CSS, FOR_A_DAY)),
+            Route("/static/copy.js", _static(COPY, JS, FOR_GOOD)),
         ]
 
     def front(self, request: Request) -> Response:
@@ -69,10 +83,22 @@ class Newsroom:
             return RedirectResponse(self._pages.path("/"), 301)
         with self._store.read() as tx:
             topic = topics.find_public(tx, slug)
-            latest = _newest(tx, topic, self._site.window) if topic else []
-        if topic is None:
+            closing = topic.closing if topic else None
+            if topic is None or (closing and closing.over <= tx.now):
+                return self._elsewhere(request, tx, slug)
+            latest = _newest(tx, topic, self._site.window)
+        return self._pages.page(request, "topic.html", topic=topic, items=latest, closing=closing)
+
+    def _elsewhere(self, request: Request, tx: Tx, slug: str) -> Response:
+        """Where a topic went, that it is over, or that there is none (H8)."""
+        known = topics.addresses(tx)
+        if now_called := known.moved.get(slug):
+            path = "/" if now_called == ALL else f"/topics/{quote(now_called)}"
+            return RedirectResponse(self._pages.path(path), 301, PUBLIC)
+        over = topics.find(tx, slug) if slug in known.closed else None
+        if over is None:
             return missing(self._pages, request)
-        return self._pages.page(request, "topic.html", topic=topic, items=latest)
+        return self._pages.page(request, "over.html", status=410, topic=over, closing=over.closing)
 
     def item(self, request: Request) -> Response:
         """An item, or the notice of its withdrawal."""
@@ -90,19 +116,17 @@ class Newsroom:
             request, "item.html", item=item, topics=around, asked=asked, canonical=canonical
         )
 
-    def feeds(self, request: Request) -> Response:
-        """Every feed with its address."""
-        with self._store.read() as tx:
-            shown = public_topics(tx)
-            everything = topics.find(tx, ALL)
-        listed = [*([everything] if everything else []), *shown]
-        return self._pages.page(request, "feeds.html", listed=listed)
+    def favicon(self, request: Request) -> Response:
+        """What browsers and readers look for unasked: the operator's picture, or ours."""
+        named = web_address(self._site.favicon)
+        if named and named != self._site.url("/favicon.ico"):
+            return RedirectResponse(named, 302, FOR_A_DAY)
+        return unless_known(request, FAVICON, FOR_A_DAY, SVG)
 
 
-def public_topics(tx: Tx, slugs: Collection[str] | None = None) -> list[Topic]:
+def public_topics(tx: Tx, slugs: Collection[str] | None = None) -> list[PublicTopic]:
     """The topics the public hears of, all or among `slugs`, by title; `all` is the front page itself."""
-    shown = [topic for topic in topics.public(tx, slugs) if topic.slug != ALL]
-    return sorted(shown, key=lambda topic: topic.title.casefold())
+    return [topic for topic in public.topics(tx, slugs) if topic.slug != ALL]
 
 
 def missing(pages: Pages, request: Request, headers: Mapping[str, str] = PUBLIC) -> Response:
@@ -120,13 +144,8 @@ def _asked(tx: Tx, slug: str | None) -> Asked | None:
     return Asked(person, items.spokesperson(tx, person.stand_in)) if person else None
 
 
-async def _robots(request: Request) -> Response:
-    return unless_known(request, ROBOTS, FOR_A_DAY, "text/plain; charset=utf-8")
+def _static(body: bytes, kind: str, headers: Mapping[str, str]) -> Callable[[Request], Awaitable[Response]]:
+    async def file(request: Request) -> Response:
+        return unless_known(request, body, headers, kind)
 
-
-async def _favicon(request: Request) -> Response:
-    return unless_known(request, FAVICON, FOR_A_DAY, "image/svg+xml")
-
-
-async def _style(request: Request) -> Response:
-    return unless_known(request, STYLE, FOR_GOOD, "text/css; charset=utf-8")
+    return file

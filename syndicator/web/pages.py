@@ -1,8 +1,9 @@
 """How a page is made: templates, dates in the newsroom's zone, safe links, headers.
 
 Everything from an item is escaped by Jinja; `article` is the one helper that hands HTML through,
-after cleaning it once more (security:H1, H3). Pages carry no script, set no cookie and load nothing
-from anywhere else (security:H4, operations:PW14).
+after cleaning it once more (security:H1, H3). Pages set no cookie and load nothing from anywhere else
+but the icon an operator names; scripts of ours run where a page asks for one, and add comfort only
+(security:H4, operations:PW14).
 """
 
 from __future__ import annotations
@@ -24,24 +25,36 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from syndicator.model.audience import Cadence
-from syndicator.model.item import Kind
+from syndicator.model.item import Kind, Medium
 from syndicator.model.markup import ATTRIBUTES, SCHEMES, TAGS, clean, web_address
 from syndicator.model.site import FORMAT_TITLES, MEDIA_TYPES, Format, Site
 from syndicator.web.feeds import tag_matches
 
 HERE = Path(__file__).parent
-STYLE = (HERE / "static" / "style.css").read_bytes()
-FAVICON = (HERE / "static" / "favicon.svg").read_bytes()
+STATIC = HERE / "static"
+STYLE = (STATIC / "style.css").read_bytes()
+FEED_STYLE = (STATIC / "feed.css").read_bytes()
+COPY = (STATIC / "copy.js").read_bytes()
+FAVICON = (STATIC / "favicon.svg").read_bytes()
+# The address of what pages name changes with its bytes, so it may be kept for good.
+FOR_GOOD = {"cache-control": "public, max-age=31536000, immutable"}
+FOR_A_DAY = {"cache-control": "public, max-age=86400"}
 MAX_AGE = 60  # seconds; constant, so that no lifetime tells of a lift to come
 PUBLIC = {"cache-control": f"public, max-age={MAX_AGE}, stale-while-revalidate=60"}
 # A token in the address must not travel on, nor be kept, nor be found (mail:LM9, feeds:H16).
 TOKEN = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex, nofollow"}
+
+
+def _policy(scripts: str, pictures: str = "") -> str:
+    return (
+        f"default-src 'self'; script-src {scripts}; {pictures}object-src 'none'; base-uri 'none'; "
+        "frame-ancestors 'none'; form-action 'self'"
+    )
+
+
 # On every page; a page may have its own word on one of them.
 SECURITY: dict[str, str] = {
-    "content-security-policy": (
-        "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none'; "
-        "frame-ancestors 'none'; form-action 'self'"
-    ),
+    "content-security-policy": _policy("'none'"),
     "x-content-type-options": "nosniff",
     "referrer-policy": "strict-origin-when-cross-origin",
     "cross-origin-opener-policy": "same-origin",
@@ -82,10 +95,12 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        style = f"/static/style.css?v={hashlib.sha256(STYLE).hexdigest()[:12]}"
+        self._scripts = {"copy.js": self._static("copy.js", COPY)}
+        self._icons = _origins(site)
         self._templates.globals.update(
-            site=site, path=self.path, style=self.path(style), formats=list(Format), stand=self.stand
+            site=site, path=self.path, style=self._static("style.css", STYLE), formats=list(Format)
         )
+        self._templates.globals.update(stand=self.stand, shown=self.shown, script=None)
         self._templates.globals.update(
             types=MEDIA_TYPES, format_titles=FORMAT_TITLES, kinds=KINDS, cadences=CADENCES
         )
@@ -101,17 +116,31 @@ class Pages:
         *,
         status: int = 200,
         headers: Mapping[str, str] = PUBLIC,
+        script: str | None = None,
         **values: Any,
     ) -> Response:
-        """A page; 304 to a client that has these very bytes."""
+        """A page, with a script of ours if it names one; 304 to a client that has these very bytes."""
+        if script or self._icons:
+            policy = _policy("'self'" if script else "'none'", self._icons)
+            headers = {**headers, "content-security-policy": policy}
+        if script:
+            values["script"] = self._scripts[script]
         body = self._templates.get_template(template).render(**values).encode("utf-8", "replace")
-        if status != 200 or headers is TOKEN:
+        if status != 200 or headers["cache-control"] == "no-store":
             return Response(body, status, headers, media_type="text/html")
         return unless_known(request, body, headers, "text/html; charset=utf-8")
 
     def path(self, path: str) -> str:
         """A path on this site as a link within it: relative to the host one has come by."""
         return self._prefix + path
+
+    def shown(self, medium: Medium) -> bool:
+        """Whether a page shows it: a picture, and served by us, for a page loads nothing from elsewhere."""
+        own = (web_address(medium.url) or "").startswith(f"{self.site.base_url}/")
+        return own and medium.type.lower().startswith("image/")
+
+    def _static(self, name: str, body: bytes) -> str:
+        return self.path(f"/static/{name}?v={hashlib.sha256(body).hexdigest()[:12]}")
 
     def instant(self, moment: datetime) -> Markup:
         """Day and time in the site's zone for people, UTC for machines."""
@@ -191,6 +220,16 @@ def place(zone: str) -> str:
 def bare_type(kind: str) -> str:
     """A media type without its parameters, as autodiscovery wants it (P28)."""
     return kind.partition(";")[0]
+
+
+def _origins(site: Site) -> str:
+    """Where icons may come from, as a policy says it: the operator's own choice, and nobody else's."""
+    named = {urlsplit(url) for url in (site.favicon, site.icon) if web_address(url)}
+    hosts = {f"{url.scheme}://{url.netloc}" for url in named} - {
+        "{0.scheme}://{0.netloc}".format(urlsplit(site.base_url))
+    }
+    safe = sorted(host for host in hosts if re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", host))
+    return f"img-src 'self' {' '.join(safe)}; " if safe else ""
 
 
 def _described(image: re.Match[str]) -> str:

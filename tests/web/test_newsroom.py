@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
 import pytest
 
 from syndicator import publish
+from syndicator import topics as flow
 from syndicator.model.item import (
     Author,
     Item,
@@ -108,17 +109,22 @@ def test_every_page_is_sound(web: Running, path: str) -> None:
     assert set(labels) <= set(ids)
 
 
-@pytest.mark.parametrize("path", ["/", "/topics/policy", "/items/joint-letter", "/feeds"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/topics/policy", "/items/joint-letter", "/feeds", "/media-list", "/nope", "/media-list/confirm/x"],
+)
 def test_autodiscovery(web: Running, path: str) -> None:
-    """feeds:P28 each format of the page's topics is announced, with titles that differ."""
+    """feeds:P28 every page announces each format of its topics and of everything, with titles that differ."""
     found = Page(web.ask(path)).all("link", rel="alternate")
     titles = [link["title"] for link in found]
-    expected = {"all"} if path == "/" else {"all", "policy"}
+    expected = {"all", "policy"} if path in {"/topics/policy", "/items/joint-letter", "/feeds"} else {"all"}
     assert {feed_path(topic, format) for topic in expected for format in Format} == {
         link["href"] for link in found
     }
     assert len(titles) == len(set(titles))
-    assert {"application/atom+xml", "application/rss+xml"} <= {link["type"] for link in found}
+    assert ["application/atom+xml", "application/rss+xml", "application/feed+json"] == [
+        link["type"] for link in found[:3]
+    ]
 
 
 def test_every_link_leads_somewhere(web: Running, store: Store) -> None:
@@ -145,7 +151,7 @@ def test_every_link_leads_somewhere(web: Running, store: Store) -> None:
     ["/", "/topics/policy", "/items/joint-letter", "/feeds", "/media-list", "/nope", "/media-list/confirm/x"],
 )
 def test_nothing_is_loaded_from_elsewhere(web: Running, path: str) -> None:
-    """security:H4 operations:PW14 no script, no style of its own, no cookie, no third party."""
+    """security:H4 operations:PW14 no script but a file of ours, no style of its own, no cookie, no third party."""
     reply = web.ask(path)
     policy = reply.headers["content-security-policy"]
     for rule in (
@@ -159,8 +165,10 @@ def test_nothing_is_loaded_from_elsewhere(web: Running, path: str) -> None:
     assert "unsafe" not in policy
     assert "nosniff" == reply.headers["x-content-type-options"]
     assert "set-cookie" not in reply.headers
+    assert ("script-src 'self'" if path == "/feeds" else "script-src 'none'") in policy
     for tag, seen in Page(reply).tags:
-        assert tag not in {"script", "style", "iframe", "object", "embed"}
+        assert tag not in {"style", "iframe", "object", "embed"}
+        assert tag != "script" or (path == "/feeds" and seen["src"].startswith("/static/"))
         assert not [name for name in seen if name == "style" or name.startswith("on")]
         loaded = (
             seen.get("src", "") if tag != "link" else seen["href"] * (seen["rel"] in {"stylesheet", "icon"})
@@ -229,7 +237,8 @@ def assert_harmless(reply: Reply) -> None:
     """No script, no handler, no dangerous address, and templates are not run on words."""
     assert "49" not in re.sub(r"\d{3,}|49\w", "", reply.text)
     for tag, seen in Page(reply).tags:
-        assert tag not in {"script", "svg", "iframe", "style"}
+        assert tag not in {"svg", "iframe", "style"}
+        assert tag != "script" or seen.get("src", "").startswith("/static/copy.js?v=")
         assert not any(name.startswith("on") or name == "style" for name in seen)
         assert not any("javascript" in seen.get(name, "").lower() for name in ("href", "src", "action"))
         assert tag != "img" or seen == {"src": "https://news.example/x"}
@@ -376,6 +385,84 @@ def test_a_silent_edit_leaves_no_note(store: Store, item: Item) -> None:
     assert "Correct" not in text
 
 
-def test_robots_keep_out_of_the_media_list(web: Running) -> None:
-    """mail:LM9 token pages are not for search engines."""
-    assert "Disallow: /media-list/\n" in web.ask("/robots.txt").text
+def test_pictures_of_an_item(store: Store) -> None:
+    """feeds:P20 a picture of ours is shown with its words, its maker and its measures; one from elsewhere is named."""
+    picture = {
+        "type": "image/png",
+        "length": 1000,
+        "alt": "A <chart>",
+        "credit": "Ada & Co",
+        "width": 640,
+        "height": 480,
+    }
+    media = (
+        Medium(url="https://news.example/media/a.png", title="Figure 1", **picture),
+        Medium(url="https://spy.example/b.png", **picture),
+    )
+    add_item(store, "Pictures", media=media)
+    with running(store) as web:
+        reply = web.ask("/items/pictures")
+    expected = {
+        "src": "https://news.example/media/a.png", "alt": "A <chart>",
+        "width": "640", "height": "480", "loading": "lazy",
+    }  # fmt: skip
+    assert [expected] == Page(reply).all("img")
+    assert re.search(r"<figcaption>Figure 1 · .*Ada &amp; Co", reply.text)
+    assert [{"href": "https://spy.example/b.png"}] == Page(reply).all("a", href="https://spy.example/b.png")
+
+
+# -- addresses of topics -----------------------------------------------------------------------------------
+
+
+def test_a_renamed_topic(store: Store, item: Item) -> None:
+    """feeds:H8 the page of a former name leads to the present one for good."""
+    with store.begin() as tx:
+        flow.rename(tx, "policy", "politics")
+    with running(store) as web:
+        reply = web.ask("/topics/policy")
+        assert (301, "/topics/politics") == (reply.status, reply.headers["location"])
+        assert "max-age=" in reply.headers["cache-control"]
+        assert 200 == web.ask("/topics/politics").status
+
+
+def test_a_closed_topic(store: Store, item: Item, clock: FakeClock) -> None:
+    """feeds:H8 a topic says when it will end; from then on its page answers 410 and says so, off every list."""
+    with store.begin() as tx:
+        flow.close(tx, "policy", "Read <Science> instead.", timedelta(days=30))
+    with running(store) as web:
+        before = web.ask("/topics/policy")
+        assert (200, True) == (before.status, "This topic ends" in before.text)
+        assert "Read &lt;Science&gt; instead." in before.text
+        clock.advance(days=30)
+        after = web.ask("/topics/policy")
+        assert (410, True) == (after.status, "This topic has ended" in after.text)
+        assert "Read &lt;Science&gt; instead." in after.text
+        lists = [
+            web.ask(path).text
+            for path in ("/", "/feeds", "/feeds.opml", "/sitemap.xml", "/items/joint-letter")
+        ]
+    assert not [text for text in lists if "/topics/policy" in text]
+
+
+# -- icons -------------------------------------------------------------------------------------------------
+
+
+def test_icons_of_the_operator(store: Store) -> None:
+    """feeds:P15 the configured icon is the page's, may be loaded from where it is, and nothing else may."""
+    own = site(favicon="https://cdn.example/f.png", icon="https://cdn.example/i.png")
+    with running(store, own) as web:
+        page = web.ask("/")
+        assert [{"rel": "icon", "href": "https://cdn.example/f.png"}] == Page(page).all("link", rel="icon")
+        assert Page(page).all("link", rel="apple-touch-icon", href="https://cdn.example/i.png")
+        assert "img-src 'self' https://cdn.example;" in page.headers["content-security-policy"]
+        assert "script-src 'none'" in page.headers["content-security-policy"]
+        reply = web.ask("/favicon.ico")
+    assert (302, "https://cdn.example/f.png") == (reply.status, reply.headers["location"])
+
+
+@pytest.mark.parametrize("favicon", ["", "https://news.example/favicon.ico"])
+def test_the_icon_of_the_house(store: Store, favicon: str) -> None:
+    """Whoever asks for /favicon.ico gets a picture, and no answer that leads back to itself."""
+    with running(store, site(favicon=favicon)) as web:
+        reply = web.ask("/favicon.ico")
+    assert (200, "image/svg+xml") == (reply.status, reply.headers["content-type"])
