@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +11,10 @@ from syndicator.cli import arguments as given
 from syndicator.cli import output, session, views
 from syndicator.model.item import Kind, Rule, Topic, vet_topic_slug
 from syndicator.model.markup import one_line
+from syndicator.model.schedule import duration
+
+if TYPE_CHECKING:
+    from syndicator.store import Tx
 
 app = given.group("The subjects items are filed under.")
 
@@ -48,17 +53,77 @@ def add(
         topic = topics.add(tx, made)
         if topic.rule:
             topics.refill(tx, topic)
-    if as_json:
-        output.show_json(views.topic(topic))
-    else:
-        print(topic.slug)
+        _tell(tx, topic, as_json=as_json)
 
 
 @app.command("list")
 def list_(ctx: typer.Context, *, as_json: given.Json = False) -> None:
-    """List all topics."""
+    """List all topics, also those that close, are closed or were merged."""
     from syndicator.store import topics
 
     with session.reading(ctx) as (_, tx):
-        rows = map(views.topic, topics.listing(tx))
-        output.listing(rows, ("slug", "title", "rule", "managed_by_file"), as_json=as_json)
+        places = topics.addresses(tx)
+        rows = [views.topic(topic, places) for topic in topics.listing(tx)]
+        output.listing(rows, ("slug", "title", "state", "into", "rule", "managed_by_file"), as_json=as_json)
+
+
+@app.command()
+def rename(
+    ctx: typer.Context,
+    old: Annotated[str, typer.Argument(metavar="OLD", help="Its slug now.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The slug it gets; the same for a title alone.")],
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="What readers see.")] = None,
+    *,
+    as_json: given.Json = False,
+) -> None:
+    """Give a topic another slug; its old addresses lead to the new ones."""
+    from syndicator import topics
+
+    with session.writing(ctx) as (_, tx):
+        _tell(tx, topics.rename(tx, old, new, title), as_json=as_json)
+
+
+@app.command()
+def merge(
+    ctx: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="FROM", help="The topic that goes.")],
+    into: Annotated[str, typer.Argument(metavar="INTO", help="The topic that takes its items and readers.")],
+    *,
+    as_json: given.Json = False,
+) -> None:
+    """Let one topic go into another: items, readers and addresses; nobody is sent anything."""
+    from syndicator import topics
+
+    with session.writing(ctx) as (_, tx):
+        _tell(tx, topics.merge(tx, source, into), as_json=as_json)
+
+
+@app.command()
+def close(
+    ctx: typer.Context,
+    slug: given.Slug,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="What its feeds say until then.")] = "",
+    after: Annotated[str, typer.Option(metavar="SPAN", help="How long until then, such as 14d.")] = "14d",
+    *,
+    now: Annotated[bool, typer.Option("--now", help="At once, without notice.")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Take an announced end back.")] = False,
+    as_json: given.Json = False,
+) -> None:
+    """End a topic: its feeds say so, then its addresses answer that it is gone for good."""
+    from syndicator import topics
+
+    with session.writing(ctx) as (_, tx):
+        if cancel:
+            closing = topics.keep_open(tx, slug)
+        else:
+            closing = topics.close(tx, slug, note, timedelta() if now else duration(after))
+        _tell(tx, closing, as_json=as_json)
+
+
+def _tell(tx: Tx, topic: Topic, *, as_json: bool) -> None:
+    from syndicator.store import topics
+
+    if as_json:
+        output.show_json(views.topic(topic, topics.addresses(tx)))
+    else:
+        print(topic.slug)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from syndicator.store.deliveries import Attempt, Delivery
     from syndicator.store.documents import Validators
     from syndicator.store.schedules import Run
+    from syndicator.store.topics import Addresses
     from syndicator.store.upstreams import Status
 
 View = dict[str, Any]
@@ -71,15 +72,29 @@ def revision(one: Revision) -> View:
     }
 
 
-def topic(one: Topic) -> View:
-    """A topic; `rule` is null for a plain one."""
+def topic(one: Topic, places: Addresses) -> View:
+    """A topic; `rule` is null for a plain one. Its state is live, closing, closed, or merged `into` another."""
     rule = one.rule and {
         "any": list(one.rule.any),
         "all": list(one.rule.all),
         "none": list(one.rule.none),
         "kinds": [str(kind) for kind in one.rule.kinds],
     }
-    return {"slug": one.slug, "title": one.title, "uid": one.uid, "rule": rule, "managed_by_file": one.file}
+    into = places.moved.get(one.slug)
+    state = "closing" if one.closing else "live"
+    if into or one.slug in places.closed:
+        state = "merged" if into else "closed"
+    return {
+        "slug": one.slug,
+        "title": one.title,
+        "uid": one.uid,
+        "state": state,
+        "into": into,
+        "closes": one.closing.over if one.closing else None,
+        "note": one.closing.note if one.closing else None,
+        "rule": rule,
+        "managed_by_file": one.file,
+    }
 
 
 def document(known: Validators, site: Site) -> View:

@@ -105,6 +105,8 @@ def subscribe(
 def confirm(tx: Tx, tokens: Tokens, token: str) -> Confirmation:
     """Make the subscription of this token active; the same link again says the same again (LM2)."""
     subscription = _subscription(tx, tokens.read(Purpose.CONFIRM, token))
+    if subscription and subscription.reason == audience.MERGED:
+        subscription = audience.successor(tx, subscription)
     if subscription is None:
         return Confirmation.OVER
     if subscription.state is SubscriptionState.PENDING and tx.now - subscription.created <= CONFIRM_WITHIN:
@@ -117,9 +119,11 @@ def confirm(tx: Tx, tokens: Tokens, token: str) -> Confirmation:
 def unsubscribe(tx: Tx, tokens: Tokens, token: str) -> bool:
     """End the subscription of this token and stop what is not yet on the wire (LM7); twice is harmless.
 
-    False if nothing was ended. Whoever answers a person must not let the two look different.
+    A token of one that another cadence or a merger of topics replaced ends what took its place. False if nothing was ended. Whoever answers a person must not let the two look different.
     """
     subscription = _subscription(tx, tokens.read(Purpose.UNSUBSCRIBE, token))
+    if subscription and subscription.state is SubscriptionState.ENDED:
+        subscription = audience.successor(tx, subscription)
     if subscription is None or not audience.end(tx, subscription.id, LEFT):
         return False
     deliveries.cancel_for_subscription(tx, subscription.id, LEFT)

@@ -76,7 +76,7 @@ def load(
     """Read a CSV stream into the media list; each bad row is told to `complain` as it is met."""
     done = Loaded()
     with store.read() as tx:
-        known = {topic.slug: topic.id for topic in topics.listing(tx)}
+        known = topics.readable(tx)
     begin = store.read if dry_run else store.begin
     rows = _rows(stream, _mapping(maps))
     while batch := list(islice(rows, BATCH)):

@@ -10,22 +10,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, select, update
+from sqlalchemy import Row, Select, delete, exists, insert, literal, select, update
 
-from syndicator.errors import Conflict, NotFound
+from syndicator.errors import Conflict, NotFound, Refused
 from syndicator.model.audience import Address, Cadence, Contact, Partner, Subscription, SubscriptionState
-from syndicator.model.delivery import Channel, OnUnknown
+from syndicator.model.delivery import OPEN, Channel, DeliveryState, OnUnknown
 from syndicator.model.item import Kind
 from syndicator.store import names, schema
 from syndicator.store.engine import Tx, insert_or_skip
 
-c, s, t, p, x = (
+c, s, t, p, x, d = (
     schema.contacts.c,
     schema.subscriptions.c,
     schema.topics.c,
     schema.partners.c,
     schema.suppressions.c,
+    schema.deliveries.c,
 )
+REPLACED, MERGED, CLOSED = "replaced", "merged", "closed"
+WAITING = (*OPEN, DeliveryState.UNKNOWN)  # may still go out, or go out again
 
 
 def add_contact(
@@ -66,14 +69,16 @@ def subscribe(
 
     With `consent` it is active at once, else pending. Another cadence ends the old subscription and
     starts another, so that history says what held when; but a wish nobody has confirmed never ends an
-    active one, or anybody could silence anybody.
+    active one, or anybody could silence anybody. A merged topic is the one it went into; raises Refused
+    for one that is about to close.
     """
+    topic_id = _lasting(tx, topic_id)
     known = _live(tx, contact_id, topic_id)
     active = known is not None and known.state is SubscriptionState.ACTIVE
     if known and ((consent is None and active) or (known.cadence is cadence and (active or not consent))):
         return known, False
     if known:
-        end(tx, known.id, "replaced")
+        end(tx, known.id, REPLACED)
     values = {
         "contact_id": contact_id,
         "topic_id": topic_id,
@@ -122,6 +127,58 @@ def end(tx: Tx, subscription_id: int, reason: str) -> bool:
         .values(state=SubscriptionState.ENDED, ended=tx.now, reason=reason)
     )
     return ended.rowcount == 1
+
+
+def successor(tx: Tx, ended: Subscription) -> Subscription | None:
+    """What took the place of a subscription that a change of cadence or a merger ended, if that is live.
+
+    One that its contact began anew later did not take its place.
+    """
+    topic = names.present(tx, (ended.topic,))
+    theirs = subscriptions(tx, ended.contact_id)
+    others = [one for one in theirs if one.id != ended.id and names.present(tx, (one.topic,)) == topic]
+    while ended.ended and ended.reason in (REPLACED, MERGED):
+        then = ended.ended
+        there = [one for one in others if one.created <= then and (one.ended is None or one.ended >= then)]
+        if not there:
+            return None
+        ended = min(there, key=lambda one: one.ended is not None)  # the live one, if there is one
+        others.remove(ended)
+    return None if ended.ended else ended
+
+
+def merge_subscriptions(tx: Tx, source: int, into: int) -> None:
+    """End what is live of one topic, and begin it at another with all it had; however many they are.
+
+    Whoever has the other topic keeps that, unless it is only a wish and this one is active. What is on
+    its way goes on under the new one.
+    """
+    live = s.state != SubscriptionState.ENDED
+    if not tx.on_sqlite:  # there a writer is alone anyway
+        held = select(s.id).where(s.topic_id.in_((source, into)), live).order_by(s.id)
+        tx.connection.execute(held.with_for_update()).all()
+    ended = {"state": SubscriptionState.ENDED, "ended": tx.now, "reason": MERGED}
+    other = schema.subscriptions.alias("other").c
+    theirs = exists().where(other.contact_id == s.contact_id)
+    active = theirs.where(other.topic_id == source, other.state == SubscriptionState.ACTIVE)
+    wish = (s.topic_id == into) & (s.state == SubscriptionState.PENDING) & active
+    tx.connection.execute(update(schema.subscriptions).where(wish).values(**ended))
+    has = theirs.where(other.topic_id == into, other.state != SubscriptionState.ENDED)
+    kept = ("contact_id", "cadence", "state", "consent", "created", "confirmed")
+    begun = select(literal(into), *(s[name] for name in kept)).where(s.topic_id == source, live, ~has)
+    new = insert(schema.subscriptions).from_select(["topic_id", *kept], begun.order_by(s.id))
+    tx.connection.execute(new)
+    _carry_on(tx, source, into)
+    tx.connection.execute(update(schema.subscriptions).where(s.topic_id == source, live).values(**ended))
+
+
+def end_closed(tx: Tx) -> int:
+    """End the subscriptions of topics that are over, but for those something is still on its way under."""
+    over = select(t.id).where(t.closed <= tx.now, t.merged.is_(None))
+    waiting = exists().where(d.subscription_id == s.id, d.state.in_(OPEN))
+    which = s.topic_id.in_(over) & (s.state != SubscriptionState.ENDED) & ~waiting
+    values = {"state": SubscriptionState.ENDED, "ended": tx.now, "reason": CLOSED}
+    return tx.connection.execute(update(schema.subscriptions).where(which).values(**values)).rowcount
 
 
 def suppress(tx: Tx, address: Address, reason: str) -> None:
@@ -235,6 +292,27 @@ def _live(tx: Tx, contact_id: int, topic_id: int) -> Subscription | None:
     )
     row = tx.connection.execute(query).first()
     return _subscription(row) if row else None
+
+
+def _lasting(tx: Tx, topic_id: int) -> int:
+    """The topic a subscription may begin at, which nobody merges or closes until this transaction ends."""
+    query = select(t.slug, t.merged, t.closing).where(t.id == topic_id)
+    row = tx.connection.execute(query.with_for_update(read=True, key_share=True)).one()
+    if row.merged:
+        return _lasting(tx, row.merged)
+    if row.closing:
+        raise Refused(f'the topic "{row.slug}" closes: nobody can subscribe to it any more')
+    return topic_id
+
+
+def _carry_on(tx: Tx, source: int, into: int) -> None:
+    live = s.state != SubscriptionState.ENDED
+    old = select(s.id).where(s.topic_id == source, live)
+    mine = d.subscription_id.in_(old) & d.state.in_(WAITING)
+    if not tx.on_sqlite:  # by key, as the lanes do
+        tx.connection.execute(select(d.id).where(mine).order_by(d.id).with_for_update()).all()
+    new = select(s.id).where(s.contact_id == d.contact_id, s.topic_id == into, live).scalar_subquery()
+    tx.connection.execute(update(schema.deliveries).where(mine).values(subscription_id=new))
 
 
 def _subscription(row: Row[Any]) -> Subscription:

@@ -31,7 +31,7 @@ __all__ = [
     "Addresses", "Withdrawn", "add", "addresses", "bury", "check_plain", "check_rule", "edit", "enter",
     "ever_of_item", "file_under", "find", "find_public", "forget_name", "ids", "leave", "listing",
     "mark_all_stale", "mark_outdated", "mark_stale", "named", "newest", "next_stale", "of_item", "outdated",
-    "public", "put_off", "refill", "ruled", "set_all_fresh", "set_fresh", "some", "take_stale", "titles", "withdrawn",
+    "public", "put_off", "readable", "refill", "ruled", "set_all_fresh", "set_fresh", "some", "take_stale", "titles", "withdrawn",
 ]  # fmt: skip
 
 t, m = schema.topics.c, schema.memberships.c
@@ -144,6 +144,12 @@ def file_under(tx: Tx, content: Content, already: Collection[str] = ()) -> Conte
         names.forget(tx)
     check_plain(tx, content.topics, already)
     return names.filed(tx, content)
+
+
+def readable(tx: Tx) -> dict[str, int]:
+    """Slug → key of every topic, former names of topics among them: what a list from elsewhere may name."""
+    keys = {row.slug: row.id for row in tx.connection.execute(select(t.slug, t.id))}
+    return keys | {slug: keys[now] for slug, now in names.former(tx).items()}
 
 
 def check_plain(tx: Tx, slugs: Iterable[str], already: Collection[str] = ()) -> None:

@@ -15,7 +15,7 @@ from syndicator.cli import root
 CONTRACT = """
 demo init run serve worker health
 item: add edit correct withdraw kill list show history import
-topic: add list
+topic: add list rename merge close
 feed: list build check export
 upstream: add list show edit poll pause resume remove
 release: draft show list approve schedule reschedule lift publish cancel
