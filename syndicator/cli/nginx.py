@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from syndicator.model.site import MEDIA_TYPES
 
@@ -27,6 +28,9 @@ SHARED = (
 # Regular expressions, for names may be longer than nginx's hashes take; asked only where no file is.
 ADDRESSES = """\
 # Written by `syndicator feed export`. Include this in the http block of nginx.
+geo $syndicator_dollar {{
+    default "$";
+}}
 map $uri $syndicator_slug {{
     default "";
     "~/feeds/(?<syndicator_name>[a-z0-9-]+)(?:/archive/[0-9]+)?[.](?:atom|rss|json)$" $syndicator_name;
@@ -64,12 +68,12 @@ map "$syndicator_gone$syndicator_moved" $syndicator_until {{
 
 FEEDS = """\
 # Written by `syndicator feed export`. Include this in a server block of nginx whose root is the export.
-location ^~ {prefix}/feeds/ {{
+location ^~ "{prefix}/feeds/" {{
 {rewrite}    types {{
 {types}    }}
     default_type text/plain;
 {files}    add_header Cache-Control $syndicator_lifetime;
-    add_header Link '<{base}$uri>; rel="self"$syndicator_hubs';
+    add_header Link "<{base}$uri>; rel=\\"self\\"$syndicator_hubs";
 {shared}    if ($request_method = OPTIONS) {{
         add_header Allow "{allow}";
         add_header Access-Control-Allow-Methods "{allow}";
@@ -82,19 +86,20 @@ location ^~ {prefix}/feeds/ {{
     }}
     try_files $uri @syndicator_elsewhere;
 }}
-location = {prefix}/feeds.opml {{
+location = "{prefix}/feeds.opml" {{
 {rewrite}    types {{ }}
     default_type "text/x-opml; charset=utf-8";
 {files}    add_header Cache-Control "public, max-age={max_age}, stale-while-revalidate={revalidate}";
 {shared}}}
 location @syndicator_elsewhere {{
+    absolute_redirect off;
     default_type "text/plain; charset=utf-8";
     add_header Cache-Control "public, max-age=$syndicator_until" always;
 {always}    if ($syndicator_gone) {{
         return 410 "This feed has ended.\\n";
     }}
     if ($syndicator_moved) {{
-        return 301 {base}/feeds/$syndicator_moved$syndicator_moved_page.$syndicator_format;
+        return 301 {path}/feeds/$syndicator_moved$syndicator_moved_page.$syndicator_format;
     }}
     return 404 "There is no feed here.\\n";
 }}
@@ -123,7 +128,7 @@ def addresses(
         max_age=site.max_age,
         lasting=MOVED,
         unknown=UNKNOWN,
-        hubs="".join(f', <{_quotable(hub)}>; rel=\\"hub\\"' for hub in site.hubs),
+        hubs="".join(f', <{_within_quotes(hub)}>; rel=\\"hub\\"' for hub in site.hubs),
         moved=_lines(f'    "~^{slug}$" {target};' for slug, target in targets.items()),
         merged=_lines(f'    "~^{slug}$" "";' for slug in sorted(merged)),
         gone=_lines(
@@ -134,13 +139,15 @@ def addresses(
 
 def locations(site: Site) -> bytes:
     """What belongs into `server`."""
-    prefix = _quotable(urlsplit(site.base_url).path)
+    path = urlsplit(site.base_url).path
+    prefix = unquote(path)  # nginx compares decoded paths
     return FEEDS.format(
+        path=path,
         prefix=prefix,
-        rewrite=f"    rewrite ^{prefix}(/.*)$ $1 break;\n" if prefix else "",
+        rewrite=f'    rewrite "^{re.escape(prefix)}(/.*)$" $1 break;\n' if prefix else "",
         types=_lines(f'        "{kind}" {format};' for format, kind in MEDIA_TYPES.items()),
         files=FILES,
-        base=_quotable(site.base_url),
+        base=_within_quotes(site.base_url),
         max_age=site.max_age,
         revalidate=REVALIDATE,
         allow=ALLOW,
@@ -156,9 +163,9 @@ def _final(slug: str, moved: Mapping[str, str]) -> str:
     return target
 
 
-def _quotable(url: str) -> str:
-    """The address without what nginx would take for a variable or the end of a word."""
-    return quote(url, safe="%/:?#[]@!&()*+,=-._~")
+def _within_quotes(url: str) -> str:
+    """The address within double quotes; nginx knows no way to write a dollar but a variable that holds one."""
+    return url.replace("\\", "%5C").replace('"', "%22").replace("$", "${syndicator_dollar}")
 
 
 def _lines(lines: Iterable[str]) -> str:
