@@ -197,12 +197,12 @@ class _Batch:
         for format in Format:
             body = live.document(self._site, format)
             before = self._before.get((live.topic.id, format))
-            packed = rendering.pack(body)
-            if before and before.etag == packed.etag:
+            if before and before.etag == rendering.tag(body):
                 continue
             if wait := plan.waits_until(before.modified if before else None, self._tx.now):
                 again = wait
                 continue
+            packed = rendering.pack(body)
             self._made.append(
                 documents.Made(live.topic.id, format, packed.etag, body, packed.gzip, live.items)
             )

@@ -27,6 +27,8 @@ _FRAGMENTS = {
     Format.ATOM: re.compile(rb"<entry[ >].*?</entry>", re.DOTALL),
     Format.RSS: re.compile(rb"<item>.*?</item>", re.DOTALL),
 }
+_SMALL = 16_384  # bytes
+_SMALL_TABLES, _USUAL_TABLES = 6, 8  # zlib's memLevel
 _ITEMS = '"items":['  # within a JSON string its quotes would be escaped
 
 
@@ -75,8 +77,16 @@ def _objects(body: str) -> Iterator[bytes]:
         yield body[start:at].encode()
 
 
+def tag(body: bytes) -> str:
+    """The strong tag of a document, enough to tell whether the stored bytes are these."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
 def pack(body: bytes) -> Packed:
     """The body with its gzip copy and validators; the same body always packs to the same bytes."""
     digest = hashlib.sha256(body).hexdigest()
     # wbits 31 is a gzip frame with mtime 0 and no name (RFC 1952 §2.3): nothing of the moment gets in.
-    return Packed(body=body, gzip=zlib.compress(body, 6, wbits=31), etag=f'"{digest[:32]}"', digest=digest)
+    # A small body needs no large tables; to lay them out would take longer than to compress it.
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31, _SMALL_TABLES if len(body) < _SMALL else _USUAL_TABLES)
+    compressed = packer.compress(body) + packer.flush()
+    return Packed(body=body, gzip=compressed, etag=f'"{digest[:32]}"', digest=digest)
