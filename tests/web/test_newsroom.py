@@ -387,18 +387,11 @@ def test_a_silent_edit_leaves_no_note(store: Store, item: Item) -> None:
 
 def test_pictures_of_an_item(store: Store) -> None:
     """feeds:P20 a picture of ours is shown with its words, its maker and its measures; one from elsewhere is named."""
-    picture = {
-        "type": "image/png",
-        "length": 1000,
-        "alt": "A <chart>",
-        "credit": "Ada & Co",
-        "width": 640,
-        "height": 480,
-    }
-    media = (
-        Medium(url="https://news.example/media/a.png", title="Figure 1", **picture),
-        Medium(url="https://spy.example/b.png", **picture),
-    )
+    picture = Medium(
+        url="https://news.example/media/a.png", type="image/png", length=1000, title="Figure 1",
+        alt="A <chart>", credit="Ada & Co", width=640, height=480,
+    )  # fmt: skip
+    media = (picture, replace(picture, url="https://spy.example/b.png"))
     add_item(store, "Pictures", media=media)
     with running(store) as web:
         reply = web.ask("/items/pictures")
