@@ -55,7 +55,7 @@ class Catalogue:
         self._prefix = urlsplit(site.base_url).path.rstrip("/")
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._listener = store.listener() if store.kind == "postgresql" else None
+        self._listener = (watch or store).listener() if store.kind == "postgresql" else None
         self._thread = threading.Thread(target=self._run, name="catalogue", daemon=True)
         self._version: int | None = None
         self._newest: datetime | None = None
@@ -158,8 +158,8 @@ class Catalogue:
     def refresh(self, *, sweep: bool = True) -> None:
         """Read validators: of everything, or of what was stored lately; and where topics are no more."""
         with (self._watch or self._store).read() as tx:
+            sweep = self._read_addresses(tx) or sweep
             found = documents.validators(tx, None if sweep else self._since())
-            self._read_addresses(tx)
             changed = self._changed_pages(tx, sweep=sweep)
         found = [known for known in found if known.topic not in self._addresses.closed]
         for known in found:
@@ -173,11 +173,11 @@ class Catalogue:
         self._looked = time.monotonic()
         self.ready = True
 
-    def _read_addresses(self, tx: Tx) -> None:
-        """Learn which names are no more; nothing of them stays in memory."""
+    def _read_addresses(self, tx: Tx) -> bool:
+        """Learn which names are no more; nothing of them stays in memory. True if anything is new."""
         found = topics.addresses(tx)
         if found == self._addresses:
-            return
+            return False
         # A merged topic keeps its row, a former name has none; a topic that never had a feed ends unseen.
         self._merged = frozenset(slug for slug in found.moved if topics.find(tx, slug))
         self._ended = frozenset(slug for slug in found.closed if _was_public(tx, slug))
@@ -185,6 +185,7 @@ class Catalogue:
         lost = {*found.moved, *found.closed}
         self._forget([path for path, entry in list(self._entries.items()) if entry.topic in lost])
         self.shelf.drop(self.shelf.archives(lost))
+        return True
 
     def _changed_pages(self, tx: Tx, *, sweep: bool) -> list[str]:
         """The archive pages in memory that may have changed."""

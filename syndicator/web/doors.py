@@ -7,7 +7,8 @@ routing, for every other server and case. What is said is `web.feeds.answer`'s a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -27,6 +28,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Peer = tuple[str, int] | None
 
 COPIED = 64 * 1024  # bytes of a body up to which one write of a copy is cheaper than two
+LONGEST = 256  # bytes of an address with its query that this door reads; a feed's are a hundred
+METHODS = {b"GET": "GET", b"HEAD": "HEAD"}
 # Requests with one of these have a body, or want a conversation: uvicorn knows how to lead it.
 UNUSUAL = frozenset((b"content-length", b"transfer-encoding", b"expect", b"upgrade"))
 
@@ -103,7 +106,7 @@ class Early(Limited):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         # What would have to be done besides for each request: uvicorn does it.
-        self._shut = bool(self.limit_concurrency is not None or self.access_log or self.root_path)
+        self._shut = bool(self.limit_concurrency is not None or self.config.access_log or self.root_path)
 
     def on_message_begin(self) -> None:
         """Begin to keep."""
@@ -121,7 +124,7 @@ class Early(Limited):
     def on_headers_complete(self) -> None:
         """Answer, or let uvicorn have it from the beginning."""
         url = self.url
-        if url.startswith(b"/feeds/") and not self.unusual and not self._shut:
+        if url.startswith(b"/feeds/") and len(url) <= LONGEST and not self.unusual and not self._shut:
             self.end_head()
             reply = self._reply(url)
             if reply is not None:
@@ -141,23 +144,27 @@ class Early(Limited):
 
     def _reply(self, url: bytes) -> Answer | None:
         """The answer, if it is one that this door may give now."""
-        if self.busy() or self.flow.write_paused:
+        path, method = _path(url), METHODS.get(self.parser.get_method())
+        if (
+            path is None
+            or method is None
+            or self.busy()
+            or self.flow.write_paused
+            or self.transport.is_closing()
+        ):
             return None
-        method = {b"GET": "GET", b"HEAD": "HEAD"}.get(self.parser.get_method())
-        if method is None or b"%" in url or b"#" in url or not url.isascii() or self.transport.is_closing():
-            return None
-        path = url.partition(b"?")[0].decode("ascii")
         reply = self.porter.answer(method, path, self.headers, self.client, self.loop.time())
         return None if reply is None or reply.head is NOT_FOUND.head else reply
 
     def _write(self, reply: Answer) -> None:
         head, body = reply
-        keep = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        keep = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
         end = b"\r\n" if keep else b"connection: close\r\n\r\n"
+        parts = (head.line, self._dated(), head.block, end, body)
         if len(body) <= COPIED:
-            self.transport.write(b"".join((head.line, self._dated(), head.block, end, body)))
+            self.transport.write(b"".join(parts))
         else:
-            self.transport.writelines((head.line, self._dated(), head.block, end, body))
+            self.transport.writelines(parts)
         self.early = True
         self.server_state.total_requests += 1
         if keep:
@@ -174,10 +181,18 @@ class Early(Limited):
         return cls._server_bytes
 
 
+@lru_cache(maxsize=1024)
+def _path(url: bytes) -> str | None:
+    """The path of a request's target, where that is as plain as feeds' addresses are; else uvicorn reads it."""
+    if b"%" in url or b"#" in url or not url.isascii():
+        return None
+    return url.partition(b"?")[0].decode("ascii")
+
+
 # What the early door uses of uvicorn's inside, by the class it is expected in.
-_USED: dict[type, frozenset[str]] = {
+_USED: Mapping[type, frozenset[str]] = {
     HttpToolsProtocol: frozenset(
-        "access_log client cycle flow headers limit_concurrency loop parser pipeline root_path server_state "
+        "client config cycle flow headers limit_concurrency loop parser pipeline root_path server_state "
         "timeout_keep_alive timeout_keep_alive_task transport data_received on_header on_headers_complete "
         "on_message_begin on_message_complete on_url send_400_response".split()
     ),
@@ -187,7 +202,7 @@ _USED: dict[type, frozenset[str]] = {
 }
 
 
-def strange(used: dict[type, frozenset[str]] = _USED) -> list[str]:
+def strange(used: Mapping[type, frozenset[str]] = _USED) -> list[str]:
     """What the early door would look for in uvicorn and not find; empty as long as it fits."""
     missing = []
     for cls, names in used.items():
@@ -197,7 +212,7 @@ def strange(used: dict[type, frozenset[str]] = _USED) -> list[str]:
     return missing
 
 
-def protocol(porter: Porter | None, used: dict[type, frozenset[str]] = _USED) -> type[Limited]:
+def protocol(porter: Porter | None, used: Mapping[type, frozenset[str]] = _USED) -> type[Limited]:
     """The protocol class for a server: with the early door, or without where there is no porter or it does not fit."""
     missing = strange(used)
     if missing and porter:

@@ -21,7 +21,7 @@ from syndicator.model.item import ALL, Content, Item, Kind, Topic
 from syndicator.model.site import Format, Site
 from syndicator.signup import Tokens
 from syndicator.store import Store, documents, open_store, topics
-from syndicator.web.app import App, Web, create_app, listen, server
+from syndicator.web.app import App, Server, Web, create_app, listen, server
 from tests.make import FakeClock
 
 SITE = Site(
@@ -55,6 +55,7 @@ class Running:
 
     app: App
     port: int
+    machine: Server
 
     def ask(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Reply:
         """One request on a connection of its own; `if_none_match=` is the header If-None-Match."""
@@ -91,7 +92,7 @@ def running(store: Store, site: Site = SITE, *, early: bool = True, **more: Any)
         wait_until(lambda: machine.started or not thread.is_alive())
         assert machine.started
         try:
-            yield Running(app, bound.getsockname()[1])
+            yield Running(app, bound.getsockname()[1], machine)
         finally:
             machine.should_exit = True
             thread.join(15)

@@ -13,7 +13,8 @@ from syndicator.model.site import Format
 from syndicator.store import Store, Tx, documents, open_store
 from syndicator.store.documents import Bodies, Validators
 from syndicator.web.catalogue import Catalogue
-from syndicator.web.feeds import GZIP, IDENTITY, Entry
+from syndicator.web.codings import GZIP, IDENTITY
+from syndicator.web.feeds import NOT_FOUND, Entry, Memory
 from tests.make import NOW, FakeClock
 from tests.web.served import SITE, running, save_document, wait_until
 
@@ -28,6 +29,13 @@ with open_store(sys.argv[1], host_clock=FakeClock(), fixed_clock=FakeClock()) as
         save_document(store, word.encode())
         print("saved", flush=True)
 """
+
+
+def entry_of(memory: Memory, path: str = PATH) -> Entry:
+    """The document at a path."""
+    found = memory.find(path)
+    assert isinstance(found, Entry)
+    return found
 
 
 @contextmanager
@@ -76,7 +84,7 @@ def test_late_commits_are_seen(store: Store, clock: FakeClock) -> None:
     clock.advance(seconds=-20)
     save_document(store, b"late")
     catalogue.refresh(sweep=False)
-    assert catalogue.find(PATH) is not None
+    assert PATH == entry_of(catalogue).path
 
 
 def test_what_is_gone_is_forgotten(store: Store) -> None:
@@ -85,9 +93,9 @@ def test_what_is_gone_is_forgotten(store: Store) -> None:
     save_document(store, b"words")
     catalogue.refresh()
     catalogue._forget([PATH])
-    assert catalogue.find(PATH) is None
+    assert NOT_FOUND is catalogue.find(PATH)
     catalogue.refresh()
-    assert catalogue.find(PATH) is not None
+    assert PATH == entry_of(catalogue).path
 
 
 def test_bytes_and_tag_are_of_one_piece(store: Store) -> None:
@@ -95,14 +103,12 @@ def test_bytes_and_tag_are_of_one_piece(store: Store) -> None:
     save_document(store, b"old")
     catalogue = Catalogue(store, SITE)
     catalogue.refresh()
-    before = catalogue.find(PATH)
+    before = entry_of(catalogue)
     etag = save_document(store, b"new")
     found = catalogue.load(PATH)
-    entry = found.find(PATH)
-    assert entry is not None
+    entry = entry_of(found)
     assert (etag, b"new") == (entry.etag, found.body(PATH, entry, IDENTITY))
     assert entry is catalogue.find(PATH)
-    assert before is not None
     assert catalogue.body(PATH, before, IDENTITY) is None
 
 
@@ -116,8 +122,7 @@ def test_an_older_look_does_not_undo_a_newer_one(store: Store, clock: FakeClock)
     catalogue = Catalogue(store, SITE)
     catalogue.refresh()
     catalogue._note(PATH, old, sweep=False)
-    entry = catalogue.find(PATH)
-    assert entry is not None
+    entry = entry_of(catalogue)
     assert etag == entry.etag
 
 
@@ -147,8 +152,7 @@ def test_a_slow_load_does_not_undo_a_newer_look(store: Store, clock: FakeClock) 
     catalogue = Catalogue(Slow(store, meanwhile), SITE, watch=store)  # type: ignore[arg-type]
     catalogue.refresh()
     found = catalogue.load(PATH)
-    entry = catalogue.find(PATH)
-    assert entry is not None
+    entry = entry_of(catalogue)
     assert tags[1] == entry.etag
     assert entry is found.find(PATH)
     assert b"new" == found.body(PATH, entry, IDENTITY) == catalogue.body(PATH, entry, IDENTITY)
@@ -161,8 +165,7 @@ def test_a_clock_that_jumped_back_is_believed(store: Store, clock: FakeClock) ->
     catalogue.refresh()
     clock.advance(hours=-1)
     etag = save_document(store, b"new")
-    entry = catalogue.load(PATH).find(PATH)
-    assert entry is not None
+    entry = entry_of(catalogue.load(PATH))
     assert etag == entry.etag
 
 
@@ -174,8 +177,7 @@ def test_bodies_in_demand_are_renewed_before_they_are_asked_for(store: Store) ->
     catalogue.load(PATH)
     save_document(store, b"new")
     catalogue.refresh(sweep=False)
-    entry = catalogue.find(PATH)
-    assert entry is not None
+    entry = entry_of(catalogue)
     assert b"new" == catalogue.body(PATH, entry, IDENTITY)
 
 
@@ -185,27 +187,29 @@ def test_the_budget_holds(store: Store) -> None:
         save_document(store, topic.encode() * 1000, topic=topic)
     catalogue = Catalogue(store, SITE, budget=2200)
     catalogue.refresh()
-    entries = {topic: catalogue.find(f"/feeds/{topic}.atom") for topic in "abc"}
+    entries = {topic: entry_of(catalogue, f"/feeds/{topic}.atom") for topic in "abc"}
 
     def held() -> str:
-        return "".join(t for t, e in entries.items() if e and catalogue.body(f"/feeds/{t}.atom", e, GZIP))
+        return "".join(t for t, e in entries.items() if catalogue.body(f"/feeds/{t}.atom", e, GZIP))
 
     for topic in "ab":
         catalogue.load(f"/feeds/{topic}.atom")
     assert "ab" == held()
-    catalogue.body("/feeds/a.atom", entries["a"], GZIP)  # type: ignore[arg-type]
+    catalogue.body("/feeds/a.atom", entries["a"], GZIP)
     catalogue.load("/feeds/c.atom")
     assert "ac" == held()
     big = Bodies(b"x" * 5000, b"", '"big"')
-    catalogue._hold("/feeds/b.atom", big)
-    assert ("", 0) == (held(), catalogue._held)
+    catalogue.shelf.hold("/feeds/b.atom", entries["b"], big)
+    assert "ac" == held()
+    catalogue.shelf.drop(["/feeds/a.atom", "/feeds/c.atom"])
+    assert ("", 0) == (held(), catalogue.shelf.weight)
 
 
 def test_larger_than_the_budget_is_still_served(store: Store) -> None:
     """A document that memory may not hold is read each time."""
     save_document(store, b"words" * 1000)
     with running(store) as web:
-        web.app.catalogue._budget = 10
+        web.app.catalogue.shelf.budget = 10
         assert [b"words" * 1000] * 2 == [web.ask(PATH).body, web.ask(PATH).body]
 
 
@@ -220,6 +224,7 @@ def test_a_document_costs_little_memory() -> None:
             stored=NOW,
             size=n,
             gzip_size=n,
+            pages=n,
         )
         for n in range(2000)
     ]

@@ -17,12 +17,15 @@ PATH = "/feeds/policy.atom"
 SHARED = ["etag", "last-modified", "cache-control", "vary", "link", "access-control-allow-origin"]
 
 
-@pytest.fixture(scope="module")
-def web(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A web process over a store that holds one document and that no test here changes."""
+@pytest.fixture(scope="module", params=["early", "asgi"])
+def web(
+    request: pytest.FixtureRequest, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """A web process over a store that holds one document and that no test here changes; once per door."""
     with lasting_store(sqlite_template, tmp_path_factory) as store:
         save_document(store, BODY)
-        with running(store) as web:
+        with running(store, early=request.param == "early") as web:
+            web.app.catalogue.shelf.hot = 10**9  # no codings but those in the store
             yield web
 
 
