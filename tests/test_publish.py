@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,19 +11,24 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from syndicator import publish
+from syndicator import topics as flow
 from syndicator.errors import Conflict, Invalid, NotFound, Refused
 from syndicator.model.audience import address
 from syndicator.model.delivery import DeliveryState, Outcome, Policy, Result, Try
-from syndicator.model.item import Content, Item, ItemState, Kind, Rule, Significance, Verdict
-from syndicator.store import Store, Tx, audience, deliveries, items, topics
+from syndicator.model.item import Content, Guid, Item, ItemState, Kind, Rule, Significance, Verdict
+from syndicator.model.site import Format
+from syndicator.render import entries
+from syndicator.store import Store, Tx, archives, audience, deliveries, items, schema, topics
 from tests.make import (
     NOW,
     FakeClock,
     make_content,
     make_newsroom,
     make_partner,
+    make_site,
     make_subscription,
     make_topic,
 )
@@ -592,3 +598,125 @@ def test_a_state_of_the_ledger_is_never_made_up(store: Store) -> None:
     with store.read() as tx:
         (row,) = deliveries.listing(tx)
     assert (DeliveryState.DUE, 0, None, NOW) == (row.state, row.attempts, row.last_outcome, row.due)
+
+
+# -- identity and time
+
+WORDS = st.text("abcdefghij äß<&>'\"", min_size=1, max_size=30).filter(str.strip)
+REVISED = st.builds(
+    make_content,
+    WORDS,
+    summary=WORDS,
+    body=WORDS.map(lambda text: f"<p>{text.replace('<', '').replace('&', '')}</p>"),
+    kind=st.sampled_from(Kind),
+    topics=st.sampled_from([(), ("policy",), ("health", "policy")]),
+    language=st.sampled_from([None, "de"]),
+    url=st.sampled_from([None, "http://elsewhere.example/a", "https://elsewhere.example/b?c=d"]),
+)
+
+
+def identity(store: Store, base_url: str) -> tuple[str, ...]:
+    """What the three formats call the item, as bytes of their entries."""
+    with store.read() as tx:
+        view = entries.entry(items.named(tx, UID), make_site(base_url=base_url), topics.titles(tx), None)
+    atom, rss, json = (entries.fragment(view, format).decode() for format in Format)
+    found = [
+        re.findall(r"<id>.*?</id>", atom),
+        re.findall(r"<guid.*?</guid>", rss),
+        re.findall(r'"id": ?".*?"', json),
+    ]
+    return tuple(one for (one,) in found)
+
+
+@given(revised=st.lists(REVISED, min_size=1, max_size=3))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_edit_changes_what_readers_know_an_item_by(store: Store, revised: list[Content]) -> None:
+    """feeds:P8, P10: whatever is edited, renamed or moved to another host: the same ids, the same `published`."""
+    with store.begin() as tx:
+        if topics.find(tx, "policy") is None:
+            for slug in ("policy", "health"):
+                topics.add(tx, make_topic(slug))
+            topics.add(tx, make_topic("all", rule=Rule()))
+            publish.publish(tx, UID, make_content())
+        first = items.named(tx, UID)
+    known = identity(store, "http://news.example")
+    with store.begin() as tx:
+        for content in revised:
+            edited = publish.edit(tx, UID, content)
+            assert (first.published, first.updated, first.slug) == (
+                edited.published,
+                edited.updated,
+                edited.slug,
+            )
+        flow.rename(tx, "policy", "affairs", "Affairs")
+    assert known == identity(store, "https://www.another.example")
+    with store.begin() as tx:
+        flow.rename(tx, "affairs", "policy")
+    assert f"<id>{UID}</id>" == known[0]
+
+
+def test_an_imported_guid_stays_byte_for_byte(store: Store) -> None:
+    """feeds:P9: an imported item keeps its RSS guid and whether that is its address, through any edit."""
+    make_newsroom(store)
+    for number, permalink in enumerate((True, False)):
+        guid = Guid(value=f"http://old.example/?p={number}&x=Ä", permalink=permalink)
+        uid = f"{UID}{number}"
+        put_out(store, make_content(guid=guid), uid)
+        with store.begin() as tx:
+            publish.edit(tx, uid, make_content("Another title", guid=guid))
+            view = entries.entry(items.named(tx, uid), make_site(), topics.titles(tx), None)
+        flag = "true" if permalink else "false"
+        said = f'<guid isPermaLink="{flag}">http://old.example/?p={number}&amp;x=Ä</guid>'
+        assert said in entries.fragment(view, Format.RSS).decode()
+
+
+def test_only_a_correction_moves_updated(store: Store, clock: FakeClock) -> None:
+    """feeds:P10: `updated` moves by a correction and by nothing else; `published` never."""
+    make_newsroom(store)
+    item = put_out(store)
+    clock.advance(hours=1)
+    with store.begin() as tx:
+        silent = publish.edit(tx, UID, make_content(summary="Typo gone."))
+        corrected = publish.correct(tx, UID, make_content(summary="Right."), "a figure")
+        again = publish.edit(tx, UID, make_content(summary="Right!"))
+    assert [NOW, NOW, clock.now, clock.now] == [one.updated for one in (item, silent, corrected, again)]
+    assert {NOW} == {one.published for one in (item, silent, corrected, again)}
+
+
+def test_new_words_go_on_a_later_page(store: Store) -> None:
+    """feeds:P26: an edit or correction opens the item's place again; its closed page stands."""
+    make_newsroom(store)
+    item = put_out(store)
+    with store.begin() as tx:
+        policy = topics.named(tx, "policy").id
+        for number, change in enumerate((Significance.SILENT, Significance.CORRECTION)):
+            archives.close(tx, policy, number + 1, [item.id], [])
+            assert number + 1 == page_of(tx, policy)
+            content = make_content(summary=str(number))
+            if change is Significance.SILENT:
+                publish.edit(tx, UID, content)
+            else:
+                publish.correct(tx, UID, content, "a word")
+            assert page_of(tx, policy) is None
+            assert [None] == [one.gone for one in archives.contents(tx, policy, number + 1)]
+
+
+def page_of(tx: Tx, topic_id: int) -> int | None:
+    m = schema.memberships.c
+    page: int | None = tx.connection.execute(select(m.page).where(m.topic_id == topic_id)).scalar_one()
+    return page
+
+
+def test_a_withdrawal_reaches_every_closed_page(store: Store) -> None:
+    """feeds:P23: also the pages of a topic the item has left since: they are stale, and lose it."""
+    make_newsroom(store, "policy", "health")
+    item = put_out(store)
+    with store.begin() as tx:
+        left = topics.named(tx, "policy").id
+        archives.close(tx, left, 1, [item.id], [])
+        publish.edit(tx, UID, make_content(topics=("health",)))
+        for topic in topics.listing(tx):
+            topics.set_fresh(tx, topic.id, None, "")
+        publish.withdraw(tx, UID, "A mistake")
+        assert [1] == archives.doomed_pages(tx, left)
+        assert {"all", "health", "policy"} == {topic.slug for topic in topics.take_stale(tx, 9)}

@@ -166,7 +166,8 @@ def test_the_config_file_may_take_a_former_name(store: Store) -> None:
         topics.rename(tx, "a", "b")
         topics.merge(tx, "m", "into")
     with store.begin() as tx:
-        rows.add(tx, make_topic("a", uid="tag:other", file=True))
+        again = rows.add(tx, make_topic("a", file=True))
+        assert "tag:news.example,2026:topic:a-2" == again.uid != rows.named(tx, "b").uid
         rows.edit(tx, make_topic("m", file=True))
     with store.read() as tx:
         assert {} == rows.addresses(tx).moved

@@ -7,7 +7,7 @@ an end) is in `addresses`. Serves walk A.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -54,6 +54,8 @@ def add(tx: Tx, topic: Topic) -> Topic:
     _yield_name(tx, topic)
     if topic.rule:
         check_rule(tx, topic.rule)
+    if topic.slug not in titles(tx, [topic.slug]):
+        topic = replace(topic, uid=_free_uid(tx, topic.uid))
     statement = insert_or_skip(tx, schema.topics).values(**_values(topic), created=topic.created)
     if tx.connection.execute(statement).rowcount == 0:
         raise Conflict(f'the topic "{topic.slug}" exists already; `syndicator topic list` shows it')
@@ -310,6 +312,15 @@ def _yield_name(tx: Tx, topic: Topic) -> None:
         )
     if now:
         names.settle(tx, topic.slug)
+
+
+def _free_uid(tx: Tx, uid: str) -> str:
+    """The uid, or the next one: a topic that was renamed keeps the uid that was minted from its first slug."""
+    number, free = 1, uid
+    while tx.connection.execute(select(t.id).where(t.uid == free)).first():
+        number += 1
+        free = f"{uid}-{number}"
+    return free
 
 
 def _values(topic: Topic) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, insert, literal, null, select, update
+from sqlalchemy import event, func, insert, literal, null, select, update
 
 from syndicator import publish
 from syndicator.errors import Conflict, Invalid, NotFound
 from syndicator.model.item import ALL, Kind, Rule
-from syndicator.store import Store, items, open_store, schema, topics
+from syndicator.store import Store, Tx, archives, items, open_store, schema, topics
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_topic
 
 LOOK = "look"
@@ -244,3 +244,72 @@ def test_public_topics_hold_a_live_item(store: Store) -> None:
         assert [] == topics.public(tx, [])
         publish.withdraw(tx, "tag:x", "A mistake")
         assert [] == topics.public(tx)
+
+
+def test_an_item_comes_back_to_its_page(store: Store) -> None:
+    """feeds:P26: leaving a topic leaves its closed pages; coming back, an item stands there, unless its words changed."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        item = publish.publish(tx, "tag:x", make_content())
+        policy = topics.named(tx, "policy")
+        archives.close(tx, policy.id, 1, [item.id], [])
+        topics.leave(tx, item, [ALL])
+        assert [item.uid] == [one.uid for one in archives.contents(tx, policy.id, 1)]
+        assert [policy.id] == topics.enter(tx, item, {"policy", ALL})
+        assert 1 == page_of(tx, policy.id)
+        topics.leave(tx, item, [ALL])
+        publish.edit(tx, "tag:x", make_content(summary="New."))
+        assert page_of(tx, policy.id) is None
+
+
+def test_a_refilled_topic_takes_up_its_pages(store: Store) -> None:
+    """feeds:P26: a rule edited there and back files only items with new words on new pages."""
+    make_newsroom(store, "policy", "health")
+    with store.begin() as tx:
+        ruled = topics.add(tx, make_topic("ruled", rule=Rule(any=("policy",))))
+        same, other = (publish.publish(tx, f"tag:{n}", make_content()) for n in range(2))
+        archives.close(tx, ruled.id, 1, [same.id, other.id], [])
+        elsewhere = replace(ruled, rule=Rule(any=("health",)))
+        topics.edit(tx, elsewhere)
+        topics.refill(tx, elsewhere)
+        publish.edit(tx, other.uid, make_content(summary="New."))
+        topics.edit(tx, ruled)
+        assert 2 == topics.refill(tx, ruled)
+        m = schema.memberships.c
+        pages = select(m.item_id, m.page).where(m.topic_id == ruled.id)
+        assert {same.id: 1, other.id: None} == {row.item_id: row.page for row in tx.connection.execute(pages)}
+
+
+def page_of(tx: Tx, topic_id: int) -> int | None:
+    m = schema.memberships.c
+    page: int | None = tx.connection.execute(select(m.page).where(m.topic_id == topic_id)).scalar_one()
+    return page
+
+
+def test_pages_for_people_scan_no_topics(sqlite_url: str, clock: FakeClock) -> None:
+    """delivery:4: of 10,000 topics a page reads those it names; what it asks for each is in an index."""
+    with open_store(sqlite_url, host_clock=clock, fixed_clock=clock) as store:
+        make_newsroom(store, "policy", "health")
+        asked: list[str] = []
+        with store.begin() as tx:
+            event.listen(
+                tx.connection,
+                "before_cursor_execute",
+                lambda _c, _cursor, statement, parameters, _context, _many: asked.extend(
+                    str(row[-1]) for row in plan(tx, statement, parameters)
+                ) if not statement.startswith("EXPLAIN") else None,
+            )  # fmt: skip
+            topics.public(tx, ["policy", "health"])
+            topics.find_public(tx, "policy")
+            topics.titles(tx, ["policy"])
+            topics.ruled(tx)
+            topics.named(tx, "health")
+            topics.addresses(tx)
+        scans = [step for step in asked if step.startswith("SCAN") and "INDEX" not in step]
+    # The slugs that are closed: read when a process looks for changed addresses, never by a request.
+    assert ["SCAN topics"] == [step for step in scans if "topic_slugs" not in step]
+
+
+def plan(tx: Tx, statement: str, parameters: object) -> list[tuple[object, ...]]:
+    explained = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)  # type: ignore[arg-type]
+    return [tuple(row) for row in explained]
