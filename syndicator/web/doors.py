@@ -39,7 +39,8 @@ class Porter:
 
     def __init__(self, memory: Memory, visitors: Visitors | None = None, trust: Trust | None = None) -> None:
         self.memory = memory
-        self._visitors, self._trust = visitors or Visitors(0), trust or Trust()
+        self._visitors = Visitors(0) if visitors is None else visitors
+        self._trust = Trust() if trust is None else trust
 
     def answer(
         self, method: str, path: str, headers: Headers, peer: Peer, now: float, memory: Memory | None = None
