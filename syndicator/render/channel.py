@@ -16,7 +16,18 @@ from feedgen.feed import FeedGenerator
 from lxml import etree
 
 from syndicator.model.site import MEDIA_TYPES, Format
-from syndicator.render.elements import ATOM, DC, HISTORY, MEDIA, TOMBSTONES, child, rfc822, spell_out, text
+from syndicator.render.elements import (
+    ATOM,
+    DC,
+    HISTORY,
+    MEDIA,
+    TOMBSTONES,
+    child,
+    plain,
+    rfc822,
+    spell_out,
+    text,
+)
 from syndicator.render.head import Head, Tombstone
 from syndicator.render.view import clean, line
 
@@ -86,6 +97,8 @@ class _Extension(BaseExtension):  # type: ignore[misc]  # feedgen is untyped
 
     def extend_atom(self, feed: Any) -> Any:
         _name_stylesheet(feed, self.head)
+        for found in feed.iterchildren("title", "subtitle", "rights"):
+            spell_out(found)
         _tell_history(feed, self.head)
         for tombstone in self.tombstones:
             _bury(feed, tombstone)
@@ -94,9 +107,10 @@ class _Extension(BaseExtension):  # type: ignore[misc]  # feedgen is untyped
     def extend_rss(self, rss: Any) -> Any:
         _name_stylesheet(rss, self.head)
         channel = rss[0]
-        for place in ("title", "description", "image/title"):
-            if (found := channel.find(place)) is not None:
-                spell_out(found)
+        for found in channel.iterchildren("title", "description", "copyright", "category"):
+            spell_out(found)
+        for found in channel.iterfind("image/title"):
+            spell_out(found)
         text(channel, "lastBuildDate", rfc822(self.head.updated))
         for rel, href in _relations(self.head):  # T5: feedgen prints rel="self" alone
             child(channel, f"{{{ATOM}}}link", rel=rel, href=href)
@@ -166,4 +180,4 @@ def _bury(feed: Any, tombstone: Tombstone) -> None:
     when = tombstone.when.astimezone(UTC).replace(microsecond=0).isoformat()
     made = child(feed, f"{{{TOMBSTONES}}}deleted-entry", ref=clean(tombstone.uid), when=when)
     if note := line(tombstone.note):
-        text(made, f"{{{TOMBSTONES}}}comment", note)
+        plain(made, f"{{{TOMBSTONES}}}comment", note)

@@ -40,13 +40,13 @@ def _filled(form: list[str], head: Head) -> bytes:
     atom, category = head.format is Format.ATOM, head.category
     said = {
         "uid": head.uid.translate(_TEXT),
-        "title": head.title.translate(_TEXT if atom else _SPELT),
+        "title": head.title.translate(_SPELT),
         "updated": head.updated.isoformat() if atom else rfc822(head.updated),
         "url": head.url.translate(_ATTRIBUTE),
         "older": head.older_url.translate(_ATTRIBUTE),
         "page": head.page_url.translate(_ATTRIBUTE if atom else _TEXT),
         "slug": category.slug.translate(_ATTRIBUTE) if category else "",
-        "label": category.title.translate(_ATTRIBUTE if atom else _TEXT) if category else "",
+        "label": category.title.translate(_ATTRIBUTE if atom else _SPELT) if category else "",
     }
     by_turns = zip(cycle((False, True)), form, strict=False)
     return "".join(said[part] if blank else part for blank, part in by_turns).encode()

@@ -23,6 +23,7 @@ from syndicator.render.elements import (
     MEDIA,
     XML_LANG,
     child,
+    plain,
     rfc822,
     spell_out,
     text,
@@ -47,8 +48,8 @@ def feed_entry(entry: Entry, format: Format) -> Any:
     """The entry as feedgen's own object with our extension; feedgen could append it to a whole feed."""
     made = FeedEntry()
     made.id(entry.uid)
-    # P5: plain text in both formats. (A title that quotes HTML makes the validator guess ContainsHTML; it is
-    # no HTML, and Atom's type="text" says so.)
+    # P5: plain text in both formats. (A title that quotes an end tag makes the validator guess ContainsHTML
+    # all the same; it is no HTML, and Atom's type="text" says so.)
     made.title(entry.title)
     made.updated(entry.updated)  # T6: otherwise now
     made.link(href=entry.url)  # T9: Atom without content needs an alternate link
@@ -73,6 +74,7 @@ class _Extension(BaseEntryExtension):  # type: ignore[misc]  # feedgen is untype
         self.entry = entry
 
     def extend_atom(self, element: Any) -> Any:
+        _spell_out(element, "title", "summary")
         for link in element.findall("link"):  # T2: they have lost rel, type, title and length
             element.remove(link)
         _atom_links(element, self.entry)
@@ -84,16 +86,21 @@ class _Extension(BaseEntryExtension):  # type: ignore[misc]  # feedgen is untype
         return element
 
     def extend_rss(self, item: Any) -> Any:
-        spell_out(item[0])  # the title, which feedgen writes first
+        _spell_out(item, "title", "category")
         text(item, "pubDate", rfc822(self.entry.published))
         if not _addressed(self.entry.authors):
             for author in self.entry.authors:
-                text(item, f"{{{DC}}}creator", author.name)
+                plain(item, f"{{{DC}}}creator", author.name)
         if self.entry.language:
             text(item, f"{{{DC}}}language", self.entry.language)
         text(item, f"{{{ATOM}}}updated", self.entry.updated.isoformat())  # RSS has no word for it
         _media(item, self.entry)
         return item
+
+
+def _spell_out(element: Any, *names: str) -> None:
+    for found in element.iterchildren(*names):
+        spell_out(found)
 
 
 def _fill_atom(made: Any, entry: Entry) -> None:
@@ -143,7 +150,7 @@ def _atom_source(element: Any, source: Source) -> None:
     # T14, P21: feedgen knows a title and a bare link; readers and the validator want id and updated.
     made = child(element, "source")
     text(made, "id", source.id)
-    text(made, "title", source.title)
+    plain(made, "title", source.title)
     text(made, "updated", source.updated.isoformat())
     child(made, "link", rel="self", href=source.feed_url)
     if source.url:
@@ -165,12 +172,12 @@ def _media_content(parent: Any, medium: Medium) -> None:
     figures = {name: str(value) for name, value in known.items() if value}
     made = child(parent, f"{{{MEDIA}}}content", **said, **figures, **_size(medium))
     if medium.title:
-        text(made, f"{{{MEDIA}}}title", medium.title)
+        plain(made, f"{{{MEDIA}}}title", medium.title)
     if medium.alt:
-        child(made, f"{{{MEDIA}}}description", type="plain").text = medium.alt
+        plain(made, f"{{{MEDIA}}}description", medium.alt, type="plain")
     if medium.credit:  # roles are the European Broadcasting Union's, as Media RSS has it
         role = "photographer" if sort == "image" else "author"
-        child(made, f"{{{MEDIA}}}credit", role=role, scheme="urn:ebu").text = medium.credit
+        plain(made, f"{{{MEDIA}}}credit", medium.credit, role=role, scheme="urn:ebu")
 
 
 def _size(medium: Medium) -> dict[str, str]:

@@ -355,7 +355,7 @@ def test_atom_tombstone() -> None:
     """feeds:P23 Atom names what is gone, when and why, before its entries."""
     expected = (
         b'<at:deleted-entry ref="tag:news.example.org,2026:item/0" when="2026-03-02T09:00:00+00:00">'
-        b"<at:comment>It was wrong &amp; withdrawn</at:comment></at:deleted-entry><entry"
+        b"<at:comment>It was wrong &#x26; withdrawn</at:comment></at:deleted-entry><entry"
     )
     assert expected in document(Format.ATOM, [GONE])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_a_summary_from_the_text(format: Format) -> None:
     """feeds:P17 An item without a summary shows the beginning of its text, as plain text."""
     body = "<p>First &amp; <b>foremost</b></p>" + "<p>and so on</p>" * 100
     text = entries.fragment(entry(with_content(POOR, summary="", body=body)), format, SUMMARY).decode()
-    assert "First & foremost and so on" in text.replace("&amp;", "&").replace("&amp;", "&")
+    assert "First & foremost and so on" in unescape(unescape(text))
     assert 60 > text.count("and so on") > 20
 
 

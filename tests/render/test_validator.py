@@ -45,12 +45,16 @@ class Case:
 
 PLAIN = with_content(POOR, title="AT&T asks: is <a> < <b>?", authors=RICH.content.authors[:1])
 UNKNOWN = Medium(url="/relative", type="?", length=0)
+SIGNED = replace(PICTURE, title="&amp;", alt="&lt;b&gt;", credit="&#x26;")
+BARE = {"title": "Society", "description": "", "rights": "&copy;", "hubs": ()}
 CLOSING = Closing(announced=NOW + timedelta(hours=1), over=NOW + timedelta(days=9), note="Thanks & <bye>")
 CLOSED = replace(TOPIC, closing=CLOSING)
 PICTURES = {"icon": f"{SITE.base_url}/i.png", "logo": f"{SITE.base_url}/l.svg", "favicon": "/f.ico"}
 CASES: dict[str, Case] = {
     "rich and poor": Case(),
     "signs": Case(made=(entry(PLAIN),)),
+    "references": Case(made=(entry(with_content(POOR, title="&amp;", summary="&lt;", authors=())),)),
+    "a picture of signs": Case(made=(entry(with_content(POOR, media=(SIGNED,))),), site=BARE),
     "empty": Case(made=()),
     "two hundred": Case(made=tuple(many(200))),
     "tombstone": Case(tombstones=(GONE,)),
