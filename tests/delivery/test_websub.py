@@ -9,13 +9,16 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from syndicator import press, publish
 from syndicator.delivery.lanes import Crew, attend, drain
 from syndicator.delivery.websub import WebsubRoad, judge
+from syndicator.feeds import rebuild_stale
 from syndicator.model.delivery import Outcome, Policy
-from syndicator.store import Store, deliveries
+from syndicator.model.site import Format
+from syndicator.store import Store, deliveries, documents
 from syndicator.wire.http import Client, Limits, Reply, parse_guard
 from tests.delivery.receiver import HANG, RESET, Action, Event, Receiver
-from tests.make import NOW, FakeClock, reserved_port
+from tests.make import NOW, FakeClock, make_content, make_newsroom, make_site, reserved_port
 
 ATOM, RSS, JSON = (f"https://news.example/feeds/all.{suffix}" for suffix in ("atom", "rss", "json"))
 
@@ -187,3 +190,75 @@ def test_what_an_answer_means(status: int, headers: Mapping[str, str], outcome: 
     result = judge(Reply(status=status, headers=headers, body=b"\x1bwords\n", url="http://h/"), NOW)
     assert (outcome, status) == (result.outcome, result.code)
     assert (timedelta(seconds=7) if status == 429 else None) == result.after
+
+
+# -- from the item to the hub
+
+
+def told(hub: Receiver) -> set[str]:
+    """The feeds a hub was told of."""
+    return {dict(said(event))["hub.url"] for event in hub.events}
+
+
+def test_an_items_hubs_hear_of_it_once_it_is_stored(store: Store, clock: FakeClock) -> None:
+    """feeds:W2: every format of every feed the item stands in, once for two quick changes, and no other feed."""
+    make_newsroom(store, "policy", "health")
+    with Receiver() as hub:
+        site, lanes = make_site(hubs=(hub.url,)), crew(store, hub.url)
+        for title in ("First", "Second"):
+            with store.begin() as tx:
+                publish.publish(tx, f"tag:x,2026:{title}", make_content(title))
+            assert 0 == drain(lanes)
+            rebuild_stale(store, site)
+            clock.advance(seconds=1)
+        assert 0 == drain(lanes)
+        clock.advance(seconds=2)
+        drain(lanes)
+        formats = [site.feed_url(topic, format) for topic in ("all", "policy") for format in Format]
+        assert (set(formats), len(formats)) == (told(hub), len(hub.events))
+        clock.advance(days=1)
+        rebuild_stale(store, site)
+        assert 0 == drain(lanes)  # nothing has changed
+
+
+def test_no_hub_hears_of_an_embargo(store: Store, clock: FakeClock) -> None:
+    """feeds:W2: while a release waits nothing is planned; after its instant its feeds are, and the bytes are there."""
+    make_newsroom(store)
+    with Receiver() as hub:
+        site, lanes = make_site(hubs=(hub.url,)), crew(store, hub.url)
+        with store.begin() as tx:
+            press.draft(tx, "tag:x,2026:r", make_content("Secret"), None)
+            press.approve(tx, "tag:x,2026:r", "editor")
+            press.schedule(tx, "tag:x,2026:r", NOW + timedelta(hours=1))
+        for _ in range(2):
+            clock.advance(minutes=29)
+            press.release_due(store)
+            rebuild_stale(store, site)
+            drain(lanes)
+        assert [] == rows(store)
+        clock.advance(minutes=2)
+        press.release_due(store)
+        rebuild_stale(store, site)
+        with store.read() as tx:
+            live = documents.bodies(tx, "policy", Format.ATOM)
+        assert live
+        assert b"Secret" in live.body
+        clock.advance(seconds=2)
+        drain(lanes)
+        assert 6 == len(told(hub))
+    assert min(row.created for row in rows(store)) >= NOW + timedelta(hours=1)
+
+
+def test_archive_pages_are_no_news(store: Store, clock: FakeClock) -> None:
+    """feeds:W2: hubs are told of live feeds alone; a page that is closed tells nothing new."""
+    make_newsroom(store)
+    with Receiver() as hub:
+        site, lanes = make_site(hubs=(hub.url,), window=1), crew(store, hub.url)
+        for number in range(3):
+            with store.begin() as tx:
+                publish.publish(tx, f"tag:x,2026:{number}", make_content(f"No {number}"))
+            clock.advance(seconds=2)
+            rebuild_stale(store, site)
+        clock.advance(seconds=2)
+        drain(lanes)
+        assert told(hub) == {site.feed_url(topic, format) for topic in ("all", "policy") for format in Format}
