@@ -24,6 +24,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from syndicator import feeds, press
+from syndicator import topics as topic_life
 from syndicator.delivery import lanes
 from syndicator.errors import Invalid, SyndicatorError, TryLater
 from syndicator.ingest import poll
@@ -413,4 +414,5 @@ def _prune(worker: Worker) -> str:
         runs = schedules.prune_runs(tx, KEEP_RUNS)
         schedules.prune_workers(tx, KEEP_WORKERS)
         pings = deliveries.prune_pings(tx, KEEP_PINGS)
+        topic_life.end_due(tx)  # nothing is sent for a topic that is over, so an hour late is no harm
     return f"{fragments} fragments, {runs} runs and {pings} pings forgotten"

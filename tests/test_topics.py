@@ -16,7 +16,18 @@ from syndicator.model.item import ALL, Item, Rule, Topic, Verdict
 from syndicator.model.site import Format
 from syndicator.model.upstream import Upstream
 from syndicator.signup import Confirmation, Tokens, confirm, preferences, unsubscribe
-from syndicator.store import Store, Tx, archives, audience, deliveries, documents, items, schema, upstreams
+from syndicator.store import (
+    Store,
+    Tx,
+    archives,
+    audience,
+    deliveries,
+    documents,
+    items,
+    open_store,
+    schema,
+    upstreams,
+)
 from syndicator.store import topics as rows
 from tests.make import (
     NOW,
@@ -27,6 +38,7 @@ from tests.make import (
     make_subscription,
     make_topic,
 )
+from tests.store.test_races import at_once
 from tests.test_publish import owed, send
 
 UID = "tag:news.example,2026:1"
@@ -175,6 +187,26 @@ def test_the_config_file_may_take_a_former_name(store: Store) -> None:
         assert Rule(any=("b", "into")) == rows.named(tx, "ruled").rule
         assert ("b",) == audience.named_partner(tx, "agency").topics
         assert ([], [], ["tag:a"]) == (held(tx, "a"), held(tx, "m"), held(tx, "b"))
+
+
+def test_filing_while_a_topic_is_renamed(store_url: str, clock: FakeClock) -> None:
+    """delivery:1: whoever files under a name that changes at this moment files under the new one; nobody fails."""
+    with open_store(store_url, host_clock=clock, fixed_clock=clock) as shared:
+        make_newsroom(shared)
+        chain = ["policy", *(f"n{number}" for number in range(9))]
+
+        def work(n: int) -> None:
+            for step in range(9):
+                with shared.begin() as tx:
+                    if n == 0:
+                        topics.rename(tx, chain[step], chain[step + 1])
+                    else:
+                        publish.publish(tx, f"tag:{n}/{step}", make_content())
+
+        at_once(work, 4)
+        with shared.read() as tx:
+            assert 27 == len(held(tx, chain[-1]))
+            assert dict.fromkeys(chain[:-1], chain[-1]) == rows.addresses(tx).moved
 
 
 # -- a merger
