@@ -1,10 +1,12 @@
-"""An export behind a real nginx: it says what our own web process says, for feeds, archives and lost addresses."""
+"""An export behind a real nginx and Caddy: they say what our own web process says, for feeds, archives and lost addresses."""
 
 from __future__ import annotations
 
 import gzip
 import http.client
 import itertools
+import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -21,10 +23,12 @@ from syndicator.cli import feed_files, nginx
 from syndicator.model.item import ALL
 from syndicator.model.site import Site
 from syndicator.store import Store, open_store
+from tests.cli.program import ROOT
 from tests.conftest import require_program
 from tests.make import FakeClock, make_content, make_newsroom, make_site, reserved_port
 from tests.web.served import Reply, running, wait_until
 
+FORMATS = ("atom", "rss", "json")
 # Whatever a reader, a cache or a browser goes by; the tag may differ, as long as there is one.
 SAME = (
     "content-type",
@@ -81,24 +85,30 @@ def serving(export: Path, folder: Path) -> Iterator[Door]:
     program, port = require_program("nginx"), reserved_port()
     config = folder / "nginx.conf"
     config.write_text(CONFIG.format(folder=folder, export=export, port=port))
-    process = subprocess.Popen(
-        [program, "-c", str(config), "-e", "stderr"], stderr=subprocess.PIPE, text=True
-    )
+    with process([program, "-c", str(config), "-e", "stderr"], port, folder) as door:
+        yield door
+
+
+@contextmanager
+def process(command: list[str], port: int, folder: Path) -> Iterator[Door]:
+    """A web server, once it answers; told to end at the end."""
+    door, log = Door(port), folder / "log"
+    with log.open("w") as words:
+        run = subprocess.Popen(command, stdout=words, stderr=words, env={**os.environ, "HOME": str(folder)})
+
+    def up() -> bool:
+        assert run.poll() is None, log.read_text()
+        try:
+            return door.ask("/").status > 0
+        except OSError:
+            return False
+
     try:
-        there = Door(port)
-
-        def up() -> bool:
-            assert process.poll() is None, process.stderr.read() if process.stderr else ""
-            try:
-                return there.ask("/").status > 0
-            except OSError:
-                return False
-
         wait_until(up)
-        yield there
+        yield door
     finally:
-        process.terminate()
-        process.communicate(timeout=20)
+        run.terminate()
+        run.wait(20)
 
 
 @contextmanager
@@ -126,16 +136,27 @@ SITE = make_site(window=2, hubs=("https://hub.example/?a=$b", "https://hub.examp
 
 
 @pytest.fixture(scope="module")
-def pair(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Door, Door]]:
-    """A newsroom's feeds, twice: by our web process, and by nginx over their export."""
-    require_program("nginx")
-    folder = tmp_path_factory.mktemp("nginx")
+def newsroom_twice(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, Door]]:
+    """A newsroom's feeds, twice: as files, and served by our web process."""
+    folder = tmp_path_factory.mktemp("newsroom")
     for part in sqlite_template.parent.iterdir():
         shutil.copy(part, folder)
     with newsroom(f"sqlite:///{folder / sqlite_template.name}", SITE) as store:
         feed_files.export(store, SITE, folder / "export")
-        with running(store, SITE) as ours, serving(folder / "export", folder) as theirs:
-            yield Door(ours.port), theirs
+        with running(store, SITE) as ours:
+            yield folder / "export", Door(ours.port)
+
+
+@pytest.fixture(scope="module")
+def pair(
+    newsroom_twice: tuple[Path, Door], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Door, Door]]:
+    """Our web process, and nginx over its export."""
+    export, ours = newsroom_twice
+    with serving(export, tmp_path_factory.mktemp("nginx")) as nginx:
+        yield ours, nginx
 
 
 def seen(reply: Reply) -> dict[str, str | None]:
@@ -240,6 +261,52 @@ def test_nginx_below_a_path(sqlite_url: str, tmp_path: Path) -> None:
         assert '<https://example.org/news/feeds/policy.atom>; rel="self"' == reply.headers["link"]
         assert "/news/feeds/well-being.rss" == door.ask("/news/feeds/health.rss").headers["location"]
         assert 200 == door.ask("/news/feeds.opml").status
+
+
+def test_caddy_as_documented(newsroom_twice: tuple[Path, Door], tmp_path: Path) -> None:
+    """feeds:H1: the Caddyfile of docs/operating.md gives the same bytes and headers, and asks us for the rest."""
+    program, port = require_program("caddy"), reserved_port()
+    export, ours = newsroom_twice
+    config = tmp_path / "Caddyfile"
+    config.write_text("{\n\tadmin off\n}\n" + caddyfile(export, port, ours.port))
+    with process(
+        [program, "run", "--adapter", "caddyfile", "--config", str(config)], port, tmp_path
+    ) as caddy:
+        paths = [f"/feeds/{name}.{end}" for name in ("policy", "policy/archive/1") for end in FORMATS]
+        for path, coding in itertools.product(paths, ("identity", "gzip")):
+            one, other = (door.ask(path, accept_encoding=coding) for door in (ours, caddy))
+            assert (200, one.body) == (other.status, other.body), path
+            assert seen(one) == seen(other), path
+            again = caddy.ask(path, accept_encoding=coding, if_none_match=other.headers["etag"])
+            assert 304 == again.status
+        for path in (
+            "/feeds/health.rss",
+            "/feeds/over.atom",
+            "/feeds/never.json",
+            "/feeds.opml",
+            "/feeds/policy.atom.gz",
+        ):
+            one, other = (door.ask(path) for door in (ours, caddy))
+            assert (one.status, one.headers.get("location")) == (other.status, other.headers.get("location"))
+
+
+def caddyfile(export: Path, port: int, web: int) -> str:
+    """What the documentation shows, for this newsroom."""
+    (found,) = re.findall(r"```caddyfile\n(.*?)```", (ROOT / "docs/operating.md").read_text(), re.DOTALL)
+    shown = str(found)
+    hubs = ", ".join(f'<{hub}>; rel=\\"hub\\"' for hub in SITE.hubs)
+    here = (
+        ("newsroom.example {", f"http://127.0.0.1:{port} {{"),
+        ("/srv/export", str(export)),
+        ("https://newsroom.example", SITE.base_url),
+        ("127.0.0.1:8000", f"127.0.0.1:{web}"),
+        ('<https://hub.example/>; rel=\\"hub\\"', hubs),
+        ("max-age=300,", f"max-age={SITE.max_age},"),
+    )
+    for old, new in here:
+        assert old in shown
+        shown = shown.replace(old, new, 1 if old == "newsroom.example {" else -1)
+    return shown
 
 
 def test_names_lead_on_to_the_last(tmp_path: Path) -> None:
