@@ -106,9 +106,10 @@ def _spell_out(element: Any, *names: str) -> None:
 def _fill_atom(made: Any, entry: Entry) -> None:
     made.published(entry.published)
     made.author([_person(author) for author in entry.authors])
-    if entry.summary:
-        made.summary(entry.summary)
-    if content := entry.content:
+    content = entry.content
+    if entry.summary or not content:  # RFC 4287 §4.1.1.1: an entry should say something
+        made.summary(entry.summary or entry.title)
+    if content:
         made.content(content, type="html")  # T7, T8, T10: always html, never CDATA or xhtml
 
 

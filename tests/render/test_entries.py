@@ -252,9 +252,10 @@ def test_one_text_is_the_description() -> None:
 
 
 def test_title_only() -> None:
-    """feeds:P17 An item that is a title alone renders in both formats."""
+    """feeds:P17 An item that is a title alone renders in both formats; in Atom it is the summary, too."""
     bare = with_content(POOR, summary="")
     assert ["A line", "A line"] == [read(bare, format).title for format in FORMATS]
+    assert ["A line", ""] == [read(bare, format).get("summary", "") for format in FORMATS]
 
 
 @pytest.mark.parametrize(

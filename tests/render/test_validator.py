@@ -55,6 +55,7 @@ CASES: dict[str, Case] = {
     "signs": Case(made=(entry(PLAIN),)),
     "references": Case(made=(entry(with_content(POOR, title="&amp;", summary="&lt;", authors=())),)),
     "a picture of signs": Case(made=(entry(with_content(POOR, media=(SIGNED,))),), site=BARE),
+    "a title alone": Case(made=(entry(with_content(POOR, summary="")),)),
     "empty": Case(made=()),
     "two hundred": Case(made=tuple(many(200))),
     "tombstone": Case(tombstones=(GONE,)),
