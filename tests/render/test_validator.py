@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
+from itertools import product
 from typing import Any
 
 import pytest
@@ -73,47 +74,59 @@ CASES: dict[str, Case] = {
 # P23: the validator does not know RFC 6721.
 ACCEPTED = "warning UnknownNamespace: Use of unknown namespace: http://purl.org/atompub/tombstones/1.0"
 JUDGE = """
-import io, sys
-directory, content_type, base, source = sys.argv[1:]
-sys.path.insert(0, directory + "/src")
+import json, sys
+sys.path.insert(0, sys.argv[1] + "/src")
 import feedvalidator
 from feedvalidator.formatter.text_plain import Formatter
-with open(source, "rb") as body:
-    events = feedvalidator.validateStream(body, contentType=content_type, base=base)["loggedEvents"]
-text = Formatter(events)
-for event in events:
-    for kind in (feedvalidator.logging.Error, feedvalidator.logging.Warning):
-        if isinstance(event, kind):
-            name = type(event).__name__
-            print(f"{kind.__name__.lower()} {name}: {' '.join(text.getMessage(event).split())}")
+for line in sys.stdin:
+    source, content_type, base = json.loads(line)
+    with open(source, "rb") as body:
+        events = feedvalidator.validateStream(body, contentType=content_type, base=base)["loggedEvents"]
+    text = Formatter(events)
+    print(json.dumps([
+        f"{kind.__name__.lower()} {type(event).__name__}: {' '.join(text.getMessage(event).split())}"
+        for event in events
+        for kind in (feedvalidator.logging.Error, feedvalidator.logging.Warning)
+        if isinstance(event, kind)
+    ]))
 """
 
 
-def findings(body: bytes, head: documents.Head, folder: Path) -> list[str]:
-    """The W3C validator's errors and warnings, run by FEEDVALIDATOR_PYTHON (it needs html5lib, rdflib)."""
-    directory = os.environ.get("FEEDVALIDATOR_DIR")
-    if not directory:
-        pytest.skip("the W3C feed validator: FEEDVALIDATOR_DIR is not set")
-    source = folder / "feed.xml"
-    source.write_bytes(body)
-    python = os.environ.get("FEEDVALIDATOR_PYTHON", sys.executable)
-    served = [MEDIA_TYPES[head.format], head.url]
-    command = [python, "-W", "ignore", "-c", JUDGE, directory, *served, str(source)]
-    ran = subprocess.run(
-        command, check=True, capture_output=True, text=True, env={**os.environ, "LANGUAGE": "en"}
-    )
-    return ran.stdout.splitlines()
-
-
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("name", CASES)
-def test_validator(name: str, format: Format, tmp_path: Path) -> None:
-    """feeds:P1 The W3C validator finds no error and no warning, as served; a tombstone costs the one known."""
-    case = CASES[name]
+def document(case: Case, format: Format) -> tuple[bytes, str]:
+    """A case's document and its address."""
     site = replace(SITE, **dict(case.site))
     moments = [one.updated for one in case.made]
     head = documents.head(TOPIC, site, format, moments, **dict(case.told))
     fragments = [entries.fragment(one, format, case.profile) for one in case.made]
-    body = documents.document(head, fragments, case.tombstones)
-    expected = [ACCEPTED] if case.tombstones and format is Format.ATOM else []
-    assert expected == findings(body, head, tmp_path)
+    return documents.document(head, fragments, case.tombstones), head.url
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, Format], list[str]]:
+    """The W3C validator's errors and warnings, run by FEEDVALIDATOR_PYTHON (it needs html5lib, rdflib)."""
+    directory = os.environ.get("FEEDVALIDATOR_DIR")
+    if not directory:
+        pytest.skip("the W3C feed validator: FEEDVALIDATOR_DIR is not set")
+    folder, asked = tmp_path_factory.mktemp("documents"), list(product(CASES, FORMATS))
+    lines = []
+    for number, (name, format) in enumerate(asked):
+        body, url = document(CASES[name], format)
+        (folder / str(number)).write_bytes(body)
+        lines.append(json.dumps([str(folder / str(number)), MEDIA_TYPES[format], url]))
+    ran = subprocess.run(
+        [os.environ.get("FEEDVALIDATOR_PYTHON", sys.executable), "-W", "ignore", "-c", JUDGE, directory],
+        input="\n".join(lines),
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LANGUAGE": "en"},
+    )
+    return dict(zip(asked, map(json.loads, ran.stdout.splitlines()), strict=True))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("name", CASES)
+def test_validator(name: str, format: Format, verdicts: dict[tuple[str, Format], list[str]]) -> None:
+    """feeds:P1 The W3C validator finds no error and no warning, as served; a tombstone costs the one known."""
+    expected = [ACCEPTED] if CASES[name].tombstones and format is Format.ATOM else []
+    assert expected == verdicts[name, format]
