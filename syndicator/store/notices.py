@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 
 import psycopg
 from sqlalchemy import Engine, text
@@ -17,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from syndicator.store.engine import Tx
 
 CHANNEL = "syndicator_public"
+GLANCE = 0.5  # seconds after which a listener that was closed notices
 PATIENCE = 5  # seconds to connect in
 
 
@@ -49,7 +51,7 @@ class Listener:
             if self._connection is None:
                 self._connection = self._connect()
                 return True  # what was said before we listened
-            return bool(list(self._connection.notifies(timeout=timeout, stop_after=1)))
+            return self._hear(self._connection, timeout)
         except (psycopg.Error, DBAPIError):
             self._drop()
             return self._pass(timeout)
@@ -61,6 +63,16 @@ class Listener:
     def release(self) -> None:
         """Give the connection back; by the thread that waits, when it has done so for the last time."""
         self._drop()
+
+    def _hear(self, connection: psycopg.Connection, timeout: float) -> bool:
+        until = time.monotonic() + timeout
+        while not self._closed.is_set():
+            left = until - time.monotonic()
+            if list(connection.notifies(timeout=max(0.0, min(left, GLANCE)), stop_after=1)):
+                return True
+            if left <= GLANCE:
+                break
+        return False
 
     def _connect(self) -> psycopg.Connection:
         # As the store connects, but outside its pool: this one is held for good.
