@@ -215,9 +215,9 @@ class _Batch:
         topics.set_all_fresh(tx, self._again, self._fragments.look)
         if self._site.hubs:
             slugs = {topic.id: topic.slug for topic in self.taken}
-            for made in self._made:
-                url = self._site.feed_url(slugs[made.topic_id], made.format)
-                deliveries.plan_pings(tx, self._site.hubs, [url], made.etag.strip('"'))
+            urls = [self._site.feed_url(slugs[made.topic_id], made.format) for made in self._made]
+            tags = [made.etag.strip('"') for made in self._made]
+            deliveries.plan_changes(tx, self._site.hubs, dict(zip(urls, tags, strict=True)))
         if self._made or self._pages or self._cut:
             notices.announce(tx)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from syndicator.model.delivery import (
     PING_LIFE,
@@ -44,6 +45,11 @@ def send(store: Store, outcome: Outcome, lane: str = hub_lane(HUB), **other: obj
     return tries
 
 
+def next_due(store: Store) -> datetime | None:
+    with store.read() as tx:
+        return deliveries.next_due(tx)
+
+
 def seen(store: Store) -> list[tuple[str, str, str]]:
     with store.read() as tx:
         return [(row.subject, row.recipient, row.state) for row in deliveries.listing(tx)]
@@ -76,6 +82,21 @@ def test_two_quick_changes_are_told_once(store: Store, clock: FakeClock) -> None
     clock.advance(seconds=2)
     assert [f"ping/{RSS}/v1", f"ping/{ATOM}/v2"] == [one.subject for one in send(store, Outcome.ACCEPTED)]
     assert (f"ping/{ATOM}/v1", HUB, "cancelled") == seen(store)[0]
+
+
+def test_many_changes_are_planned_together(store: Store, clock: FakeClock) -> None:
+    """feeds:W2: more feeds than one statement takes; those that change again give way, the others stand."""
+    urls = [f"https://news.example/feeds/t{number}.atom" for number in range(700)]
+    with store.begin() as tx:
+        assert 1400 == deliveries.plan_changes(tx, [HUB, OTHER], dict.fromkeys(urls, "v1"))
+    clock.advance(seconds=1)
+    with store.begin() as tx:
+        assert 1398 == deliveries.plan_changes(tx, [HUB, OTHER], {**dict.fromkeys(urls, "v2"), urls[0]: "v1"})
+        counted = deliveries.counts(tx)
+    assert {
+        (Channel.WEBSUB, DeliveryState.DUE): 1400,
+        (Channel.WEBSUB, DeliveryState.CANCELLED): 1398,
+    } == counted
 
 
 def test_a_ping_under_way_is_followed_by_the_next(store: Store, clock: FakeClock) -> None:
@@ -141,12 +162,15 @@ def test_a_dead_workers_ping_is_sent_again(store: Store, clock: FakeClock) -> No
 def test_a_deaf_hubs_ping_expires(store: Store, clock: FakeClock) -> None:
     """feeds:W2: retried with growing pauses for six hours, then let go, on record."""
     plan(store, "v1")
-    begun, tries = clock.now, 0
-    while clock.now < begun + 2 * PING_LIFE:
-        clock.advance(minutes=1)
-        tries += len(send(store, Outcome.DEFERRED, code=503))
+    begun, moments = clock.now, []
+    while (due := next_due(store)) is not None:
+        moments.append(clock.advance(seconds=(due - clock.now).total_seconds()))
+        send(store, Outcome.DEFERRED, code=503)
+    pauses = [later - earlier for earlier, later in pairwise(moments)]
     assert DeliveryState.EXPIRED == seen(store)[0][2]
-    assert 8 < tries < 20
+    assert 8 < len(moments) < 20
+    assert pauses[0] < timedelta(seconds=10) < timedelta(minutes=40) < pauses[-1]
+    assert begun + PING_LIFE * 0.8 < moments[-1] <= begun + PING_LIFE
 
 
 def test_settled_pings_are_forgotten_and_nothing_else(store: Store, clock: FakeClock) -> None:

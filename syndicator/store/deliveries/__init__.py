@@ -19,7 +19,7 @@ from syndicator.store.deliveries.claims import (
     settle_all,
     start,
 )
-from syndicator.store.deliveries.pings import plan_pings, prune_pings
+from syndicator.store.deliveries.pings import plan_changes, plan_pings, prune_pings
 from syndicator.store.deliveries.plan import (
     MAIL_LANE,
     cancel_unsent,
@@ -63,6 +63,7 @@ __all__ = [
     "named",
     "next_due",
     "open_count",
+    "plan_changes",
     "plan_confirmation",
     "plan_owed",
     "plan_pings",
