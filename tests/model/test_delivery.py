@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from syndicator.model.delivery import (
     MAY_HAVE,
     OPEN,
+    PING_LIFE,
     Channel,
     DeliveryState,
     OnUnknown,
@@ -22,6 +24,7 @@ from syndicator.model.delivery import (
     Role,
     Settlement,
     Try,
+    blames_destination,
     doubt_policy,
     settle,
     wait,
@@ -195,3 +198,23 @@ def test_doubt_counts_as_having() -> None:
     """mail:EM4: accepted, unknown and sending may have it; nothing is both open-and-untouched and had."""
     assert {DeliveryState.ACCEPTED, DeliveryState.UNKNOWN, DeliveryState.SENDING} == set(MAY_HAVE)
     assert {DeliveryState.DUE, DeliveryState.LEASED, DeliveryState.SENDING} == set(OPEN)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.UNKNOWN])
+def test_a_ping_is_repeated_until_it_is_of_no_use(outcome: Outcome) -> None:
+    """feeds:W2: whatever the house does about doubts; Retry-After is heard, and six hours are the end."""
+    ping = make_try(channel=Channel.WEBSUB, subject="ping/u/v", recipient="hub/h u", doubts=5)
+    hold = Policy(on_unknown=OnUnknown.HOLD)
+    soon = settle(ping, Result(outcome=outcome), hold, NOW)
+    assert DeliveryState.DUE == soon.state
+    assert timedelta(seconds=4) <= (soon.due or NOW) - NOW <= timedelta(seconds=6)
+    asked = settle(ping, Result(outcome=outcome, after=timedelta(hours=1)), hold, NOW)
+    assert NOW + timedelta(hours=1) == asked.due
+    late = settle(replace(ping, attempt=99), Result(outcome=outcome), hold, NOW + PING_LIFE)
+    assert (DeliveryState.EXPIRED, None) == (late.state, late.due)
+
+
+def test_a_hub_is_one_machine() -> None:
+    """feeds:W2: what a hub does not take is the hub's trouble, what it refuses is the ping's."""
+    assert blames_destination(Channel.WEBSUB, Result(outcome=Outcome.DEFERRED, code=503))
+    assert not blames_destination(Channel.WEBSUB, Result(outcome=Outcome.REFUSED, code=404))

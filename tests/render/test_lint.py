@@ -5,19 +5,21 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from syndicator.model.item import Item, Medium
 from syndicator.model.site import Format
 from syndicator.render import documents, entries
 from syndicator.render.lint import Level, Problem, Served, lint
+from tests.interop.newsrooms import Plan, live, newsrooms
 from tests.make import NOW
 from tests.render.test_entries import AGNES, AUDIO, PAPER, POOR, RICH, SITE, TOPIC, entry, with_content
 
@@ -234,7 +236,7 @@ def said(body: str, **other: Any) -> list[str]:
         ("<script>x</script>", ["its text holds <script>"]),
         ('<p onclick="x">p</p>', ["its text holds onclick= in <p>"]),
         ('<a href="http://[::1">a</a>', ["href in <a> is no address: http://[::1"]),
-        ('<a href="https://x.example/a b">a</a>', ["href in <a> is no address: https://x.example/a b"]),
+        ('<a href="https://x.example/a b">a</a>', ["href in <a> is misspelt: https://x.example/a b"]),
         ('<a href="ftp://x.example/">a</a>', ["href in <a> is a ftp: link, which few readers open"]),
     ],
 )
@@ -290,6 +292,27 @@ def test_items_are_named_by_their_uid() -> None:
         )
         == found
     )
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
+)
+@given(plan=newsrooms())
+def test_no_newsroom_serves_an_error(sqlite_template: Path, tmp_path: Path, plan: Plan) -> None:
+    """feeds:P1: whatever stands in the items of random newsrooms, nothing they serve is an error to lint."""
+    folder = tmp_path / "newsroom"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(sqlite_template.parent, folder)
+    for one in live(plan, f"sqlite:///{folder / sqlite_template.name}"):
+        document = Served(body=one.body, format=one.format, url=one.url, now=NOW + timedelta(days=9999))
+        assert [] == [found for found in lint(document) if found.level is Level.ERROR]
 
 
 @given(st.binary(max_size=200), st.sampled_from(Format))

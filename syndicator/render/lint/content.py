@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
-from syndicator.render.lint.found import Problem, address, error, warning
+from syndicator.render.lint.found import Level, Problem, address, error, warning
 
 ADDRESSES = ("href", "src", "poster", "cite", "action", "formaction", "background", "data")
 SILENT = frozenset("script style iframe object embed form input button meta link base applet frame".split())
@@ -56,7 +56,8 @@ class _Reader(HTMLParser):
             words = f"href in <a> leads within the page: {url[:80]}"
             self.found.append(warning(self.where, words, "write the page's whole address before the #"))
             return
-        self.found += address(self.where, f"{name} in <{tag}>", url, mail=name == "href")
+        kind = f"{name} in <{tag}>"
+        self.found += address(self.where, kind, url, mail=name == "href", spelling=Level.WARNING)
 
 
 def _candidates(srcset: str) -> Iterator[str]:

@@ -79,8 +79,13 @@ def warning(where: str, what: str, advice: str) -> Problem:
     return Problem(Level.WARNING, where, what, advice)
 
 
-def address(where: str, name: str, url: str, *, mail: bool = False) -> Iterator[Problem]:
-    """An address that leads somewhere from anywhere: absolute, http or https (`mail`: or mailto, tel)."""
+def address(
+    where: str, name: str, url: str, *, mail: bool = False, spelling: Level = Level.ERROR
+) -> Iterator[Problem]:
+    """An address that leads somewhere from anywhere: absolute, http or https (`mail`: or mailto, tel).
+
+    `spelling` is how bad blanks and the like are: browsers mend them in HTML, nobody does elsewhere.
+    """
     advice = "write it in full, with https:// and the host"
     try:
         parts = urlsplit(url)
@@ -100,8 +105,10 @@ def address(where: str, name: str, url: str, *, mail: bool = False) -> Iterator[
         yield error(where, f"{name} is relative: {_cut(url)}", advice)
     elif parts.scheme not in ("http", "https"):
         yield warning(where, f"{name} is a {_cut(parts.scheme)}: link, which few readers open", advice)
-    elif not host or re.search(r"[\s<>\"{}|\\^`]", url):
+    elif not host:
         yield error(where, f"{name} is no address: {_cut(url)}", advice)
+    elif re.search(r"[\s<>\"{}|\\^`]", url):
+        yield Problem(spelling, where, f"{name} is misspelt: {_cut(url)}", "write a blank as %20, and so on")
 
 
 def identifier(where: str, name: str, text: str | None) -> Iterator[Problem]:
