@@ -61,6 +61,7 @@ def main() -> int:
             shutil.rmtree(folder / "played")
             counted["newsrooms"] += 1
             counted["documents"] += len(documents)
+            counted["archive pages among them"] += sum(document.page is not None for document in documents)
             counted["items"] += sum(len(document.items) for document in documents)
             for name, fault in _faults(documents, everyone, folder):
                 if faults[name] < 3:

@@ -6,6 +6,7 @@ the documents with the items that must be in them.
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -32,7 +33,7 @@ from syndicator.model.item import (
 from syndicator.model.markup import clean
 from syndicator.model.site import MEDIA_TYPES, Format, Site
 from syndicator.render import entries
-from syndicator.store import Store, Tx, documents, items, open_store, topics
+from syndicator.store import Store, Tx, archives, documents, items, open_store, topics
 from tests.make import NOW, FakeClock
 
 SLUGS = ("policy", "science", "press-releases")
@@ -93,7 +94,10 @@ class Expected(NamedTuple):
 
 
 class Served(NamedTuple):
-    """A document as it is served, and the items that must be in it, newest first."""
+    """A document as it is served, and the items that must be in it, newest first.
+
+    An archive page holds items as they were when it was closed: there only the ids are known.
+    """
 
     path: str
     url: str
@@ -101,6 +105,7 @@ class Served(NamedTuple):
     body: bytes
     items: tuple[Expected, ...]
     tombstones: bool
+    page: int | None = None
 
     @property
     def type(self) -> str:
@@ -256,6 +261,9 @@ def _play(tx: Tx, step: Step, uids: list[str]) -> None:
 
 def _served(store: Store, site: Site) -> Iterator[Served]:
     with store.read() as tx:
+        for topic in topics.listing(tx):
+            for page in range(1, topic.pages + 1):
+                yield from _archive(tx, topic, site, page)
         for known in documents.validators(tx):
             bodies = documents.bodies(tx, known.topic, known.format)
             topic = topics.named(tx, known.topic)
@@ -266,6 +274,19 @@ def _served(store: Store, site: Site) -> Iterator[Served]:
             url = site.feed_url(known.topic, known.format)
             expected = tuple(_expected(inside, site, known.format, topic.profile))
             yield Served(url.removeprefix(site.base_url), url, known.format, bodies.body, expected, gone)
+
+
+def _archive(tx: Tx, topic: Topic, site: Site, page: int) -> Iterator[Served]:
+    placed = archives.contents(tx, topic.id, page)
+    standing = [one for one in placed if one.gone is None]
+    found = items.in_order(items.many(tx, keys := [one.item_id for one in standing]), keys)
+    for format, stored in archives.documents_of(tx, topic.id, page).items():
+        url = site.archive_url(topic.slug, page, format)
+        expected = tuple(_expected(found, site, format, topic.profile))
+        body = gzip.decompress(stored.gzip)
+        yield Served(
+            url.removeprefix(site.base_url), url, format, body, expected, len(standing) < len(placed), page
+        )
 
 
 def _expected(inside: Sequence[Item], site: Site, format: Format, profile: Profile) -> Iterator[Expected]:

@@ -74,6 +74,8 @@ def comparable(name: str, document: Served, item: Expected) -> Expected:
 
     White space is theirs. feedparser takes titles for HTML, and fastfeedparser those of RSS.
     """
+    if document.page:
+        return item._replace(link="", title="", published=0)
     title = " ".join(item.title.split())
     html = name == "feedparser" or (name == "fastfeedparser" and document.format is Format.RSS)
     return item._replace(title="" if html and ("<" in title or "&" in title) else title)
