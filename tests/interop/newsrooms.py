@@ -190,13 +190,13 @@ STEPS = st.builds(
 
 
 def newsrooms() -> st.SearchStrategy[Plan]:
-    """Plans of up to 16 steps."""
+    """Plans of up to 30 steps."""
     profiles = st.builds(Profile, full_text=st.booleans(), pub_date=st.sampled_from(PubDate))
     return st.builds(
         Plan,
         site=SITES,
         profiles=st.tuples(profiles, profiles, profiles),
-        steps=st.lists(STEPS, min_size=1, max_size=16).map(tuple),
+        steps=st.lists(STEPS, min_size=6, max_size=30).map(tuple),
     )
 
 
