@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from sqlalchemy import update
 from syndicator.runtime import clock
 from syndicator.store import open_store, schema
 from tests.cli.program import InProcess
+from tests.delivery.receiver import Receiver
 
 
 @pytest.fixture
@@ -163,3 +164,29 @@ def test_a_folder_that_cannot_be_written_is_refused(newsroom: InProcess) -> None
     said = newsroom.try_("feed", "export", "out")
     assert 6 == said.code
     assert 1 == said.err.count("\n")
+
+
+def test_pings_stand_in_the_ledger(cli: InProcess) -> None:
+    """feeds:W2: `delivery list` shows each with its hub and feed, `delivery show` every try, `retry` sends again."""
+    with Receiver((503, 204)) as hub:
+        cli.env["SYNDICATOR_FEEDS__HUBS"] = hub.url
+        cli.env["SYNDICATOR_FEEDS__ALLOW_PRIVATE"] = "127.0.0.0/8"
+        cli("item", "add", cli.file("a.md", "title: News"))
+        cli("feed", "build")
+        listed = cli.json("delivery", "list", "--subject", "ping/http://127.0.0.1:8000/feeds/all.")
+        assert {(hub.url, "websub", "due", 0)} == {
+            (row["recipient"], row["channel"], row["state"], row["attempts"]) for row in listed
+        }
+        assert 3 == len(listed)
+        first = str(listed[0]["id"])
+        others = schema.deliveries.c.id != listed[0]["id"]
+        for state in ("due", "accepted"):
+            cli("delivery", "retry", first)
+            with open_store(cli.env["SYNDICATOR_STORE__URL"], host_clock=clock) as store, store.begin() as tx:
+                tx.connection.execute(update(schema.lanes).values(open=tx.now))  # as if its pause were over
+                later = tx.now + timedelta(hours=1)  # only the first is looked at
+                tx.connection.execute(update(schema.deliveries).where(others).values(due=later))
+            cli("worker", "--once", "deliver")
+            assert state == cli.json("delivery", "show", first)["state"]
+        tries = cli.json("delivery", "show", first)["tries"]
+    assert ["deferred", "accepted"] == [one["outcome"] for one in tries]
