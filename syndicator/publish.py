@@ -23,6 +23,7 @@ from syndicator.model.item import (
     corrected,
     judge,
     memberships,
+    reworded,
 )
 from syndicator.model.markup import Draft, strip_illegal
 from syndicator.model.release import OPEN_RELEASES
@@ -120,6 +121,7 @@ def edit(tx: Tx, uid: str, content: Content, *, push: Push | None = None) -> Ite
     upstream it came from unless `push` says otherwise. The same words again change nothing.
     """
     item = _live(tx, uid)
+    content = reworded(content, item.content)
     if judge(names.filed(tx, content), item.content) is Verdict.UNCHANGED:
         return item
     rule = push or push_of(tx, item.upstream)
@@ -134,6 +136,7 @@ def correct(tx: Tx, uid: str, content: Content, note: str) -> Item:
     item, note = _live(tx, uid), strip_illegal(note).strip()
     if not note:
         raise Invalid('a correction needs --note "what changed": it is shown to readers')
+    content = reworded(content, item.content)
     if judge(names.filed(tx, content), item.content) is Verdict.UNCHANGED:
         raise Refused(f"nothing was changed in {uid}: correct the text first")
     rule = push_of(tx, item.upstream)

@@ -346,8 +346,8 @@ def _reconcile_spokespeople(tx: Tx, runtime: Runtime) -> None:
     for person in changed:
         items.save_spokesperson(tx, person)
     if changed:  # whom to ask stands in feeds, too
+        topics.mark_all_stale(tx)  # first: it waits for whoever renders them now
         documents.forget_all(tx)
-        topics.mark_all_stale(tx)
 
 
 def _reconcile_partners(tx: Tx, runtime: Runtime) -> None:

@@ -18,7 +18,7 @@ from syndicator import topics as flow
 from syndicator.errors import Conflict, Invalid, NotFound, Refused
 from syndicator.model.audience import address
 from syndicator.model.delivery import DeliveryState, Outcome, Policy, Result, Try
-from syndicator.model.item import Content, Guid, Item, ItemState, Kind, Rule, Significance, Verdict
+from syndicator.model.item import Content, Guid, Item, ItemState, Kind, Rule, Significance, Source, Verdict
 from syndicator.model.site import Format
 from syndicator.render import entries
 from syndicator.store import Store, Tx, archives, audience, deliveries, items, schema, topics
@@ -663,11 +663,25 @@ def test_an_imported_guid_stays_byte_for_byte(store: Store) -> None:
         uid = f"{UID}{number}"
         put_out(store, make_content(guid=guid), uid)
         with store.begin() as tx:
-            publish.edit(tx, uid, make_content("Another title", guid=guid))
+            publish.edit(tx, uid, make_content("Another title"))  # as a file says it, which knows of no guid
+            publish.correct(
+                tx, uid, make_content("A third", guid=Guid(value="x", permalink=False)), "a title"
+            )
             view = entries.entry(items.named(tx, uid), make_site(), topics.titles(tx), None)
         flag = "true" if permalink else "false"
         said = f'<guid isPermaLink="{flag}">http://old.example/?p={number}&amp;x=Ä</guid>'
         assert said in entries.fragment(view, Format.RSS).decode()
+
+
+def test_an_edit_keeps_the_credit(store: Store) -> None:
+    """feeds:P21: what came from elsewhere stays credited, though the editor's file does not say so."""
+    make_newsroom(store)
+    source = Source(id="tag:p", title="Partner", updated=NOW, feed_url="https://partner.example/feed")
+    put_out(store, make_content(source=source))
+    with store.begin() as tx:
+        assert source == publish.edit(tx, UID, make_content("Another title")).content.source
+        again = publish.edit(tx, UID, make_content("Another title"))
+    assert 2 == again.revision
 
 
 def test_only_a_correction_moves_updated(store: Store, clock: FakeClock) -> None:

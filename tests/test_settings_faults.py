@@ -101,6 +101,7 @@ FAULTS = {
     "upstream unknown": (ENTRY["schedules"] + 'every = "1m"\nupstream = "v"\n', '5: [[schedules]] "d" .upstream: unknown upstream "v"'),
     "upstream, other job": (ENTRY["upstreams"] + '[[schedules]]\nname = "d"\njob = "prune"\nevery = "1m"\nupstream = "u"\n', '8: [[schedules]] "d" .upstream: only the job poll reads an upstream; leave it out'),
     "redirect": ('[[redirects]]\nfrom = "old"\nto = "/new"\n', '2: [[redirects]] "old" .from: "old" is no path of this site: begin with one slash, and leave out ? and #'),
+    "redirect, query": ('[[redirects]]\nfrom = "/?"\nto = "/new"\n', '2: [[redirects]] "/?" .from: "/?" is no former address: a path, or a path with a query such as /?p=123'),
     "redirect, loop": ('[[redirects]]\nfrom = "/a"\nto = "/a"\n', '3: [[redirects]] "/a" .to: leads back to itself; write the new address'),
 }  # fmt: skip
 

@@ -35,8 +35,8 @@ def build(ctx: typer.Context, *, as_json: given.Json = False) -> None:
 
     with session.opened(ctx) as runtime:
         with runtime.store.begin() as tx:
+            topics.mark_all_stale(tx)  # first: it waits for whoever renders them now
             documents.forget_all(tx)
-            topics.mark_all_stale(tx)
         built = feeds.rebuild_stale(runtime.store, runtime.site)
     if as_json:
         output.show_json({"topics": built.topics, "changed": built.changed, "left_out": list(built.left_out)})

@@ -284,6 +284,14 @@ def judge(incoming: Content, known: Content | None) -> Verdict:
     return Verdict.UNCHANGED if incoming.fingerprint == known.fingerprint else Verdict.REVISED
 
 
+def reworded(words: Content, known: Content) -> Content:
+    """New words for what is public already: by what readers know it, and whom it is credited to, stays (feeds:P8, P21).
+
+    A file that an editor writes knows of neither; without them an imported item would be a new one to readers.
+    """
+    return replace(words, guid=known.guid, source=words.source or known.source)
+
+
 def memberships(content: Content, ruled: Iterable[Topic]) -> frozenset[str]:
     """The slugs of every topic an item with these words belongs to, `all` among them."""
     plain = frozenset(content.topics)

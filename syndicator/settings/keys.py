@@ -185,7 +185,7 @@ class Feeds:
 class Redirect:
     """[[redirects]]: an address of a former site, answered 301 to `to`."""
 
-    from_: str = key(v.PATH, REQUIRED, "The old path on this site.")
+    from_: str = key(v.FORMER, REQUIRED, "The old path on this site, with its query if it had one: /?p=123.")
     to: str = key(v.TARGET, REQUIRED, "The new path, or an address elsewhere.")
 
 

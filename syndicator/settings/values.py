@@ -348,6 +348,13 @@ def _path(raw: str) -> str:
     return raw
 
 
+def _former(raw: str) -> str:
+    path, mark, query = raw.partition("?")
+    if re.search(r"[\s?#]", query) or (mark and not query):
+        raise Invalid(f'"{raw}" is no former address: a path, or a path with a query such as /?p=123')
+    return _path(path) + mark + query
+
+
 def _target(raw: str) -> str:
     return raw if raw.startswith("/") and _path(raw) else _url(raw)
 
@@ -393,7 +400,7 @@ NETWORK = checked("address range", _network)
 LISTEN = checked("host:port, or empty for none", _listen)
 SENDER = checked("mail address, with or without a name", _sender)
 MAIL = checked("mail address", _mail_or_none)
-PATH = checked("path", _path, pattern="^/")
+FORMER = checked("path, or path with a query", _former, pattern="^/")
 DESTINATION = checked("web address, or mail address", _destination)
 TARGET = checked("path or web address", _target, pattern="^(/|https?://)")
 CRON = checked("cron line", _cron)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syndicator.settings import load
 from syndicator.web.feeds import Answer
 from syndicator.web.redirects import Redirects
 from tests.web.served import Running, lasting_store, running, save_document, site
@@ -90,6 +91,17 @@ def test_former_addresses(web: Running, asked: str, method: str) -> None:
     assert "public, max-age=86400" == reply.headers["cache-control"]
     assert "*" == reply.headers["access-control-allow-origin"]
     assert "set-cookie" not in reply.headers
+
+
+def test_the_settings_say_where_from(tmp_path: Path) -> None:
+    """feeds:H8 what the file may hold is what leads on: paths, and paths with a query."""
+    (tmp_path / "s.toml").write_text(
+        '[[redirects]]\nfrom = "/?p=123"\nto = "/items/x"\n'
+        '[[redirects]]\nfrom = "/category/x/feed/"\nto = "/feeds/x.rss"\n'
+    )
+    said = Redirects((one.from_, one.to) for one in load(tmp_path / "s.toml", {}).redirects)
+    assert "/items/x" == target(said.find("/", b"p=123&utm_source=a"))
+    assert "/feeds/x.rss" == target(said.find("/category/x/feed", b""))
 
 
 def split(address: str) -> tuple[str, bytes]:
