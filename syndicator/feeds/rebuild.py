@@ -164,16 +164,19 @@ class _Batch:
         edge = plan.edge(window, shown, site.window)
         closed = archive.close_due(tx, topic, site, edge, self._fragments, self._late)
         self._pages += closed.pages - topic.pages
-        if closed.more:
-            # Due at once, behind whoever waits already; the old live document stands until all is on pages.
-            self._again[topic.id] = tx.now
-            return
         again = self._cut_doomed(topic)
+        if closed.more:
+            # Due at once, behind whoever waits already. The old live document stands until all is on pages,
+            # unless it may hold what was withdrawn: what else it shows is on the first page closed.
+            self._again[topic.id] = tx.now
+            if topic.id not in self._with_withdrawn:
+                return
         gone = self._gone(topic, edge)
         if window or gone or (topic.id, Format.ATOM) in self._before:  # else nothing public was ever in it
             live = _Live(topic, closed.pages, window[:shown], bodies[:shown], gone)
             again = max(filter(None, (again, self._live(live))), default=None)
-        self._settle(topic, again)
+        if not closed.more:
+            self._settle(topic, again)
 
     def _settle(self, topic: Topic, again: datetime | None) -> None:
         self._again[topic.id] = again

@@ -29,7 +29,7 @@ FEW = settings(
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def feedsmith(tmp_path_factory: pytest.TempPathFactory) -> Iterator[readers.Reader]:
     """npm's feedsmith."""
     with readers.feedsmith(tmp_path_factory.mktemp("feedsmith")) as read:
