@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from standardwebhooks import Webhook
 
 from tests.cli.endpoint import Endpoint, endpoint
-from tests.cli.program import InProcess, RealProcess
+from tests.cli.program import InProcess
 
 ALLOW = ("--allow-private", "127.0.0.0/8")
 
@@ -18,12 +17,6 @@ def hook() -> Iterator[Endpoint]:
     """A partner's webhook."""
     with endpoint() as made:
         yield made
-
-
-@pytest.fixture
-def program(sqlite_url: str, tmp_path: Path) -> RealProcess:
-    """Real processes, where a lane in trouble writes a log line."""
-    return RealProcess(sqlite_url, tmp_path)
 
 
 def test_a_minted_secret_is_printed_once(cli: InProcess) -> None:
@@ -68,11 +61,11 @@ def test_a_trial_is_a_signed_post_on_record(cli: InProcess, hook: Endpoint) -> N
     assert [delivery["id"]] == [row["id"] for row in cli.json("delivery", "list", "--subject", "test/wire/")]
 
 
-def test_a_trial_that_is_not_accepted_exits_1(program: RealProcess, hook: Endpoint) -> None:
+def test_a_trial_that_is_not_accepted_exits_1(lite: InProcess, hook: Endpoint) -> None:
     """What the partner answered is printed; data on stdout, the log on stderr."""
     hook.status = 500
-    program("partner", "add", "wire", "--url", hook.url, *ALLOW)
-    said = program.try_("partner", "test", "wire")
+    lite("partner", "add", "wire", "--url", hook.url, *ALLOW)
+    said = lite.try_("partner", "test", "wire")
     assert 1 == said.code
     assert "500" in said.out
     assert 1 == said.out.count("\n")
@@ -105,31 +98,28 @@ def test_a_delivery_shows_what_it_carried_and_can_be_tried_again(cli: InProcess,
     assert 6 == cli.try_("delivery", "resolve", str(due["id"]), "--accepted").code
 
 
-def test_a_refused_delivery_is_tried_again_by_hand(program: RealProcess, hook: Endpoint) -> None:
+def test_a_refused_delivery_is_tried_again_by_hand(lite: InProcess, hook: Endpoint) -> None:
     """`delivery retry` makes it due at once."""
     hook.status = 404
-    program("partner", "add", "wire", "--url", hook.url, *ALLOW)
-    program("item", "add", program.file("a.md", "title: On budgets"))
-    program("worker", "--once", "deliver")
-    (refused,) = program.json("delivery", "list", "--state", "refused")
+    lite("partner", "add", "wire", "--url", hook.url, *ALLOW)
+    lite("item", "add", lite.file("a.md", "title: On budgets"))
+    lite("worker", "--once", "deliver")
+    (refused,) = lite.json("delivery", "list", "--state", "refused")
     hook.status = 204
-    assert "due" == program.json("delivery", "retry", str(refused["id"]))["state"]
-    program("worker", "--once", "deliver")
-    (after,) = program.json("delivery", "list")
+    assert "due" == lite.json("delivery", "retry", str(refused["id"]))["state"]
+    lite("worker", "--once", "deliver")
+    (after,) = lite.json("delivery", "list")
     assert ("accepted", 2) == (after["state"], after["attempts"])
 
 
-def test_a_doubt_is_settled_by_a_person(store_url: str, tmp_path: Path) -> None:
+def test_a_doubt_is_settled_by_a_person(cli: InProcess) -> None:
     """A delivery whose answer was never read is *unknown* under hold, until somebody knows (promise 1)."""
     from tests.cli.silent import silent
 
-    program = RealProcess(store_url, tmp_path)
     with silent() as url:
-        program("partner", "add", "wire", "--url", url, "--on-unknown", "hold", *ALLOW)
-        program("item", "add", program.file("a.md", "title: On budgets"))
-        program("worker", "--once", "deliver")
-    (doubt,) = program.json("delivery", "list", "--state", "unknown")
-    said = program.json(
-        "delivery", "resolve", str(doubt["id"]), "--accepted", "--reason", "it is in their log"
-    )
+        cli("partner", "add", "wire", "--url", url, "--on-unknown", "hold", *ALLOW)
+        cli("item", "add", cli.file("a.md", "title: On budgets"))
+        cli("worker", "--once", "deliver")
+    (doubt,) = cli.json("delivery", "list", "--state", "unknown")
+    said = cli.json("delivery", "resolve", str(doubt["id"]), "--accepted", "--reason", "it is in their log")
     assert ("accepted", "it is in their log") == (said["state"], said["detail"])

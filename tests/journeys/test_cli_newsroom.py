@@ -1,4 +1,8 @@
-"""A newsroom at work, by real processes and the command line alone: walks A and B (DESIGN §4)."""
+"""A newsroom at work, by the command line alone: walks A and B (DESIGN §4).
+
+Walk A is real processes throughout; elsewhere the worker is one, and the editor's commands, a second each to
+start, run here.
+"""
 
 import gzip
 import signal
@@ -7,56 +11,90 @@ from datetime import UTC, datetime, timedelta
 from email import policy
 from email.parser import BytesParser
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from tests.cli.program import RealProcess
+from tests.cli.program import InProcess, Program, RealProcess, Said
 
 JANE = "jane@paper.example"
 
 
+class Newsroom(InProcess):
+    """An editor in this process, and a worker in its own."""
+
+    def try_(self, *args: str, stdin: str = "") -> Said:
+        """Run a command, whatever its end."""
+        if args[0] != "worker":
+            return super().try_(*args, stdin=stdin)
+        return RealProcess(self.env["SYNDICATOR_STORE__URL"], self.folder).try_(*args, stdin=stdin)
+
+
 @pytest.fixture
-def newsroom(store_url: str, tmp_path: Path) -> RealProcess:
+def newsroom(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Newsroom:
     """A newsroom with a topic and one journalist who said yes."""
-    program = RealProcess(store_url, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return found(Newsroom(store_url, tmp_path))
+
+
+@pytest.fixture
+def lite(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RealProcess:
+    """The same, on SQLite, and from now on by real processes alone."""
+    monkeypatch.chdir(tmp_path)
+    found(Newsroom(sqlite_url, tmp_path))
+    return RealProcess(sqlite_url, tmp_path)
+
+
+@pytest.fixture(params=["sqlite-processes", "postgresql-worker"])
+def walked(request: pytest.FixtureRequest) -> Program:
+    """The same on each database; once by real processes alone."""
+    if request.param == "sqlite-processes":
+        return cast("Program", request.getfixturevalue("lite"))
+    url, folder = (request.getfixturevalue(name) for name in ("postgresql_own_url", "tmp_path"))
+    request.getfixturevalue("monkeypatch").chdir(folder)
+    return found(Newsroom(url, folder))
+
+
+def found(program: Newsroom) -> Newsroom:
+    """Add the topic and the journalist."""
     program("topic", "add", "policy", "Policy")
     program("contact", "add", JANE, "--name", "Jane Doe")
     program("contact", "subscribe", JANE, "policy", "--consent", "asked by phone")
     return program
 
 
-def mails(program: RealProcess) -> dict[str, str]:
+def mails(program: Program) -> dict[str, str]:
     """Subject → recipient of what lies in the mail folder."""
     parse = BytesParser(policy=policy.default).parsebytes
     letters = [parse(path.read_bytes()) for path in sorted((program.folder / "mail").rglob("*.eml"))]
     return {str(letter["subject"]): str(letter["to"]) for letter in letters}
 
 
-def test_an_item_reaches_readers_and_journalists(newsroom: RealProcess) -> None:
+def test_an_item_reaches_readers_and_journalists(walked: Program) -> None:
     """item add → worker --once → feed bytes and a mail; a correction follows, the ledger has both."""
-    file = newsroom.file("a.md", "title: On budgets\nkind: statement\ntopics: [policy]")
-    uid = newsroom("item", "add", file).strip()
-    newsroom("worker", "--once")
-    newsroom("feed", "export", "out")
-    feed = newsroom.folder / "out" / "feeds" / "policy.atom.gz"
+    file = walked.file("a.md", "title: On budgets\nkind: statement\ntopics: [policy]")
+    uid = walked("item", "add", file).strip()
+    walked("worker", "--once")
+    walked("feed", "export", "out")
+    feed = walked.folder / "out" / "feeds" / "policy.atom.gz"
     assert uid.encode() in gzip.decompress(feed.read_bytes())
-    ((subject, to),) = mails(newsroom).items()
+    ((subject, to),) = mails(walked).items()
     assert "On budgets" in subject
     assert JANE in to
-    newsroom.file(
+    walked.file(
         "a.md", f"uid: {uid}\ntitle: On budgets\nkind: statement\ntopics: [policy]", "Corrected words."
     )
-    newsroom("item", "correct", uid, file, "--note", "A figure was wrong")
-    newsroom("worker", "--once")
-    ledger = newsroom.json("delivery", "list")
+    walked("item", "correct", uid, file, "--note", "A figure was wrong")
+    walked("worker", "--once")
+    ledger = walked.json("delivery", "list")
     expected = [(f"revision/{uid}/{number}", JANE, "accepted", 1) for number in (1, 2)]
     assert expected == [
         tuple(row[key] for key in ("subject", "recipient", "state", "attempts")) for row in ledger
     ]
-    assert 2 == len(list((newsroom.folder / "mail").rglob("*.eml")))
+    assert 2 == len(list((walked.folder / "mail").rglob("*.eml")))
 
 
-def test_nothing_of_a_release_shows_before_it_goes_out(newsroom: RealProcess) -> None:
+def test_nothing_of_a_release_shows_before_it_goes_out(newsroom: Newsroom) -> None:
     """draft → approve → no page, no feed, no mail; lift → all of them (promise 2)."""
     front = "title: A secret until nine\nkind: press-release\ntopics: [policy]\nembargo: 2099-03-02T09:00:00Z"
     uid = newsroom("release", "draft", newsroom.file("r.md", front)).strip()
@@ -75,11 +113,11 @@ def test_nothing_of_a_release_shows_before_it_goes_out(newsroom: RealProcess) ->
     assert "accepted" == newsroom.json("delivery", "list")[0]["state"]
 
 
-def test_a_release_goes_out_at_its_instant(newsroom: RealProcess) -> None:
+def test_a_release_goes_out_at_its_instant(newsroom: Newsroom) -> None:
     """Scheduled for a few seconds ahead: the first round is early, a later one releases it."""
     uid = newsroom("release", "draft", newsroom.file("r.md", "title: Soon\ntopics: [policy]")).strip()
     newsroom("release", "approve", uid)
-    soon = datetime.now(UTC) + timedelta(seconds=8)  # a process on a busy machine takes its time
+    soon = datetime.now(UTC) + timedelta(seconds=4)  # a process on a busy machine takes its time
     newsroom("release", "schedule", uid, "--at", soon.isoformat())
     newsroom("worker", "--once", "release")
     early = newsroom.json("release", "show", uid)["state"] == "scheduled"
@@ -91,12 +129,12 @@ def test_a_release_goes_out_at_its_instant(newsroom: RealProcess) -> None:
     assert 1 == len(mails(newsroom))
 
 
-def test_output_can_be_piped(newsroom: RealProcess) -> None:
+def test_output_can_be_piped(lite: RealProcess) -> None:
     """Data on stdout without colour, words on stderr (operations:OP17)."""
-    said = newsroom.try_("contact", "add", JANE)
+    said = lite.try_("contact", "add", JANE)
     assert f"{JANE}\n" == said.out
     assert "already" in said.err
-    listed = newsroom("topic", "list")
+    listed = lite("topic", "list")
     assert "\x1b" not in listed
     assert ["all", "policy"] == [line.split("\t")[0] for line in listed.splitlines()]
 
