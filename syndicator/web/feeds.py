@@ -36,6 +36,7 @@ SHARED: Headers = [
     (b"x-content-type-options", b"nosniff"),
 ]
 ALLOW = b"GET, HEAD, OPTIONS"
+SHOWN = (b"content-type", b"application/xml; charset=utf-8")
 
 
 class Head:
@@ -114,6 +115,7 @@ def answer(method: str, path: str, headers: Iterable[Pair], memory: Memory) -> A
     if isinstance(found, Answer):
         return found if method == "GET" else Answer(found.head)
     tags = since = codings = None
+    shown = False
     for name, value in headers:
         if name == b"if-none-match":
             tags = value if tags is None else tags + b"," + value
@@ -121,16 +123,18 @@ def answer(method: str, path: str, headers: Iterable[Pair], memory: Memory) -> A
             codings = value if codings is None else codings + b"," + value
         elif name == b"if-modified-since":
             since = value
+        elif name == b"sec-fetch-dest":
+            shown = value == b"document" and found.format is not Format.JSON
     coding = IDENTITY if codings is None else choose(codings, found.ready)
     if (tags is not None or since is not None) and known(found, coding, tags, since):
-        return Answer(head(found, 304, coding))
+        return Answer(head(found, 304, coding, shown))
     if method == "HEAD":
-        return Answer(head(found, 200, coding))
+        return Answer(head(found, 200, coding, shown))
     body = memory.body(path, found, coding)
     if body is None and coding > GZIP:  # it has just been dropped
         coding = choose(codings or b"", STORED)
         body = memory.body(path, found, coding)
-    return None if body is None else Answer(head(found, 200, coding), body)
+    return None if body is None else Answer(head(found, 200, coding, shown), body)
 
 
 def known(entry: Entry, coding: int, tags: bytes | None, since: bytes | None) -> bool:
@@ -163,13 +167,19 @@ def http_date(moment: datetime) -> bytes:
 
 
 @lru_cache(maxsize=HELD_HEADS)
-def head(entry: Entry, status: int, coding: int) -> Head:
-    """The head of a 200 (H1), or of the 304 in its place (H6), in one coding (H2)."""
+def head(entry: Entry, status: int, coding: int, shown: bool = False) -> Head:  # noqa: FBT001, FBT002 - positional, for the cache
+    """The head of a 200 (H1), or of the 304 in its place (H6), in one coding (H2).
+
+    `shown`: a person opened the feed in a browser, which only a navigation says (Fetch Metadata §2.1).
+    Browsers print the source of what is typed as a feed; typed as XML they show it by its style sheet.
+    No shared cache may keep that, so readers never meet it.
+    """
     tag = b'"%s%s"' % (entry.opaque, b"-" + NAMES[coding] if coding else b"")
     dated = (b"last-modified", http_date(datetime.fromtimestamp(entry.modified, UTC)))
-    headers = [(b"etag", tag), dated, (b"link", _links(entry)), *_constant(_lifetime(entry))]
+    constant = _for_people(entry.site.base_url) if shown else _constant(_lifetime(entry))
+    headers = [(b"etag", tag), dated, (b"link", _links(entry)), *constant]
     if status == 200:
-        headers += [_kind(entry.format), (b"content-length", b"%d" % entry.sizes[coding])]
+        headers += [SHOWN if shown else _kind(entry.format), (b"content-length", b"%d" % entry.sizes[coding])]
         headers += [(b"content-encoding", NAMES[coding])] if coding else []
     return Head(status, headers, tag)
 
@@ -197,6 +207,16 @@ def _lifetime(entry: Entry) -> int:
 def _constant(max_age: int) -> Headers:
     lifetime = f"public, max-age={max_age}, stale-while-revalidate={STALE_WHILE_REVALIDATE}"
     return [(b"cache-control", lifetime.encode()), (b"vary", b"Accept-Encoding"), *SHARED]
+
+
+@lru_cache(maxsize=8)
+def _for_people(base_url: str) -> Headers:
+    return [
+        (b"cache-control", b"private, max-age=0"),
+        (b"vary", b"Accept-Encoding, Sec-Fetch-Dest"),
+        (b"content-security-policy", b"default-src 'none'; style-src 'self' %s" % base_url.encode()),
+        *SHARED,
+    ]
 
 
 @lru_cache(maxsize=8)

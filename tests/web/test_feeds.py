@@ -170,6 +170,24 @@ def test_types(store: Store, format: Format) -> None:
     assert "set-cookie" not in headers
 
 
+@pytest.mark.parametrize("early", [True, False])
+def test_a_feed_opened_in_a_browser(store: Store, early: bool) -> None:  # noqa: FBT001 - the door
+    """feeds:P30 a navigation gets the same bytes typed as XML, which no shared cache keeps; all others the feed's type."""
+    save_document(store, BODY, format=Format.RSS)
+    save_document(store, BODY, format=Format.JSON)
+    with running(store, early=early) as web:
+        usual = web.ask("/feeds/policy.rss", sec_fetch_dest="empty")
+        shown = web.ask("/feeds/policy.rss", sec_fetch_dest="document")
+        again = web.ask("/feeds/policy.rss", sec_fetch_dest="document", if_none_match=shown.headers["etag"])
+        json = web.ask("/feeds/policy.json", sec_fetch_dest="document")
+    assert MEDIA_TYPES[Format.RSS] == usual.headers["content-type"]
+    assert MEDIA_TYPES[Format.JSON] == json.headers["content-type"]
+    assert ("application/xml; charset=utf-8", usual.body) == (shown.headers["content-type"], shown.body)
+    assert "private, max-age=0" == shown.headers["cache-control"] == again.headers["cache-control"]
+    assert "default-src 'none'" in shown.headers["content-security-policy"]
+    assert 304 == again.status
+
+
 @pytest.mark.parametrize(
     ("codings", "sent"),
     [
