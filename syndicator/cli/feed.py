@@ -29,7 +29,7 @@ def list_(ctx: typer.Context, *, as_json: given.Json = False) -> None:
 
 @app.command()
 def build(ctx: typer.Context, *, as_json: given.Json = False) -> None:
-    """Build every feed anew, now. Exit 4 if an item had to be left out."""
+    """Build every feed anew, now. Exit 4 if an item or a topic had to be left out."""
     from syndicator import feeds
     from syndicator.store import documents, topics
 
@@ -39,9 +39,18 @@ def build(ctx: typer.Context, *, as_json: given.Json = False) -> None:
             documents.forget_all(tx)
         built = feeds.rebuild_stale(runtime.store, runtime.site)
     if as_json:
-        output.show_json({"topics": built.topics, "changed": built.changed, "left_out": list(built.left_out)})
+        output.show_json(
+            {
+                "topics": built.topics,
+                "changed": built.changed,
+                "pages": built.pages,
+                "left_out": list(built.left_out),
+                "failed": list(built.failed),
+            }
+        )
     else:
-        print(f"{built.topics} topics, {built.changed} documents changed")
+        closed = f", {built.pages} archive pages closed" if built.pages else ""
+        print(f"{built.topics} topics, {built.changed} documents changed{closed}")
     _complain(built)
 
 
@@ -96,5 +105,7 @@ def check(
 def _complain(built: Rebuilt) -> None:
     for uid in built.left_out:
         output.say(f"left out, because it cannot be rendered: {uid}")
-    if built.left_out:
+    for slug in built.failed:
+        output.say(f"not built, and tried again in some seconds; the log says why: {slug}")
+    if built.left_out or built.failed:
         raise typer.Exit(4)
