@@ -20,7 +20,7 @@ from syndicator.model.item import ItemState, Medium
 from syndicator.model.release import Embargo
 from syndicator.model.site import Format
 from syndicator.observe import configure_logging
-from syndicator.store import Store, Tx, documents, open_store, schema, topics
+from syndicator.store import Store, Tx, columns, documents, open_store, schema, topics
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_site
 
 SITE = make_site(window=3)
@@ -285,7 +285,7 @@ def test_only_the_window_is_in_the_feed(store: Store) -> None:
         names = ["number", "significance", "content", "fingerprint", "created"]
         first = select(*(r[name] for name in names)).limit(1).subquery()
         both = select(i.id, *(first.c[name] for name in names)).join(
-            first, i.published == literal(old, schema.Instant())
+            first, i.published == literal(old, columns.Instant())
         )
         tx.connection.execute(insert(schema.revisions).from_select(["item_id", *names], both))
         member = select(literal(topics.named(tx, "policy").id), i.id, i.published, i.uid).where(

@@ -6,15 +6,9 @@ file needs a migration beside it (`migrations/`), and a test holds the two equal
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 from sqlalchemy import (
-    JSON,
-    BigInteger,
     Boolean,
     Column,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -27,8 +21,8 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
-from sqlalchemy.types import TypeDecorator
+
+from syndicator.store.columns import Id, Instant, Json, RuleJson
 
 metadata = MetaData(
     naming_convention={
@@ -40,39 +34,6 @@ metadata = MetaData(
 )
 
 
-class Instant(TypeDecorator[datetime]):
-    """An aware UTC datetime: timestamptz on PostgreSQL, fixed-width sortable text on SQLite."""
-
-    impl = Text
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        if dialect.name == "postgresql":
-            return dialect.type_descriptor(TIMESTAMP(timezone=True))
-        return dialect.type_descriptor(Text())
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise TypeError("an instant must be aware")
-        utc = value.astimezone(UTC)
-        # strftime drops leading zeros of years below 1000; isoformat keeps the text sortable.
-        return (
-            utc
-            if dialect.name == "postgresql"
-            else utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
-        )
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.astimezone(UTC) if dialect.name == "postgresql" else datetime.fromisoformat(value)
-
-
-Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only on INTEGER PRIMARY KEY
-Json = JSON().with_variant(JSONB, "postgresql")
-RuleJson = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 LIVE_ONLY = text("gone IS NULL")
 OPEN_ONLY = text("gone IS NULL AND page IS NULL")
 DOOMED = text("gone IS NOT NULL AND NOT cut")

@@ -40,10 +40,12 @@ def read(body: bytes, format: Format) -> tuple[list[tuple[str, str]], str | None
         return [(item["id"], item["title"]) for item in feed["items"]], feed.get("next_url")
     root = etree.fromstring(body)
     if format is Format.ATOM:
-        entries = [(e.findtext(f"{ATOM}id"), e.findtext(f"{ATOM}title")) for e in root.iter(f"{ATOM}entry")]
+        entries = [
+            (e.findtext(f"{ATOM}id", ""), e.findtext(f"{ATOM}title", "")) for e in root.iter(f"{ATOM}entry")
+        ]
         links = root.findall(f"{ATOM}link")
     else:
-        entries = [(e.findtext("guid"), e.findtext("title")) for e in root.iter("item")]
+        entries = [(e.findtext("guid", ""), e.findtext("title", "")) for e in root.iter("item")]
         links = root[0].findall(f"{ATOM}link")
     return entries, next((link.get("href") for link in links if link.get("rel") == "prev-archive"), None)
 

@@ -39,7 +39,7 @@ from syndicator.model.delivery import (
     confirmation_subject,
 )
 from syndicator.model.item import Item
-from syndicator.store import schema
+from syndicator.store import columns, schema
 from syndicator.store.audience import ensure_lane
 from syndicator.store.audience import partners as all_partners
 from syndicator.store.engine import Tx, insert_or_skip
@@ -148,7 +148,7 @@ def replace_unsent(tx: Tx, item: Item, subject: str, *, told: bool) -> int:
     _hold(tx, item)
     unsent = _unsent(item) & (d.subject != subject)
     same = (d.recipient, d.contact_id, d.partner_id, d.subscription_id)
-    instant = literal(tx.now, schema.Instant())
+    instant = literal(tx.now, columns.Instant())
     fresh = (literal(DeliveryState.DUE.value), d.due, literal(0), literal(0), literal(0), instant)
     words = (literal(subject), *same, d.item_id, literal(item.revision), d.channel, d.lane, d.priority)
     heirs = select(*words, *fresh).where(unsent, d.doubts == 0)
@@ -214,7 +214,7 @@ def _row_columns(
     priority: Priority,
     now: datetime,
 ) -> list[ColumnElement[Any]]:
-    instant = literal(now, schema.Instant())
+    instant = literal(now, columns.Instant())
     fresh = (literal(DeliveryState.DUE.value), instant, literal(0), literal(0), literal(0), instant)
     words = (
         literal(subject),
@@ -231,7 +231,7 @@ def _row_columns(
 def _planned(
     subject: str, recipient: Any, item: Item, priority: Priority, now: datetime, subscription: Any
 ) -> list[ColumnElement[Any]]:
-    nobody = cast(null(), schema.Id)
+    nobody = cast(null(), columns.Id)
     mail = literal(Channel.MAIL.value)
     return _row_columns(
         subject, recipient, s.contact_id, nobody, subscription, item, mail, literal(MAIL_LANE), priority, now

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from syndicator.store.schema import Id, Instant, Json
+from syndicator.store.columns import Id, Instant, Json
 
 revision = "0001"
 down_revision = None

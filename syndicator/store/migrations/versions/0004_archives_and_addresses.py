@@ -3,7 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-from syndicator.store.schema import DOOMED, OPEN_ONLY, RULED, Id, Instant
+from syndicator.store.columns import Id, Instant
+from syndicator.store.schema import DOOMED, OPEN_ONLY, RULED
 
 revision = "0004"
 down_revision = "0003"
