@@ -46,7 +46,7 @@ def live_ids(store: Store, format: Format = Format.ATOM) -> list[str]:
 def links(store: Store, path: str) -> dict[str, str]:
     root = etree.fromstring(fetch(store, START + path))
     feed = root if path.endswith("atom") else root[0]
-    return {link.attrib["rel"]: link.attrib["href"] for link in feed.findall(f"{ATOM}link")}
+    return {str(link.attrib["rel"]): str(link.attrib["href"]) for link in feed.findall(f"{ATOM}link")}
 
 
 @pytest.mark.parametrize("format", Format)
