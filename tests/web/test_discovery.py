@@ -41,6 +41,15 @@ def web(store: Store, item: Item) -> Iterator[Running]:
         yield web
 
 
+@pytest.fixture(scope="module")
+def lasting(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The same for all tests that change nothing."""
+    with lasting_store(sqlite_template, tmp_path_factory) as store:
+        add_item(store, "Joint letter", topics=("policy",), body="<p>Words.</p>")
+        with running(store) as web:
+            yield web
+
+
 def locations(reply: Reply) -> dict[str, str | None]:
     """Address → lastmod in a sitemap or an index."""
     root = etree.fromstring(reply.body)
@@ -50,9 +59,9 @@ def locations(reply: Reply) -> dict[str, str | None]:
 # -- the list of feeds -------------------------------------------------------------------------------------
 
 
-def test_the_list_of_feeds(web: Running) -> None:
+def test_the_list_of_feeds(lasting: Running) -> None:
     """feeds:P30 what a feed is, in two sentences; all first; each format with its address as text; what is new."""
-    reply = web.ask("/feeds")
+    reply = lasting.ask("/feeds")
     text = re.sub(r"\s+", " ", reply.text)
     assert re.search(r'<p class="lead">A feed is [^.]+\. [^.]+\.</p>', text)
     addresses = re.findall(r'<a class="address"[^>]*>([^<]+)</a>', text)
@@ -139,9 +148,9 @@ def test_one_statement_whatever_the_number(crowded: Store, store: Store, item: I
         "utm_source=x",
     ],
 )
-def test_odd_questions(web: Running, asked: str) -> None:
+def test_odd_questions(lasting: Running, asked: str) -> None:
     """feeds:H14 whatever is asked, the list or an honest no; never an error."""
-    assert 200 == web.ask(f"/feeds?{asked}").status
+    assert 200 == lasting.ask(f"/feeds?{asked}").status
 
 
 # -- OPML --------------------------------------------------------------------------------------------------
@@ -226,9 +235,12 @@ def test_the_index(store: Store, small: None, clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize("part", ["9", "01", "-1", "1.5", "x", "%C2%B2", "9" * 5000])
-def test_parts_that_are_none(web: Running, part: str) -> None:
+def test_parts_that_are_none(lasting: Running, part: str) -> None:
     """What is no part is as unknown as any address."""
-    assert (404, web.ask("/nope").body) == ((reply := web.ask(f"/sitemap-{part}.xml")).status, reply.body)
+    assert (404, lasting.ask("/nope").body) == (
+        (reply := lasting.ask(f"/sitemap-{part}.xml")).status,
+        reply.body,
+    )
 
 
 def test_fifty_thousand_addresses_are_one_file_and_more_are_not(
@@ -296,12 +308,12 @@ def test_news(web: Running, store: Store, clock: FakeClock) -> None:
     assert [] == found()
 
 
-def test_robots(web: Running) -> None:
+def test_robots(lasting: Running) -> None:
     """mail:LM9 token pages are not for search engines; both sitemaps are named."""
     assert [
         "User-agent: *", "Disallow: /admin", "Disallow: /media-list/", "Disallow: /press/", "",
         "Sitemap: https://news.example/sitemap.xml", "Sitemap: https://news.example/news-sitemap.xml",
-    ] == web.ask("/robots.txt").text.splitlines()  # fmt: skip
+    ] == lasting.ask("/robots.txt").text.splitlines()  # fmt: skip
 
 
 # -- HTTP --------------------------------------------------------------------------------------------------
@@ -309,11 +321,11 @@ def test_robots(web: Running) -> None:
 
 @pytest.mark.parametrize("path", [*DISCOVERY, "/static/feed.css"])
 @pytest.mark.parametrize("coding", ["identity", "gzip"])
-def test_conditional(web: Running, path: str, coding: str) -> None:
+def test_conditional(lasting: Running, path: str, coding: str) -> None:
     """feeds:H2 feeds:H3 each has a tag and a constant public lifetime, and is 304 to whoever has it, HEAD as well."""
-    full = web.ask(path, Accept_Encoding=coding)
-    again = web.ask(path, Accept_Encoding=coding, If_None_Match=f"W/{full.headers['etag']}")
-    head = web.ask(path, "HEAD", Accept_Encoding=coding)
+    full = lasting.ask(path, Accept_Encoding=coding)
+    again = lasting.ask(path, Accept_Encoding=coding, If_None_Match=f"W/{full.headers['etag']}")
+    head = lasting.ask(path, "HEAD", Accept_Encoding=coding)
     assert (200, 304, b"", b"") == (full.status, again.status, again.body, head.body)
     assert (full.headers["etag"], full.headers["cache-control"]) == (
         again.headers["etag"],
@@ -323,15 +335,15 @@ def test_conditional(web: Running, path: str, coding: str) -> None:
     assert {**full.headers, "date": ""} == {**head.headers, "date": ""}
 
 
-def test_a_sitemap_comes_compressed(web: Running) -> None:
+def test_a_sitemap_comes_compressed(lasting: Running) -> None:
     """feeds:H2 feeds:H13 compressed or not are different bytes with different tags, and a tag of one is known as the other."""
-    plain, packed = (web.ask("/sitemap.xml", Accept_Encoding=coding) for coding in ("identity", "gzip"))
+    plain, packed = (lasting.ask("/sitemap.xml", Accept_Encoding=coding) for coding in ("identity", "gzip"))
     assert (None, "gzip") == tuple(reply.headers.get("content-encoding") for reply in (plain, packed))
     assert plain.body == gzip.decompress(packed.body)
     assert plain.headers["etag"] != packed.headers["etag"]
     assert {"Accept-Encoding"} == {reply.headers["vary"] for reply in (plain, packed)}
-    assert 304 == web.ask("/sitemap.xml", If_None_Match=packed.headers["etag"]).status
-    assert "content-encoding" not in web.ask("/sitemap.xml", Accept_Encoding="gzip;q=0, br").headers
+    assert 304 == lasting.ask("/sitemap.xml", If_None_Match=packed.headers["etag"]).status
+    assert "content-encoding" not in lasting.ask("/sitemap.xml", Accept_Encoding="gzip;q=0, br").headers
 
 
 # -- embargo -----------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,7 +26,17 @@ from syndicator.model.item import (
 from syndicator.model.site import Format, feed_path
 from syndicator.store import Store, items, topics
 from tests.make import NOW, FakeClock
-from tests.web.served import SITE, Reply, Running, add_item, add_topic, running, save_document, site
+from tests.web.served import (
+    SITE,
+    Reply,
+    Running,
+    add_item,
+    add_topic,
+    lasting_store,
+    running,
+    save_document,
+    site,
+)
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
 
@@ -47,8 +58,7 @@ class Page(HTMLParser):
         return [seen for name, seen in self.tags if name == tag and wanted.items() <= seen.items()]
 
 
-@pytest.fixture
-def person(store: Store) -> Spokesperson:
+def add_people(store: Store) -> None:
     """Whom to ask, with somebody standing in."""
     first = Spokesperson(
         slug="ada", name="Ada Example", role="Policy", phone="+44 (0)20 7946 0018", mail="ada@news.example",
@@ -57,12 +67,11 @@ def person(store: Store) -> Spokesperson:
     with store.begin() as tx:
         items.save_spokesperson(tx, first)
         items.save_spokesperson(tx, Spokesperson(slug="ben", name="Ben Sample", mail="ben@news.example"))
-    return first
 
 
-@pytest.fixture
-def item(store: Store, person: Spokesperson) -> Item:
+def add_everything(store: Store) -> Item:
     """An item with everything."""
+    add_people(store)
     return add_item(
         store, "Joint letter", kind=Kind.STATEMENT, summary="Short words.", topics=("policy",),
         body='<h1>Inside</h1><p>Long <a href="https://elsewhere.example/">words</a>.</p>',
@@ -72,10 +81,25 @@ def item(store: Store, person: Spokesperson) -> Item:
 
 
 @pytest.fixture
+def item(store: Store) -> Item:
+    """An item with everything."""
+    return add_everything(store)
+
+
+@pytest.fixture
 def web(store: Store, item: Item) -> Iterator[Running]:
     """A web process over a store with one item."""
     with running(store) as web:
         yield web
+
+
+@pytest.fixture(scope="module")
+def lasting(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The same for all tests that change nothing."""
+    with lasting_store(sqlite_template, tmp_path_factory) as store:
+        add_everything(store)
+        with running(store) as web:
+            yield web
 
 
 def test_an_item(web: Running) -> None:
@@ -94,9 +118,9 @@ def test_an_item(web: Running) -> None:
 @pytest.mark.parametrize(
     "path", ["/", "/topics/policy", "/items/joint-letter", "/feeds", "/media-list", "/nope"]
 )
-def test_every_page_is_sound(web: Running, path: str) -> None:
+def test_every_page_is_sound(lasting: Running, path: str) -> None:
     """operations:PW12 one h1, landmarks, a skip link that leads somewhere, a language, a title, unique ids."""
-    page = Page(web.ask(path))
+    page = Page(lasting.ask(path))
     assert [1, 1, 1, 1] == [
         len(page.all(tag)) for tag in ("h1", "main", "header" if "items" not in path else "nav", "footer")
     ]
@@ -113,9 +137,9 @@ def test_every_page_is_sound(web: Running, path: str) -> None:
     "path",
     ["/", "/topics/policy", "/items/joint-letter", "/feeds", "/media-list", "/nope", "/media-list/confirm/x"],
 )
-def test_autodiscovery(web: Running, path: str) -> None:
+def test_autodiscovery(lasting: Running, path: str) -> None:
     """feeds:P28 every page announces each format of its topics and of everything, with titles that differ."""
-    found = Page(web.ask(path)).all("link", rel="alternate")
+    found = Page(lasting.ask(path)).all("link", rel="alternate")
     titles = [link["title"] for link in found]
     expected = {"all", "policy"} if path in {"/topics/policy", "/items/joint-letter", "/feeds"} else {"all"}
     assert {feed_path(topic, format) for topic in expected for format in Format} == {
@@ -150,9 +174,9 @@ def test_every_link_leads_somewhere(web: Running, store: Store) -> None:
     "path",
     ["/", "/topics/policy", "/items/joint-letter", "/feeds", "/media-list", "/nope", "/media-list/confirm/x"],
 )
-def test_nothing_is_loaded_from_elsewhere(web: Running, path: str) -> None:
+def test_nothing_is_loaded_from_elsewhere(lasting: Running, path: str) -> None:
     """security:H4 operations:PW14 no script but a file of ours, no style of its own, no cookie, no third party."""
-    reply = web.ask(path)
+    reply = lasting.ask(path)
     policy = reply.headers["content-security-policy"]
     for rule in (
         "default-src 'self'",
@@ -176,11 +200,11 @@ def test_nothing_is_loaded_from_elsewhere(web: Running, path: str) -> None:
         assert not urlsplit(loaded).netloc
 
 
-def test_pages_are_small(web: Running) -> None:
+def test_pages_are_small(lasting: Running) -> None:
     """operations:PW15 one style sheet of at most 12 kB, and a page far below 100 kB with it."""
-    page = web.ask("/items/joint-letter")
+    page = lasting.ask("/items/joint-letter")
     (style,) = Page(page).all("link", rel="stylesheet")
-    sheet = web.ask(style["href"])
+    sheet = lasting.ask(style["href"])
     assert ("text/css; charset=utf-8", "public, max-age=31536000, immutable") == (
         sheet.headers["content-type"],
         sheet.headers["cache-control"],
@@ -190,10 +214,10 @@ def test_pages_are_small(web: Running) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/items/joint-letter", "/feeds", "/robots.txt", "/static/style.css"])
-def test_pages_are_revalidated(web: Running, path: str) -> None:
+def test_pages_are_revalidated(lasting: Running, path: str) -> None:
     """operations:PW14 a page has a tag and a constant lifetime, and is 304 to whoever has it."""
-    full = web.ask(path)
-    again = web.ask(path, If_None_Match=f"W/{full.headers['etag']}")
+    full = lasting.ask(path)
+    again = lasting.ask(path, If_None_Match=f"W/{full.headers['etag']}")
     assert (304, b"", full.headers["etag"]) == (again.status, again.body, again.headers["etag"])
     assert full.headers["cache-control"] == again.headers["cache-control"]
     assert "max-age=" in full.headers["cache-control"]
@@ -367,11 +391,11 @@ def test_an_empty_newsroom(store: Store) -> None:
         assert "Nothing has been published yet." in web.ask("/").text
 
 
-def test_pages_take_get_and_head_only(web: Running) -> None:
+def test_pages_take_get_and_head_only(lasting: Running) -> None:
     """A page is read; HEAD has its headers without the body."""
-    get, head = web.ask("/"), web.ask("/", "HEAD")
+    get, head = lasting.ask("/"), lasting.ask("/", "HEAD")
     assert ({**get.headers, "date": ""}, b"") == ({**head.headers, "date": ""}, head.body)
-    assert 405 == web.ask("/", "POST", body=b"x").status
+    assert 405 == lasting.ask("/", "POST", body=b"x").status
 
 
 def test_a_silent_edit_leaves_no_note(store: Store, item: Item) -> None:
