@@ -18,7 +18,7 @@ from tests.interop.newsrooms import Plan, Served, live, newsrooms
 
 Play = Callable[[Plan], list[Served]]
 FEW = settings(
-    max_examples=12,
+    max_examples=10,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink a newsroom takes minutes
     suppress_health_check=[

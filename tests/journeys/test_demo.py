@@ -50,6 +50,14 @@ def serving(data: Path) -> Iterator[str]:
         running.communicate(timeout=30)
 
 
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """One that goes on serving: its folder and its address."""
+    folder = tmp_path_factory.mktemp("serving") / "demo"
+    with serving(folder) as base:
+        yield folder, base
+
+
 def test_the_whole_job_once(tmp_path: Path) -> None:
     """operations:OP3: `demo --once` settles every duty, says what went where, and exits 0."""
     done = subprocess.run(
@@ -78,27 +86,24 @@ def test_a_folder_that_is_no_demo_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").exists()
 
 
-def test_two_demos_never_share_a_folder(tmp_path: Path) -> None:
+def test_two_demos_never_share_a_folder(demo: tuple[Path, str]) -> None:
     """What a running demo holds is not cleared under it."""
-    with serving(tmp_path / "demo") as base:
-        second = subprocess.run(
-            command("--once", "--data", str(tmp_path / "demo")),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert 6 == second.returncode
-        assert "a demo is running" in second.stderr
-        assert 200 == httpx.get(f"{base}/feeds/all.atom").status_code
+    folder, base = demo
+    second = subprocess.run(
+        command("--once", "--data", str(folder)), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert 6 == second.returncode
+    assert "a demo is running" in second.stderr
+    assert 200 == httpx.get(f"{base}/feeds/all.atom").status_code
 
 
-def test_the_page_and_its_buttons(tmp_path: Path) -> None:
+def test_the_page_and_its_buttons(demo: tuple[Path, str]) -> None:
     """Correct and kill reach whoever had the release; what is gone answers 410; mails show in their frames."""
     browser = require_program("chromium")
     from playwright.sync_api import sync_playwright
 
-    with serving(tmp_path / "demo") as base, sync_playwright() as play:
+    _, base = demo
+    with sync_playwright() as play:
         chromium = play.chromium.launch(executable_path=browser, args=list(QUIET))
         page = chromium.new_page()
         page.goto(f"{base}/demo")
