@@ -80,7 +80,7 @@ def test_a_renamed_topic_is_the_same_topic(store: Store) -> None:
     assert (before.id, before.uid) == (after.id, after.uid)
     assert ("affairs", "Public affairs") == (after.slug, after.title)
     with store.begin() as tx:
-        assert {"policy": "affairs"} == rows.addresses(tx).moved
+        assert {"policy": "affairs"} == rows.all_addresses(tx).moved
         assert [UID] == held(tx, "affairs")
         assert [("affairs", "active", "immediate", None)] == of(tx, reader)
         assert documents.find(tx, after.id, Format.ATOM) is not None
@@ -95,10 +95,10 @@ def test_former_names_never_make_chains(store: Store) -> None:
     rename(store, "a", "b")
     rename(store, "b", "c")
     with store.read() as tx:
-        assert {"a": "c", "b": "c"} == rows.addresses(tx).moved
+        assert {"a": "c", "b": "c"} == rows.all_addresses(tx).moved
     rename(store, "c", "a")
     with store.read() as tx:
-        assert {"b": "a", "c": "a"} == rows.addresses(tx).moved
+        assert {"b": "a", "c": "a"} == rows.all_addresses(tx).moved
     assert "New" == rename(store, "a", "a", "New").title
 
 
@@ -122,7 +122,7 @@ def test_names_that_may_not_be_given(store: Store) -> None:
             rename(store, old, new)
         assert "\n" not in str(fault.value)
     with store.begin() as tx:
-        assert {"gone": "here"} == rows.addresses(tx).moved
+        assert {"gone": "here"} == rows.all_addresses(tx).moved
         with pytest.raises(Conflict, match="former name"):
             rows.add(tx, make_topic("gone", uid="tag:other"))
 
@@ -182,7 +182,7 @@ def test_the_config_file_may_take_a_former_name(store: Store) -> None:
         assert "tag:news.example,2026:topic:a-2" == again.uid != rows.named(tx, "b").uid
         rows.edit(tx, make_topic("m", file=True))
     with store.read() as tx:
-        assert {} == rows.addresses(tx).moved
+        assert {} == rows.all_addresses(tx).moved
         assert (("b",), ("into",)) == tuple(items.named(tx, uid).content.topics for uid in ("tag:a", "tag:m"))
         assert Rule(any=("b", "into")) == rows.named(tx, "ruled").rule
         assert ("b",) == audience.named_partner(tx, "agency").topics
@@ -206,7 +206,7 @@ def test_filing_while_a_topic_is_renamed(store_url: str, clock: FakeClock) -> No
         at_once(work, 4)
         with shared.read() as tx:
             assert 27 == len(held(tx, chain[-1]))
-            assert dict.fromkeys(chain[:-1], chain[-1]) == rows.addresses(tx).moved
+            assert dict.fromkeys(chain[:-1], chain[-1]) == rows.all_addresses(tx).moved
 
 
 # -- a merger
@@ -244,7 +244,7 @@ def test_merging_brings_items_at_the_end(store: Store) -> None:
         assert [] == archives.contents(tx, source, 1)
         assert (0, 1) == (rows.named(tx, "from").pages, rows.named(tx, "into").pages)
         assert ("into",) == items.named(tx, "tag:3").content.topics
-        assert {"from": "into"} == rows.addresses(tx).moved
+        assert {"from": "into"} == rows.all_addresses(tx).moved
         assert "from" not in [topic.slug for topic in rows.take_stale(tx, 9)]
     assert [] == owed(store)
 
@@ -257,7 +257,7 @@ def test_mergers_never_make_chains(store: Store) -> None:
         topics.merge(tx, "aa", "b")
         topics.merge(tx, "b", "c")
         topics.rename(tx, "c", "d")
-        assert dict.fromkeys(("a", "aa", "b", "c"), "d") == rows.addresses(tx).moved
+        assert dict.fromkeys(("a", "aa", "b", "c"), "d") == rows.all_addresses(tx).moved
         with pytest.raises(Refused, match='merged into "d"'):
             topics.rename(tx, "b", "e")
 
@@ -360,7 +360,7 @@ def test_mergers_that_may_not_be(store: Store) -> None:
             topics.merge(tx, source, into)
     with store.begin() as tx:
         topics.merge(tx, "a", "owned")  # the file owns the topic that stays, and it stays
-        assert {"a": "owned"} == rows.addresses(tx).moved
+        assert {"a": "owned"} == rows.all_addresses(tx).moved
 
 
 def test_a_large_topic_is_merged_by_the_database(store: Store) -> None:
@@ -406,7 +406,7 @@ def test_an_announced_end(store: Store, clock: FakeClock) -> None:
             closing.note,
         )
         assert ["policy"] == [topic.slug for topic in rows.take_stale(tx, 9)]
-        assert frozenset() == rows.addresses(tx).closed
+        assert frozenset() == rows.all_addresses(tx).closed
         assert {"policy", ALL} == {topic.slug for topic in rows.public(tx)}
     clock.advance(days=1)
     with store.begin() as tx:
@@ -415,7 +415,7 @@ def test_an_announced_end(store: Store, clock: FakeClock) -> None:
         assert (NOW, NOW + timedelta(days=2), "") == (later.announced, later.over, later.note)
     clock.advance(days=1)
     with store.begin() as tx:
-        assert frozenset({"policy"}) == rows.addresses(tx).closed
+        assert frozenset({"policy"}) == rows.all_addresses(tx).closed
         assert [ALL] == [topic.slug for topic in rows.public(tx)]
         assert rows.find_public(tx, "policy") is None
         rows.mark_all_stale(tx)
@@ -486,7 +486,7 @@ def test_a_topic_that_something_still_files_under(store: Store) -> None:
                 topics.close(tx, slug)
         press.cancel(tx, "tag:draft", "")
         topics.close(tx, "health", after=timedelta())
-        assert frozenset({"health"}) == rows.addresses(tx).closed
+        assert frozenset({"health"}) == rows.all_addresses(tx).closed
 
 
 def test_ends_that_may_not_be(store: Store) -> None:

@@ -62,7 +62,7 @@ def list_(ctx: typer.Context, *, as_json: given.Json = False) -> None:
     from syndicator.store import topics
 
     with session.reading(ctx) as (_, tx):
-        places = topics.addresses(tx)
+        places = topics.all_addresses(tx)
         rows = [views.topic(topic, places) for topic in topics.listing(tx)]
         output.listing(rows, ("slug", "title", "state", "into", "rule", "managed_by_file"), as_json=as_json)
 
@@ -124,6 +124,6 @@ def _tell(tx: Tx, topic: Topic, *, as_json: bool) -> None:
     from syndicator.store import topics
 
     if as_json:
-        output.show_json(views.topic(topic, topics.addresses(tx)))
+        output.show_json(views.topic(topic, topics.all_addresses(tx)))
     else:
         print(topic.slug)

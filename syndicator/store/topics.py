@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, or_, select, update
 
 from syndicator.errors import Conflict, Invalid, NotFound, Refused
 from syndicator.model.item import ALL, Closing, Content, Item, Kind, Profile, PubDate, Rule, Topic
 from syndicator.store import documents, memberships, names, schema
+from syndicator.store.archives import NO_PAGE
 from syndicator.store.engine import Tx, insert_or_skip
 from syndicator.store.memberships import (
     MOST_PARAMETERS,
@@ -28,13 +29,15 @@ from syndicator.store.memberships import (
 )
 
 __all__ = [
-    "Addresses", "Withdrawn", "add", "addresses", "bury", "check_plain", "check_rule", "edit", "enter",
+    "Addresses", "Withdrawn", "add", "addresses", "all_addresses", "bury", "check_plain", "check_rule", "edit", "enter",
     "ever_of_item", "file_under", "find", "find_public", "forget_name", "ids", "leave", "listing",
     "mark_all_stale", "mark_outdated", "mark_stale", "named", "newest", "next_stale", "of_item", "outdated",
-    "public", "put_off", "readable", "refill", "ruled", "set_all_fresh", "set_fresh", "some", "take_stale", "titles", "withdrawn",
+    "public", "put_off", "readable", "refill", "retry_unrendered", "ruled", "set_all_fresh", "set_fresh", "some", "take_stale", "titles", "withdrawn",
 ]  # fmt: skip
 
 t, m = schema.topics.c, schema.memberships.c
+# In key order, so that writers never deadlock; NO KEY UPDATE on PostgreSQL, see `mark_stale`.
+_ALL_LOCKED = select(t.id).order_by(t.id).with_for_update(key_share=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +185,28 @@ def _plain(tx: Tx, slugs: Iterable[str]) -> dict[str, Topic]:
 
 
 def addresses(tx: Tx) -> Addresses:
-    """Which slugs answer 301 and whither, and which answer 410 at this instant (feeds:H8)."""
-    over = select(t.slug).where(t.closed <= tx.now, t.merged.is_(None))
-    return Addresses(moved=dict(names.former(tx)), closed=frozenset(tx.connection.execute(over).scalars()))
+    """Which slugs answer 301 and whither, and which answer 410 at this instant (feeds:H8).
+
+    Those of a topic that never had a feed are left out: to the public they are as unknown as any word.
+    """
+    n, built = schema.topic_slugs.c, exists().where(schema.documents.c.topic_id == t.id)
+    moved = select(n.slug, t.slug.label("now")).join(schema.topics, t.id == n.topic_id).where(built)
+    over = _over(tx).where(built)
+    return Addresses(
+        moved={row.slug: row.now for row in tx.connection.execute(moved.order_by(n.slug))},
+        closed=frozenset(tx.connection.execute(over).scalars()),
+    )
+
+
+def all_addresses(tx: Tx) -> Addresses:
+    """The same of all topics, whether or not the public ever heard of them: for those who run them."""
+    return Addresses(
+        moved=dict(names.former(tx)), closed=frozenset(tx.connection.execute(_over(tx)).scalars())
+    )
+
+
+def _over(tx: Tx) -> Select[Any]:
+    return select(t.slug).where(t.closed <= tx.now, t.merged.is_(None))
 
 
 def enter(tx: Tx, item: Item, slugs: Collection[str]) -> list[int]:
@@ -234,6 +256,7 @@ def forget_name(tx: Tx, topic_id: int) -> None:
 
 def mark_all_stale(tx: Tx) -> None:
     """After a change of the site itself: title, address, hubs, renderer."""
+    tx.connection.execute(_ALL_LOCKED)
     tx.connection.execute(update(schema.topics).values(stale=tx.now))
 
 
@@ -244,9 +267,20 @@ def outdated(tx: Tx, look: str) -> bool:
 
 
 def mark_outdated(tx: Tx, look: str) -> None:
-    """Make stale whatever was built for another look of the site."""
+    """Make stale whatever was built for another look of the site; what could not be rendered then is tried again."""
     old = t.head.is_not(None) & (t.head != look)
+    tx.connection.execute(_ALL_LOCKED)
     tx.connection.execute(update(schema.topics).where(old).values(stale=tx.now))
+    retry_unrendered(tx)
+
+
+def retry_unrendered(tx: Tx) -> None:
+    """Let items that stand on no page, because they could not be rendered, stand on a later one if they can now.
+
+    After `mark_all_stale`, or what else waits for a rebuild that may be closing a page.
+    """
+    left_out = update(schema.memberships).where(m.page == NO_PAGE)
+    tx.connection.execute(left_out.values(page=None))
 
 
 def take_stale(tx: Tx, limit: int) -> list[Topic]:

@@ -83,11 +83,10 @@ class Newsroom:
             return RedirectResponse(self._pages.path("/"), 301)
         with self._store.read() as tx:
             topic = topics.find_public(tx, slug)
-            closing = topic.closing if topic else None
-            if topic is None or (closing and closing.over <= tx.now):
+            if topic is None:
                 return self._elsewhere(request, tx, slug)
             latest = _newest(tx, topic, self._site.window)
-        return self._pages.page(request, "topic.html", topic=topic, items=latest, closing=closing)
+        return self._pages.page(request, "topic.html", topic=topic, items=latest, closing=topic.closing)
 
     def _elsewhere(self, request: Request, tx: Tx, slug: str) -> Response:
         """Where a topic went, that it is over, or that there is none (H8)."""

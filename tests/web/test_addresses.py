@@ -12,7 +12,7 @@ from syndicator import feeds, press, publish
 from syndicator import topics as addresses
 from syndicator.model.release import Embargo
 from syndicator.model.site import MEDIA_TYPES, Format
-from syndicator.store import Store, documents, notices, open_store
+from syndicator.store import Store, documents, notices, open_store, topics
 from syndicator.web import catalogue
 from tests.make import NOW, FakeClock, make_content, make_newsroom
 from tests.web.served import Running, running, save_document, site, wait_until
@@ -220,6 +220,11 @@ def test_nothing_is_said_of_what_was_never_seen(store: Store, web: Running) -> N
     unknown = web.ask("/feeds/nothing.atom")
     change(store, web, "rename", "unseen", "still-unseen")
     change(store, web, "close", "still-unseen")
+    with store.read() as tx:  # what leads the public anywhere: feeds, pages, and what an export says to nginx
+        assert topics.Addresses({}, frozenset()) == topics.addresses(tx)
+        assert topics.Addresses({"unseen": "still-unseen"}, frozenset({"still-unseen"})) == (
+            topics.all_addresses(tx)
+        )
     for path in ("/feeds/unseen.atom", "/feeds/still-unseen.atom", "/feeds/unseen/archive/1.atom"):
         asked = web.ask(path)
         assert (404, unknown.body) == (asked.status, asked.body)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from syndicator import publish
+from syndicator import feeds, publish
 from syndicator import topics as flow
 from syndicator.model.item import (
     Author,
@@ -435,6 +435,7 @@ def test_a_renamed_topic(store: Store, item: Item) -> None:
     """feeds:H8 the page of a former name leads to the present one for good."""
     with store.begin() as tx:
         flow.rename(tx, "policy", "politics")
+    feeds.rebuild_stale(store, SITE)
     with running(store) as web:
         reply = web.ask("/topics/policy")
         assert (301, "/topics/politics") == (reply.status, reply.headers["location"])
@@ -446,6 +447,7 @@ def test_a_closed_topic(store: Store, item: Item, clock: FakeClock) -> None:
     """feeds:H8 a topic says when it will end; from then on its page answers 410 and says so, off every list."""
     with store.begin() as tx:
         flow.close(tx, "policy", "Read <Science> instead.", timedelta(days=30))
+    feeds.rebuild_stale(store, SITE)
     with running(store) as web:
         before = web.ask("/topics/policy")
         assert (200, True) == (before.status, "This topic ends" in before.text)
@@ -459,6 +461,23 @@ def test_a_closed_topic(store: Store, item: Item, clock: FakeClock) -> None:
             for path in ("/", "/feeds", "/feeds.opml", "/sitemap.xml", "/items/joint-letter")
         ]
     assert not [text for text in lists if "/topics/policy" in text]
+
+
+def test_the_end_of_what_was_never_seen(store: Store) -> None:
+    """security:E2 a topic without a public item is unknown by any name, renamed, closed and merged."""
+    for slug in ("secret", "closed", "here"):
+        add_topic(store, slug)
+    with store.begin() as tx:
+        flow.rename(tx, "secret", "secret-plans", "Zyzzogeton")
+        flow.close(tx, "closed", "Zyzzogeton", timedelta())
+        flow.merge(tx, "here", "secret-plans")
+    feeds.rebuild_stale(store, SITE)
+    with running(store) as web:
+        unknown = web.ask("/topics/nothing")
+        for slug in ("secret", "secret-plans", "closed", "here"):
+            asked = web.ask(f"/topics/{slug}")
+            assert (404, unknown.body) == (asked.status, asked.body)
+            assert {**unknown.headers, "date": ""} == {**asked.headers, "date": ""}
 
 
 # -- icons -------------------------------------------------------------------------------------------------
