@@ -15,6 +15,7 @@ import secrets
 import socket
 import tempfile
 import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -41,6 +42,7 @@ from syndicator.store import (
     audience,
     documents,
     items,
+    names,
     open_store,
     provisioned,
     schedules,
@@ -300,6 +302,8 @@ def _reconcile_topics(tx: Tx, runtime: Runtime) -> None:
         created=tx.now,
         rule=Rule(),
     )
+    if faults := list(_taken(tx, runtime, known)):
+        raise Misconfigured(faults)
     wanted = [everything]
     wanted += [
         topic.topic(runtime.mint_topic_uid(topic.slug, tx.now), tx.now) for topic in runtime.settings.topics
@@ -316,6 +320,17 @@ def _reconcile_topics(tx: Tx, runtime: Runtime) -> None:
             topics.edit(tx, replace(topic, uid=before.uid))
             if before.rule != topic.rule:
                 topics.refill(tx, replace(topic, id=before.id))
+
+
+def _taken(tx: Tx, runtime: Runtime, known: Mapping[str, Topic]) -> Iterator[str]:
+    """Topics of the file whose slug readers are led away from: taking it back would cut them off."""
+    former = names.former(tx)
+    for topic in runtime.settings.topics:
+        before, where = known.get(topic.slug), f'[[topics]] "{topic.slug}" .slug'
+        if now := former.get(topic.slug):
+            yield f'{where}: leads to "{now}" since a topic of this name was renamed or merged; choose another slug'
+        elif before and before.closing and before.closing.over <= tx.now:
+            yield f"{where}: a topic of this name was closed for good on {before.closing.over:%Y-%m-%d}; choose another slug"
 
 
 def _let_go(tx: Tx, runtime: Runtime) -> None:

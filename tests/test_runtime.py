@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from syndicator import topics
 from syndicator.errors import Misconfigured
 from syndicator.model.site import Format
 from syndicator.runtime import Runtime, clock
 from syndicator.settings import load
-from syndicator.store import audience, open_store, schedules, topics, upstreams
-from tests.make import FakeClock
+from syndicator.store import audience, names, open_store, schedules, upstreams
+from syndicator.store import topics as rows
+from tests.make import FakeClock, make_topic
 
 FILE = """
 [[topics]]
@@ -47,7 +49,7 @@ def runtime(url: str, path: Path, text: str = FILE, **environ: str) -> Runtime:
 def slugs(made: Runtime) -> list[tuple[str, bool]]:
     """The topics, and whether the file manages them."""
     with made.store.read() as tx:
-        return [(topic.slug, topic.file) for topic in topics.listing(tx)]
+        return [(topic.slug, topic.file) for topic in rows.listing(tx)]
 
 
 def start(made: Runtime) -> None:
@@ -62,7 +64,7 @@ def test_many_processes_start_at_once(store_url: str, tmp_path: Path) -> None:
     with ThreadPoolExecutor(6) as pool:
         assert [None] * 6 == list(pool.map(start, starts))
     with runtime(store_url, tmp_path / "a.toml").store as store, store.read() as tx:
-        assert ["all", "policy"] == [topic.slug for topic in topics.listing(tx)]
+        assert ["all", "policy"] == [topic.slug for topic in rows.listing(tx)]
         assert (1, 1, 1) == (
             len(audience.partners(tx)),
             len(upstreams.listing(tx)),
@@ -80,6 +82,29 @@ def test_what_the_file_names_no_more_is_local(store_url: str, tmp_path: Path) ->
         files = [one.file for one in audience.partners(tx)] + [one.file for one in upstreams.listing(tx)]
         files += [one.file for one in schedules.listing(tx)]
     assert [False, False, False] == files
+
+
+def test_the_file_takes_no_slug_that_leads_elsewhere(store_url: str, tmp_path: Path) -> None:
+    """design:5.12, feeds:H8: readers of a topic that was renamed, merged or closed are not cut off by a line in the file."""
+    before = runtime(store_url, tmp_path / "a.toml", "")
+    with before.store as store:
+        before.prepare(start=True)
+        with store.begin() as tx:
+            for slug in ("old", "from", "into", "over"):
+                rows.add(tx, make_topic(slug))
+            topics.rename(tx, "old", "new", None)
+            topics.merge(tx, "from", "into")
+            topics.close(tx, "over", "", timedelta())
+    said = "".join(f'[[topics]]\nslug = "{slug}"\ntitle = "T"\n' for slug in ("old", "from", "over"))
+    after = runtime(store_url, tmp_path / "a.toml", said)
+    with after.store as store:
+        with pytest.raises(Misconfigured) as refused:
+            after.prepare(start=True)
+        with store.read() as tx:
+            assert {"from": "into", "old": "new"} == dict(names.former(tx))
+    assert 3 == len(refused.value.faults)
+    assert '[[topics]] "old" .slug: leads to "new"' in refused.value.faults[0]
+    assert '[[topics]] "over" .slug: a topic of this name was closed' in refused.value.faults[2]
 
 
 def test_a_command_with_another_file_changes_nothing(store_url: str, tmp_path: Path) -> None:
@@ -112,8 +137,8 @@ def test_another_title_reaches_every_feed(store_url: str, tmp_path: Path) -> Non
     with second.store as store:
         second.prepare(start=True)
         with store.read() as tx:
-            assert topics.next_stale(tx) is not None
-            assert "All items of Another name" == topics.named(tx, "all").title
+            assert rows.next_stale(tx) is not None
+            assert "All items of Another name" == rows.named(tx, "all").title
 
 
 def test_postgresql_wants_a_key(tmp_path: Path) -> None:

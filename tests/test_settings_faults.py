@@ -100,9 +100,14 @@ FAULTS = {
     "schedule's zone": (ENTRY["schedules"] + 'every = "1m"\ntimezone = "UCT+1"\n', '5: [[schedules]] "d" .timezone: unknown time zone "UCT+1"; did you mean'),
     "upstream unknown": (ENTRY["schedules"] + 'every = "1m"\nupstream = "v"\n', '5: [[schedules]] "d" .upstream: unknown upstream "v"'),
     "upstream, other job": (ENTRY["upstreams"] + '[[schedules]]\nname = "d"\njob = "prune"\nevery = "1m"\nupstream = "u"\n', '8: [[schedules]] "d" .upstream: only the job poll reads an upstream; leave it out'),
-    "redirect": ('[[redirects]]\nfrom = "old"\nto = "/new"\n', '2: [[redirects]] "old" .from: "old" is no path of this site: begin with one slash, and leave out ? and #'),
-    "redirect, query": ('[[redirects]]\nfrom = "/?"\nto = "/new"\n', '2: [[redirects]] "/?" .from: "/?" is no former address: a path, or a path with a query such as /?p=123'),
-    "redirect, loop": ('[[redirects]]\nfrom = "/a"\nto = "/a"\n', '3: [[redirects]] "/a" .to: leads back to itself; write the new address'),
+    "redirect": ('[[redirects]]\nfrom = "old"\nto = "/new"\n', '2: [[redirects]] "old" .from: "old" is no path of this site: begin with one slash, and leave out white space and #'),
+    "redirect, query": ('[[redirects]]\nfrom = "/?"\nto = "/new"\n', '2: [[redirects]] "/?" .from: "/?" is no address on this site: write a path, or a path with a query such as /?p=123'),
+    "redirect, loop": ('[[redirects]]\nfrom = "/a"\nto = "/a/"\n', '3: [[redirects]] "/a" .to: leads back to where it began; write the new address'),
+    "redirect, long loop": ('[[redirects]]\nfrom = "/a"\nto = "/b?x=1"\n[[redirects]]\nfrom = "/b?x=1"\nto = "/c"\n[[redirects]]\nfrom = "/c"\nto = "/a"\n', '3: [[redirects]] "/a" .to: leads back to where it began; write the new address'),
+    "redirect, loop by name": ('[site]\nbase_url = "https://news.example"\n[[redirects]]\nfrom = "/z"\nto = "https://news.example/z"\n', '5: [[redirects]] "/z" .to: leads back to where it began; write the new address'),
+    "redirect of our own": ('[[redirects]]\nfrom = "/healthz"\nto = "/a"\n', '2: [[redirects]] "/healthz" .from: is an address of Syndicator itself; leave it out'),
+    "redirect to no host": ('[[redirects]]\nfrom = "/z"\nto = "https://a..example/z"\n', '3: [[redirects]] "/z" .to: "https://a..example/z" names a host that no address can have'),
+    "redirect to a word": ('[[redirects]]\nfrom = "/z"\nto = "b"\n', '3: [[redirects]] "/z" .to: "b" leads nowhere: write a path such as /items/a-title, or https://host/path'),
 }  # fmt: skip
 
 

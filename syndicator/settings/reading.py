@@ -34,6 +34,10 @@ from syndicator.settings.sources import (
 from syndicator.settings.values import Secret, nearest, shown
 
 USUAL = Path("config/syndicator.toml")
+# What the web process answers at fixed addresses; a former site's page may have stood at any other.
+OWN = frozenset(
+    "/ /feeds /feeds.opml /sitemap.xml /news-sitemap.xml /robots.txt /healthz /readyz /media-list".split()
+)
 Records = list[tuple[Table, Any]]
 
 
@@ -255,9 +259,30 @@ def _roads(records: Mapping[str, Records]) -> Iterator[str]:
     for table, partner in records["partners"]:
         if partner and "://" not in partner.url:
             yield f'{table.at_key("url")}: "{partner.url}" is no web address; write https://host/path'
-    for table, redirect in records["redirects"]:
-        if redirect and redirect.from_ == redirect.to:
-            yield f"{table.at_key('to')}: leads back to itself; write the new address"
+
+
+def _redirects(records: Mapping[str, Records]) -> Iterator[str]:
+    """A former address may not hide what the web process itself answers, nor lead in a circle."""
+    known = [(table, redirect) for table, redirect in records["redirects"] if redirect]
+    base_url = next((room.base_url for _, room in records["site"] if room), "")
+    onward = {_bare(redirect.from_): _bare(redirect.to.removeprefix(base_url)) for _, redirect in known}
+    told = set[str]()
+    for table, redirect in known:
+        if _bare(redirect.from_) in OWN:
+            yield f"{table.at_key('from')}: is an address of Syndicator itself; leave it out"
+        seen, here = set[str](), _bare(redirect.from_)
+        while here in onward and here not in seen:
+            seen.add(here)
+            here = onward[here]
+        if here == _bare(redirect.from_) and here in seen and here not in told:
+            told |= seen  # a circle is one fault, wherever it is entered
+            yield f"{table.at_key('to')}: leads back to where it began; write the new address"
+
+
+def _bare(address: str) -> str:
+    """An address with a slash at its end is the same without."""
+    path, mark, query = address.partition("?")
+    return (path.rstrip("/") or "/") + mark + query
 
 
 CHECKS: tuple[Callable[[Mapping[str, Records]], Iterator[str]], ...] = (
@@ -267,4 +292,5 @@ CHECKS: tuple[Callable[[Mapping[str, Records]], Iterator[str]], ...] = (
     _recurrences,
     _relay,
     _roads,
+    _redirects,
 )

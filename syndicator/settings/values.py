@@ -344,19 +344,31 @@ def _destination(raw: str) -> str:
 
 def _path(raw: str) -> str:
     if not raw.startswith("/") or raw.startswith("//") or re.search(r"[\s?#]", raw):
-        raise Invalid(f'"{raw}" is no path of this site: begin with one slash, and leave out ? and #')
+        raise Invalid(
+            f'"{raw}" is no path of this site: begin with one slash, and leave out white space and #'
+        )
     return raw
 
 
-def _former(raw: str) -> str:
+def _own(raw: str) -> str:
     path, mark, query = raw.partition("?")
     if re.search(r"[\s?#]", query) or (mark and not query):
-        raise Invalid(f'"{raw}" is no former address: a path, or a path with a query such as /?p=123')
+        raise Invalid(
+            f'"{raw}" is no address on this site: write a path, or a path with a query such as /?p=123'
+        )
     return _path(path) + mark + query
 
 
 def _target(raw: str) -> str:
-    return raw if raw.startswith("/") and _path(raw) else _url(raw)
+    if raw.startswith("/"):
+        return _own(raw)
+    if "://" not in raw:
+        raise Invalid(f'"{raw}" leads nowhere: write a path such as /items/a-title, or https://host/path')
+    try:
+        (urlsplit(raw).hostname or "").encode("idna")
+    except ValueError:
+        raise Invalid(f'"{raw}" names a host that no address can have') from None
+    return _url(raw)
 
 
 def _cron(raw: str) -> str:
@@ -400,7 +412,7 @@ NETWORK = checked("address range", _network)
 LISTEN = checked("host:port, or empty for none", _listen)
 SENDER = checked("mail address, with or without a name", _sender)
 MAIL = checked("mail address", _mail_or_none)
-FORMER = checked("path, or path with a query", _former, pattern="^/")
+FORMER = checked("path, or path with a query", _own, pattern="^/")
 DESTINATION = checked("web address, or mail address", _destination)
 TARGET = checked("path or web address", _target, pattern="^(/|https?://)")
 CRON = checked("cron line", _cron)

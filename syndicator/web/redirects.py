@@ -7,7 +7,7 @@ there are, a request costs a few look-ups.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from syndicator.web.feeds import Answer, moved
 
@@ -55,6 +55,9 @@ def _other(path: str) -> str:
 
 
 def _ascii(address: str) -> str:
-    """An address as a header may hold it; what is encoded stays so."""
-    host = urlsplit(address).hostname
-    return quote(address, safe="/:?#[]@!$&'()*+,;=%~") if host is None or host.isascii() else address
+    """An address as a header may hold it; what is encoded stays so, a host gets its name in IDNA (RFC 3490)."""
+    parts = urlsplit(address)
+    if parts.hostname and not parts.hostname.isascii():
+        host = parts.hostname.encode("idna").decode()
+        address = urlunsplit(parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host))
+    return quote(address, safe="/:?#[]@!$&'()*+,;=%~")

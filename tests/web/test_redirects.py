@@ -93,6 +93,12 @@ def test_former_addresses(web: Running, asked: str, method: str) -> None:
     assert "set-cookie" not in reply.headers
 
 
+def test_a_host_in_other_letters() -> None:
+    """feeds:H8 a name in other letters goes out as DNS has it, never with letters left out."""
+    known = Redirects([("/m", "https://münchen.example:8443/ä?b=c")])
+    assert "https://xn--mnchen-3ya.example:8443/%C3%A4?b=c" == target(known.find("/m", b""))
+
+
 def test_the_settings_say_where_from(tmp_path: Path) -> None:
     """feeds:H8 what the file may hold is what leads on: paths, and paths with a query."""
     (tmp_path / "s.toml").write_text(
