@@ -233,6 +233,28 @@ def test_another_look_makes_all_that_was_built_stale(store: Store) -> None:
     assert ["all", "policy"] == stale(store)
 
 
+def test_what_no_page_could_hold_is_tried_again(store: Store) -> None:
+    """feeds:P26: another renderer may render what its page was closed without; pages that hold items stand."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        bad, good = (publish.publish(tx, f"tag:{n}", make_content()).id for n in range(2))
+        policy = topics.named(tx, "policy").id
+        archives.close(tx, policy, 1, [good], [bad])
+    with store.read() as tx:
+        assert {bad: archives.NO_PAGE, good: 1} == on_pages(tx, policy)
+    with store.begin() as tx:
+        topics.mark_outdated(tx, "another")
+        assert {bad: None, good: 1} == on_pages(tx, policy)
+
+
+def on_pages(tx: Tx, topic_id: int) -> dict[int, int | None]:
+    m = schema.memberships.c
+    return {
+        row.item_id: row.page
+        for row in tx.connection.execute(select(m.item_id, m.page).where(m.topic_id == topic_id))
+    }
+
+
 def test_public_topics_hold_a_live_item(store: Store) -> None:
     """design:6: a topic is public once it has a live item, and no longer when it has none."""
     make_newsroom(store)
