@@ -68,20 +68,24 @@ def merge(tx: Tx, slug: str, into: str) -> Topic:
     return topics.named(tx, into)
 
 
-def close(tx: Tx, slug: str, note: str = "", after: timedelta = NOTICE) -> Topic:
+def close(tx: Tx, slug: str, note: str | None = None, after: timedelta | None = None) -> Topic:
     """Announce that a topic ends after this span (none: at once); until then its feeds say so.
 
     Nothing new may be filed under it from now on; corrections of what it holds still reach its readers,
-    whose subscriptions end when it is over (`end_due`). Again, it changes date and note. Raises NotFound,
+    whose subscriptions end when it is over (`end_due`). Again, it changes what is given of note and date;
+    the first time they are none and `NOTICE`. Raises NotFound,
     Invalid for a span that may not be, Refused while something still files under it, and once it is over.
     """
-    if not timedelta() <= after <= LONGEST_NOTICE:
+    if after is not None and not timedelta() <= after <= LONGEST_NOTICE:
         raise Invalid(f"a topic closes now or within {LONGEST_NOTICE.days} days, not after {after}")
     (topic,) = addresses.hold(tx, slug)
     _refuse_foreign(tx, topic, "close")
     if topic.rule is None:
         _refuse_awaited(tx, slug)
-    addresses.close(tx, topic, tx.now + after, one_line(note, "the note"))
+    said = topic.closing
+    over = said.over if said and after is None else tx.now + (NOTICE if after is None else after)
+    words = said.note if said and note is None else one_line(note or "", "the note")
+    addresses.close(tx, topic, over, words)
     audience.end_closed(tx)
     notices.announce(tx)
     return topics.named(tx, slug)

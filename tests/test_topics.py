@@ -412,7 +412,11 @@ def test_an_announced_end(store: Store, clock: FakeClock) -> None:
     with store.begin() as tx:
         later = topics.close(tx, "policy", after=timedelta(days=1)).closing
         assert later is not None
-        assert (NOW, NOW + timedelta(days=2), "") == (later.announced, later.over, later.note)
+        said = (NOW, NOW + timedelta(days=2), "Read us elsewhere.")
+        assert said == (later.announced, later.over, later.note)
+        again = topics.close(tx, "policy", "Or there.").closing
+        assert again is not None
+        assert (NOW + timedelta(days=2), "Or there.") == (again.over, again.note)
     clock.advance(days=1)
     with store.begin() as tx:
         assert frozenset({"policy"}) == rows.all_addresses(tx).closed

@@ -54,6 +54,8 @@ def add(
         if topic.rule:
             topics.refill(tx, topic)
         _tell(tx, topic, as_json=as_json)
+        if topics.find_public(tx, topic.slug) is None:
+            output.say("its page and feeds are there from its first item on")
 
 
 @app.command("list")
@@ -80,7 +82,10 @@ def rename(
     from syndicator import topics
 
     with session.writing(ctx) as (_, tx):
-        _tell(tx, topics.rename(tx, old, new, title), as_json=as_json)
+        topic = topics.rename(tx, old, new, title)
+        _tell(tx, topic, as_json=as_json)
+        if topic.slug != old:
+            output.say(f'the addresses of "{old}" lead to those of "{topic.slug}" from now on')
 
 
 @app.command()
@@ -96,14 +101,17 @@ def merge(
 
     with session.writing(ctx) as (_, tx):
         _tell(tx, topics.merge(tx, source, into), as_json=as_json)
+        output.say(f'the items, readers and addresses of "{source}" are those of "{into}" from now on')
 
 
 @app.command()
 def close(
     ctx: typer.Context,
     slug: given.Slug,
-    note: Annotated[str, typer.Option(metavar="TEXT", help="What its feeds say until then.")] = "",
-    after: Annotated[str, typer.Option(metavar="SPAN", help="How long until then, such as 14d.")] = "14d",
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help="What its feeds say until then.")] = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="SPAN", help="How long until then; 14d, or what was said before.")
+    ] = None,
     *,
     now: Annotated[bool, typer.Option("--now", help="At once, without notice.")] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="Take an announced end back.")] = False,
@@ -116,8 +124,21 @@ def close(
         if cancel:
             closing = topics.keep_open(tx, slug)
         else:
-            closing = topics.close(tx, slug, note, timedelta() if now else duration(after))
+            closing = topics.close(tx, slug, note, timedelta() if now else duration(after) if after else None)
         _tell(tx, closing, as_json=as_json)
+        _tell_end(closing)
+
+
+def _tell_end(topic: Topic) -> None:
+    if topic.closing is None:
+        output.say("it stays open")
+    elif topic.closing.over > topic.closing.announced:
+        output.say(
+            f"it closes for good at {topic.closing.over:%Y-%m-%d %H:%M} UTC; "
+            f"until then `syndicator topic close {topic.slug} --cancel` takes that back"
+        )
+    else:
+        output.say("it is closed for good")
 
 
 def _tell(tx: Tx, topic: Topic, *, as_json: bool) -> None:

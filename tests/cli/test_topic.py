@@ -62,21 +62,32 @@ def test_the_config_files_topics_are_its_own(lite: InProcess) -> None:
         assert (6, True) == (said.code, "managed by the config file" in said.err)
 
 
-def test_the_config_file_takes_a_former_name(lite: InProcess) -> None:
-    """design:5.12: a topic of the file may have a slug that another had before; that one keeps its items."""
+def test_the_config_file_takes_no_former_name(lite: InProcess) -> None:
+    """design:5.12, feeds:H8: readers of a former name are led on; a line in the file that cuts them off is refused."""
     config = lite.folder / "syndicator.toml"
     config.write_text("")
     lite.env["SYNDICATOR_CONFIG"] = str(config)
     for slug in ("a", "m", "into"):
         lite("topic", "add", slug, slug.title())
-    lite("item", "add", lite.file("a.md", "title: A\ntopics: [a]\nuid: tag:a"))
     lite("topic", "rename", "a", "b")
     lite("topic", "merge", "m", "into")
     config.write_text("".join(f'[[topics]]\nslug = "{slug}"\ntitle = "New"\n' for slug in ("a", "m")))
-    assert [("New", "live", True)] * 2 == [
-        (one["title"], one["state"], one["managed_by_file"]) for one in (topic(lite, "a"), topic(lite, "m"))
-    ]
-    assert ["b"] == lite.json("item", "show", "tag:a")["topics"]
+    refused = lite.try_("topic", "list")
+    assert 3 == refused.code
+    assert '[[topics]] "a" .slug: leads to "b"' in refused.err
+    config.write_text("")
+    assert {"b", "into"} <= {one["slug"] for one in lite.json("topic", "list")}
+
+
+def test_a_command_says_what_comes_of_it(cli: InProcess) -> None:
+    """operations:OP13: when a topic appears, where it leads, when it ends, and how to take that back."""
+    assert "from its first item on" in cli.try_("topic", "add", "a", "A").err
+    assert 'lead to those of "b"' in cli.try_("topic", "rename", "a", "b").err
+    ending = cli.try_("topic", "close", "b", "--after", "1d").err
+    assert "it closes for good at" in ending
+    assert "--cancel" in ending
+    assert "it stays open" in cli.try_("topic", "close", "b", "--cancel").err
+    assert "it is closed for good" in cli.try_("topic", "close", "b", "--now").err
 
 
 def test_a_topic_is_merged(cli: InProcess) -> None:
