@@ -209,6 +209,24 @@ def test_filing_while_a_topic_is_renamed(store_url: str, clock: FakeClock) -> No
             assert dict.fromkeys(chain[:-1], chain[-1]) == rows.all_addresses(tx).moved
 
 
+def test_filing_while_a_topic_is_merged(store_url: str, clock: FakeClock) -> None:
+    """delivery:1: whoever files under a topic that is merged at this moment files under what it went to."""
+    with open_store(store_url, host_clock=clock, fixed_clock=clock) as shared:
+        make_newsroom(shared, "policy", "into")
+
+        def work(n: int) -> None:
+            for step in range(6):
+                with shared.begin() as tx:
+                    if n:
+                        publish.publish(tx, f"tag:{n}/{step}", make_content())
+                    elif step == 2:
+                        topics.merge(tx, "policy", "into")
+
+        at_once(work, 4)
+        with shared.read() as tx:
+            assert (18, []) == (len(held(tx, "into")), held(tx, "policy"))
+
+
 # -- a merger
 
 

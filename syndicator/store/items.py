@@ -45,7 +45,8 @@ def named(tx: Tx, uid: str) -> Item:
 
 def held_for_change(tx: Tx, uid: str) -> Item:
     """The item, locked until this transaction ends, so that revisions follow each other; raises NotFound."""
-    tx.connection.execute(select(i.id).where(i.uid == uid).with_for_update())
+    # Not FOR UPDATE, which would stop whoever only refers to the item, such as a rebuild that keeps its fragment.
+    tx.connection.execute(select(i.id).where(i.uid == uid).with_for_update(key_share=True))
     return named(tx, uid)
 
 

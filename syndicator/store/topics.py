@@ -31,7 +31,7 @@ from syndicator.store.memberships import (
 __all__ = [
     "Addresses", "Withdrawn", "add", "addresses", "all_addresses", "bury", "check_plain", "check_rule", "edit", "enter",
     "ever_of_item", "file_under", "find", "find_public", "forget_name", "ids", "leave", "listing",
-    "mark_all_stale", "mark_outdated", "mark_stale", "named", "newest", "next_stale", "of_item", "outdated",
+    "mark_all_stale", "mark_outdated", "mark_stale", "named", "newest", "next_end", "next_stale", "of_item", "outdated",
     "public", "put_off", "readable", "refill", "retry_unrendered", "ruled", "set_all_fresh", "set_fresh", "some", "take_stale", "titles", "withdrawn",
 ]  # fmt: skip
 
@@ -141,12 +141,14 @@ def file_under(tx: Tx, content: Content, already: Collection[str] = ()) -> Conte
     Raises as `check_plain`. Whoever renames, merges or closes a topic waits for us, or was seen by us.
     """
     hold = select(t.id).order_by(t.id).with_for_update(read=True, key_share=True)
-    for _ in range(2):  # the second time, if a name was changed at this very moment
+    for _ in range(3):  # again, if a name was changed while we waited: merged topics keep theirs
         slugs = names.present(tx, content.topics)
         held = tx.connection.execute(hold.where(t.slug.in_(slugs))).all() if slugs else ()
-        if len(held) == len(slugs):
+        if not slugs or tx.on_sqlite:  # nobody else writes while we do
             break
         names.forget(tx)
+        if len(held) == len(slugs) and names.present(tx, content.topics) == slugs:
+            break
     check_plain(tx, content.topics, already)
     return names.filed(tx, content)
 
@@ -203,6 +205,13 @@ def all_addresses(tx: Tx) -> Addresses:
     return Addresses(
         moved=dict(names.former(tx)), closed=frozenset(tx.connection.execute(_over(tx)).scalars())
     )
+
+
+def next_end(tx: Tx) -> datetime | None:
+    """When the next topic ends of those that have not yet; None if no end is planned."""
+    query = select(func.min(t.closed)).where(t.closed > tx.now, t.merged.is_(None))
+    found: datetime | None = tx.connection.execute(query).scalar()
+    return found
 
 
 def _over(tx: Tx) -> Select[Any]:
