@@ -72,7 +72,7 @@ class Embargo:
 
     def __str__(self) -> str:
         """For people: weekday, date and time as typed, and UTC."""
-        local = self.until.astimezone(ZoneInfo(self.zone))
+        local = in_zone(self.until, self.zone)
         utc = self.until.astimezone(UTC)
         return f"{local:%A %d %B %Y %H:%M} {self.zone} ({utc:%Y-%m-%d %H:%M:%S} UTC)"
 
@@ -141,17 +141,17 @@ def embargo_from(text: str, zone: str) -> Embargo:
     place = zone_named(zone)
     try:
         typed = datetime.fromisoformat(text)
-        instant = typed.astimezone(UTC) if typed.tzinfo else None
+        instant = (typed if typed.tzinfo else typed.replace(tzinfo=place)).astimezone(UTC)
     except (ValueError, OverflowError):  # an offset can lead out of the calendar
         raise Invalid(
             f"embargo {text!r} is no instant: write 2026-03-02T09:00:00+01:00, or 2026-03-02 09:00 with embargo_zone"
         ) from None
-    if instant is not None:
+    if typed.tzinfo:
         return Embargo(until=instant, zone=zone, wall=text)
     early, late = (typed.replace(tzinfo=place, fold=fold) for fold in (0, 1))
     if early.utcoffset() != late.utcoffset():
         _refuse_odd_hour(text, zone, early, late)
-    return Embargo(until=early.astimezone(UTC), zone=zone, wall=text)
+    return Embargo(until=instant, zone=zone, wall=text)
 
 
 def zone_named(zone: str) -> ZoneInfo:
@@ -160,6 +160,14 @@ def zone_named(zone: str) -> ZoneInfo:
         return ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Invalid(f"unknown time zone {zone!r}: use an IANA name such as Europe/London") from None
+
+
+def in_zone(instant: datetime, zone: str) -> datetime:
+    """`instant` as clocks in the IANA zone show it; in UTC where that is before year 1 or after 9999."""
+    try:
+        return instant.astimezone(ZoneInfo(zone))
+    except OverflowError:
+        return instant.astimezone(UTC)
 
 
 def _refuse_odd_hour(text: str, zone: str, early: datetime, late: datetime) -> None:

@@ -14,7 +14,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from syndicator.model.item import (
     ALL,
@@ -31,6 +30,7 @@ from syndicator.model.item import (
     is_absolute_iri,
 )
 from syndicator.model.markup import excerpt, plain_text
+from syndicator.model.release import in_zone
 from syndicator.model.site import Format, Site
 from syndicator.render import fragments, jsonfeed
 from syndicator.render.addresses import html, web
@@ -173,7 +173,7 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _day(moment: datetime, site: Site) -> str:
-    return moment.astimezone(ZoneInfo(site.zone)).date().isoformat()
+    return in_zone(moment, site.zone).date().isoformat()
 
 
 def _language(given: str | None, site: Site) -> str:

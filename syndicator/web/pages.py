@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
-from zoneinfo import ZoneInfo
 
 import nh3
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -27,6 +26,7 @@ from starlette.responses import Response
 from syndicator.model.audience import Cadence
 from syndicator.model.item import Kind, Medium
 from syndicator.model.markup import ATTRIBUTES, SCHEMES, TAGS, clean, web_address
+from syndicator.model.release import in_zone
 from syndicator.model.site import FORMAT_TITLES, MEDIA_TYPES, Format, Site
 from syndicator.web.feeds import tag_matches
 
@@ -86,7 +86,6 @@ class Pages:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self._zone = ZoneInfo(site.zone)
         self._prefix = urlsplit(site.base_url).path
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
@@ -144,12 +143,12 @@ class Pages:
 
     def instant(self, moment: datetime) -> Markup:
         """Day and time in the site's zone for people, UTC for machines."""
-        local = moment.astimezone(self._zone)
+        local = in_zone(moment, self.site.zone)
         return _time(moment, f"{_day(local)}, {local:%H:%M} {local.tzname()}")
 
     def day(self, moment: datetime) -> Markup:
         """The day in the site's zone."""
-        return _time(moment, _day(moment.astimezone(self._zone)))
+        return _time(moment, _day(in_zone(moment, self.site.zone)))
 
     def stand(self, topic: str, title: str) -> str:
         """What a feed is called in a reader's list; distinct for each topic (P28)."""

@@ -56,6 +56,25 @@ def test_embargo_to_the_microsecond() -> None:
     assert (True, False, False) == tuple(embargo.holds(NOW + tick) for tick in (-TICK, 0 * TICK, TICK))
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [("0001-01-01T00:00:00Z", "Monday 01 January 1 "), ("9999-12-31T23:59:00Z", "Friday 31 December 9999 ")],
+)
+def test_embargo_at_the_end_of_the_calendar(text: str, day: str, zone: str) -> None:
+    """security:E3: it can be told to people, though its zone has no such day."""
+    assert str(embargo_from(text, zone)).startswith(day)
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"), [("0001-01-01 00:00", "Asia/Tokyo"), ("9999-12-31 23:59", "America/New_York")]
+)
+def test_an_embargo_outside_the_calendar_is_refused(text: str, zone: str) -> None:
+    """design:6: a wall time that no UTC date stands for is refused in words."""
+    with pytest.raises(Invalid, match="is no instant"):
+        embargo_from(text, zone)
+
+
 def test_embargo_for_people_names_zone_and_utc() -> None:
     """mail:EM2: weekday, time as typed with its zone, and UTC."""
     embargo = embargo_from("2026-07-06 09:00", "Europe/Berlin")

@@ -291,6 +291,16 @@ def test_correction_is_visible_and_dated() -> None:
     assert RICH.content.summary == made.summary
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize("year", [1, 9999])
+def test_a_correction_at_the_end_of_the_calendar(zone: str, year: int) -> None:
+    """feeds:P23 A day that the site's zone does not have is the one of UTC."""
+    moment = datetime(1, 1, 1, tzinfo=UTC) if year == 1 else datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+    item = replace(POOR, updated=moment, note="It was 1")
+    made = entries.entry(item, replace(SITE, zone=zone), TITLES, None)
+    assert made.correction.startswith(f"Correction, {year:04}-")
+
+
 def test_correction_of_a_summary() -> None:
     """feeds:P23 Without a body the note stands above the summary in the content."""
     made = entry(replace(POOR, note="It was 1"))

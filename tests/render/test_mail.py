@@ -25,6 +25,7 @@ from syndicator.model.markup import clean, markdown
 from syndicator.model.site import Site
 from syndicator.render.mail import Sender, Slots, Template, compose_confirmation, compose_revision, message_id
 from syndicator.render.mail.headers import encoded_words, mailbox_field, text_field
+from syndicator.render.mail.parts import day_and_time
 from syndicator.render.mail.template import quoted
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -436,6 +437,15 @@ def test_dates_are_aware_and_utc() -> None:
     assert parsed(usual().merge(SLOTS))[0]["Date"] == "Mon, 02 Mar 2026 09:00:00 +0000"
     with pytest.raises(Invalid, match="time zone"):
         usual().merge(replace(SLOTS, date=NOW.replace(tzinfo=None)))
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize("day", ["1 January 1", "31 December 9999"])
+def test_dates_at_the_end_of_the_calendar(zone: str, day: str) -> None:
+    """mail:MC20 A day that the site's zone does not have is the one of UTC."""
+    first = day.startswith("1 ")
+    moment = datetime(1, 1, 1, tzinfo=UTC) if first else datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+    assert day in day_and_time(moment, zone)
 
 
 def test_a_confirmation_holds_no_typed_word() -> None:

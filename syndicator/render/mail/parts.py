@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
-from zoneinfo import ZoneInfo
 
 from inscriptis.html_engine import Inscriptis
 from inscriptis.model.config import ParserConfig
@@ -18,6 +17,7 @@ from lxml import html as lxml_html
 from lxml.html import HtmlElement
 
 from syndicator.model.markup import clean, strip_illegal
+from syndicator.model.release import in_zone
 from syndicator.model.site import Site
 
 WIDEST = 576  # CSS pixels: the layout's 640 less its margins (MC21)
@@ -57,7 +57,7 @@ def body_parts(source: str, site: Site) -> Body:
 
 def day_and_time(instant: datetime, zone: str) -> str:
     """The instant as a person in `zone` reads it, with the zone's own short name; no locale."""
-    local = instant.astimezone(ZoneInfo(zone))
+    local = in_zone(instant, zone)
     return f"{local.day} {_MONTHS[local.month - 1]} {local.year}, {local:%H:%M} {local.tzname()}"
 
 
