@@ -40,6 +40,8 @@ BEAT = 1.0  # seconds: how long a loop sleeps at most, and how often a worker sa
 FLOOR = 0.05  # seconds between turns while what is due cannot be done: another may hold it
 LISTEN = 0.2  # seconds between looks whether a signal has come
 GRACE = timedelta(seconds=25)
+LIFT = timedelta(seconds=0.3)  # how long whoever lifted builds feeds before it looks for the next release
+TURN = timedelta(seconds=5)  # how long the loop of feeds builds before it looks up
 KEEP_RUNS = timedelta(days=90)
 KEEP_PINGS = timedelta(days=7)
 KEEP_WORKERS = timedelta(days=1)
@@ -118,14 +120,16 @@ class Worker:
             return None
         if done.items:
             self.hints.deliver.set()
-            feeds.rebuild_stale(store, self.runtime.site)
+            # After an upgrade or an import there is work for minutes, and other embargoes end meanwhile.
+            feeds.rebuild_stale(store, self.runtime.site, LIFT)
+            self.hints.feeds.set()
         with store.read() as tx:
             self._stuck.note(tx, done.failed)
             return None if done.failed else press.next_release(tx)
 
     def feeds(self) -> datetime | None:
-        """Build what is stale."""
-        feeds.rebuild_stale(self.runtime.store, self.runtime.site)
+        """Build what is stale, for some seconds at most: then it is asked whether to stop."""
+        feeds.rebuild_stale(self.runtime.store, self.runtime.site, TURN)
         with self.runtime.store.read() as tx:
             return feeds.next_stale(tx)
 

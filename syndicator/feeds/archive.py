@@ -16,7 +16,7 @@ from datetime import datetime
 
 from syndicator.errors import SyndicatorError
 from syndicator.feeds import plan
-from syndicator.feeds.fragments import Bodies, Fragments
+from syndicator.feeds.fragments import ByFormat, Fragments
 from syndicator.model.item import Topic
 from syndicator.model.site import Format, Site
 from syndicator.render import documents as rendering
@@ -45,22 +45,27 @@ def close_due(
     fragments: Fragments,
     late: Callable[[], bool],
 ) -> Closed:
-    """Close pages until every item older than `edge` stands on one, or it is late; one at least, if any is due."""
+    """Close pages until every item older than `edge` stands on one, or it is late; one at least, if any is due.
+
+    When it is late after the last page, `more` says so, too: large documents are a transaction's work each.
+    """
     pages = topic.pages
     while edge and archives.any_outside(tx, topic.id, edge):
-        if pages > topic.pages and late():
-            return Closed(pages, more=True)
         pages += _close(tx, topic, site, pages + 1, fragments)
+        if late():  # after a page's worth that cannot be rendered, too: it took its time
+            return Closed(pages, more=True)
     return Closed(pages)
 
 
-def cut_doomed(tx: Tx, topic: Topic, site: Site) -> tuple[int, datetime | None]:
-    """Cut what was withdrawn out of the topic's closed pages; returns how many documents changed, and when to come again.
+def cut_doomed(tx: Tx, topic: Topic, site: Site, late: Callable[[], bool]) -> tuple[int, datetime | None]:
+    """Cut what was withdrawn out of the topic's closed pages until it is late; out of one at least.
 
-    Raises Damaged if a page cannot be taken apart.
+    Returns how many documents changed, and when to come again. Raises Damaged if a page cannot be taken apart.
     """
     changed, again = 0, None
     for page in archives.doomed_pages(tx, topic.id):
+        if changed and late():
+            return changed, tx.now
         stored = archives.documents_of(tx, topic.id, page)
         if wait := plan.waits_until(max((one.modified for one in stored.values()), default=None), tx.now):
             again = wait
@@ -92,13 +97,13 @@ def _close(tx: Tx, topic: Topic, site: Site, page: int, fragments: Fragments) ->
     return 1
 
 
-def size(bodies: Bodies) -> int:
+def size(bodies: ByFormat) -> int:
     """What an item takes of a document's room: its largest fragment, so that all formats hold the same items."""
     return max(map(len, bodies.values()), default=0)
 
 
 def _without_gone(
-    stored: archives.Archive, placed: Sequence[archives.Placed], topic: Topic, site: Site
+    stored: archives.Archive, placed: Sequence[archives.Archived], topic: Topic, site: Site
 ) -> bytes:
     """The page below a new head, with the fragments of what is still there byte for byte as they were."""
     standing = [one for one in placed if not one.cut]

@@ -17,8 +17,8 @@ from syndicator.store import Tx, documents, items, topics
 from syndicator.store.documents import Placed
 
 log = logger("feeds")
-Bodies = dict[Format, bytes]
-NOTHING: Bodies = {}  # of an item that cannot be rendered
+ByFormat = dict[Format, bytes]
+NOTHING: ByFormat = {}  # of an item that cannot be rendered
 
 
 def look(site: Site) -> str:
@@ -38,15 +38,15 @@ class Fragments:
         self._tx, self._site, self._look = tx, site, here
         self._titles: dict[str, str] = {}
         self._people: dict[str, Spokesperson] | None = None
-        self._made: dict[tuple[Profile, int], tuple[int, Bodies]] = {}
-        self._unsaved: dict[tuple[Profile, int], tuple[int, Bodies]] = {}
+        self._made: dict[tuple[Profile, int], tuple[int, ByFormat]] = {}
+        self._unsaved: dict[tuple[Profile, int], tuple[int, ByFormat]] = {}
 
     @property
     def look(self) -> str:
         """The look of the site they are rendered for."""
         return self._look
 
-    def of(self, placed: Sequence[Placed], profile: Profile, *, keep: bool) -> list[Bodies]:
+    def of(self, placed: Sequence[Placed], profile: Profile, *, keep: bool) -> list[ByFormat]:
         """The fragments of these items in their order, NOTHING for what cannot be rendered.
 
         An item is in all formats or in none (feeds:P7). `keep` says whether they will be asked for
@@ -63,8 +63,8 @@ class Fragments:
         return [one.fragments or self._made[profile, one.item_id][1] for one in placed]
 
     def save(self) -> None:
-        """Keep what was rendered for live documents."""
-        for profile in {profile for profile, _ in self._unsaved}:
+        """Keep what was rendered for live documents; in one order, so that two of us never deadlock."""
+        for profile in sorted({profile for profile, _ in self._unsaved}, key=lambda one: one.name):
             rows = [
                 (item_id, revision, bodies)
                 for (own, item_id), (revision, bodies) in self._unsaved.items()
@@ -79,7 +79,7 @@ class Fragments:
         for item in found:
             self._made[profile, item.id] = (item.revision, self._rendered(item, profile))
 
-    def _rendered(self, item: Item, profile: Profile) -> Bodies:
+    def _rendered(self, item: Item, profile: Profile) -> ByFormat:
         people = self._people or {}
         try:
             view = entries.entry(item, self._site, self._titles, people.get(item.content.spokesperson or ""))

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from syndicator.errors import TryLater
 from syndicator.feeds import archive, plan
-from syndicator.feeds.fragments import Bodies, Fragments, look
+from syndicator.feeds.fragments import ByFormat, Fragments, look
 from syndicator.model.item import Topic
 from syndicator.model.site import Format, Site
 from syndicator.observe import logger
@@ -59,11 +59,16 @@ class _Tally:
         )
 
 
-def rebuild_stale(store: Store, site: Site) -> Rebuilt:
-    """Build every stale topic's documents anew, a few topics per transaction, until none is due."""
+def rebuild_stale(store: Store, site: Site, patience: timedelta | None = None) -> Rebuilt:
+    """Build every stale topic's documents anew, a few topics per transaction, until none is due.
+
+    With `patience` no further transaction begins after so long; one does in any case.
+    """
     tally, here = _Tally(), look(site)
+    ends = time.monotonic() + patience.total_seconds() if patience is not None else None
     while _some(store, site, here, tally):
-        pass
+        if ends is not None and time.monotonic() >= ends:
+            break
     return tally.frozen()
 
 
@@ -155,26 +160,23 @@ class _Batch:
 
     def _build(self, topic: Topic) -> None:
         tx, site = self._tx, self._site
-        if topic.closing and topic.closing.over <= tx.now:
-            self._settle(topic, None)
-            return
         window = documents.window(tx, topic.id, site.window, topic.profile.name, self._fragments.look)
         bodies = self._fragments.of(window, topic.profile, keep=True)
         shown = plan.fitting(map(archive.size, bodies))
         edge = plan.edge(window, shown, site.window)
+        again = self._cut_doomed(topic)
         closed = archive.close_due(tx, topic, site, edge, self._fragments, self._late)
         self._pages += closed.pages - topic.pages
-        again = self._cut_doomed(topic)
         if closed.more:
             # Due at once, behind whoever waits already. The old live document stands until all is on pages,
-            # unless it may hold what was withdrawn: what else it shows is on the first page closed.
+            # for what it shows may be on none yet; but what is public no more must not wait so long.
             self._again[topic.id] = tx.now
-            if topic.id not in self._with_withdrawn:
+            if not self._shows_gone(topic):
                 return
         gone = self._gone(topic, edge)
         if window or gone or (topic.id, Format.ATOM) in self._before:  # else nothing public was ever in it
             live = _Live(topic, closed.pages, window[:shown], bodies[:shown], gone)
-            again = max(filter(None, (again, self._live(live))), default=None)
+            again = min(filter(None, (again, self._live(live))), default=None)
         if not closed.more:
             self._settle(topic, again)
 
@@ -185,9 +187,17 @@ class _Batch:
     def _cut_doomed(self, topic: Topic) -> datetime | None:
         if topic.id not in self._doomed:
             return None
-        changed, again = archive.cut_doomed(self._tx, topic, self._site)
+        changed, again = archive.cut_doomed(self._tx, topic, self._site, self._late)
         self._cut += changed
         return again
+
+    def _shows_gone(self, topic: Topic) -> bool:
+        """Whether the live document as it stands shows an item that was withdrawn since.
+
+        It is asked itself: by their instants a withdrawal that waited for us would seem to be older than it.
+        """
+        stands = documents.bodies(self._tx, topic.slug, Format.JSON)
+        return stands is not None and documents.any_gone(self._tx, rendering.uids_of(stands.body))
 
     def _gone(self, topic: Topic, edge: tuple[datetime, str] | None) -> list[topics.Withdrawn]:
         if topic.id not in self._with_withdrawn:
@@ -233,7 +243,7 @@ class _Live:
         topic: Topic,
         pages: int,
         window: Sequence[documents.Placed],
-        bodies: Sequence[Bodies],
+        bodies: Sequence[ByFormat],
         gone: Sequence[topics.Withdrawn],
     ) -> None:
         self.topic, self._pages = topic, pages

@@ -19,7 +19,7 @@ from syndicator.model.site import Format
 from syndicator.render import channel, forms, jsonfeed
 from syndicator.render.head import Head, Tombstone, head
 
-__all__ = ["Head", "Packed", "Tombstone", "document", "fragments_of", "head", "pack"]
+__all__ = ["Head", "Packed", "Tombstone", "document", "fragments_of", "head", "pack", "tag", "uids_of"]
 
 _TAILS = {Format.ATOM: b"</feed>", Format.RSS: b"</channel></rss>"}
 # Neither text nor attributes hold a bare "<", and no entry holds another.
@@ -29,22 +29,18 @@ _FRAGMENTS = {
 }
 _SMALL = 16_384  # bytes
 _SMALL_TABLES, _USUAL_TABLES = 6, 8  # zlib's memLevel
+_LARGE = 262_144  # bytes
+_QUICK, _USUAL = 3, 6  # zlib's level
 _ITEMS = '"items":['  # within a JSON string its quotes would be escaped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """A document as stored. `digest` is the SHA-256 (hex) of `body`; tags are strong (RFC 9110 §8.8.3)."""
+    """A document as stored; the tag is strong and that of the plain bytes (RFC 9110 §8.8.3)."""
 
     body: bytes
     gzip: bytes
     etag: str
-    digest: str
-
-    @property
-    def gzip_etag(self) -> str:
-        """The tag of the gzip representation: other bytes, another tag."""
-        return f'{self.etag[:-1]}-gzip"'
 
 
 def document(head: Head, fragments: Sequence[bytes], tombstones: Sequence[Tombstone] = ()) -> bytes:
@@ -77,6 +73,11 @@ def _objects(body: str) -> Iterator[bytes]:
         yield body[start:at].encode()
 
 
+def uids_of(body: bytes) -> list[str]:
+    """The uids of what a JSON document shows, newest first."""
+    return [item["id"] for item in json.loads(body)["items"]]
+
+
 def tag(body: bytes) -> str:
     """The strong tag of a document, enough to tell whether the stored bytes are these."""
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
@@ -84,9 +85,12 @@ def tag(body: bytes) -> str:
 
 def pack(body: bytes) -> Packed:
     """The body with its gzip copy and validators; the same body always packs to the same bytes."""
-    digest = hashlib.sha256(body).hexdigest()
     # wbits 31 is a gzip frame with mtime 0 and no name (RFC 1952 §2.3): nothing of the moment gets in.
     # A small body needs no large tables; to lay them out would take longer than to compress it.
-    packer = zlib.compressobj(6, zlib.DEFLATED, 31, _SMALL_TABLES if len(body) < _SMALL else _USUAL_TABLES)
+    # A large one is packed while other writers wait: in half the time, at a tenth more of the bytes.
+    level = _QUICK if len(body) > _LARGE else _USUAL
+    packer = zlib.compressobj(
+        level, zlib.DEFLATED, 31, _SMALL_TABLES if len(body) < _SMALL else _USUAL_TABLES
+    )
     compressed = packer.compress(body) + packer.flush()
-    return Packed(body=body, gzip=compressed, etag=f'"{digest[:32]}"', digest=digest)
+    return Packed(body=body, gzip=compressed, etag=tag(body))

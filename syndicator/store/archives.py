@@ -45,7 +45,7 @@ class Archive(Known):
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class Archived:
     """An item as it stands, or stood, in a closed page; `gone` since when, `note` why, `cut` whether it is out."""
 
     item_id: int
@@ -157,7 +157,7 @@ def doomed_pages(tx: Tx, topic_id: int) -> list[int]:
     return list(tx.connection.execute(query.distinct().order_by(d.page)).scalars())
 
 
-def contents(tx: Tx, topic_id: int, page: int) -> list[Placed]:
+def contents(tx: Tx, topic_id: int, page: int) -> list[Archived]:
     """What a closed page held when it was closed, in its order."""
     i = schema.items.c
     query = (
@@ -167,7 +167,7 @@ def contents(tx: Tx, topic_id: int, page: int) -> list[Placed]:
         .order_by(d.place)
     )
     return [
-        Placed(row.item_id, row.uid, row.gone, row.cut, row.note or "")
+        Archived(row.item_id, row.uid, row.gone, row.cut, row.note or "")
         for row in tx.connection.execute(query)
     ]
 

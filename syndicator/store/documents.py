@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, and_, bindparam, delete, exists, func, or_, select, text, update
 
+from syndicator.model.item import ItemState
 from syndicator.model.site import Format
 from syndicator.store import schema
 from syndicator.store.engine import Tx, insert_or_update_all
@@ -99,7 +100,10 @@ def save_fragments(
     look: str,
     made: Iterable[tuple[int, int, dict[Format, bytes]]],
 ) -> None:
-    """Keep fragments for the next time their items stand in a document: item key, revision, and one per format."""
+    """Keep fragments for the next time their items stand in a document: item key, revision, and one per format.
+
+    In key order, so that two who render the same items for different topics never deadlock.
+    """
     rows = [
         {
             "item_id": item_id,
@@ -109,8 +113,8 @@ def save_fragments(
             "look": look,
             "body": body,
         }
-        for item_id, revision, bodies in made
-        for format, body in bodies.items()
+        for item_id, revision, bodies in sorted(made, key=lambda one: one[0])
+        for format, body in sorted(bodies.items())
     ]
     insert_or_update_all(tx, schema.fragments, rows, ("item_id", "format", "profile"))
 
@@ -174,9 +178,11 @@ def with_withdrawn(tx: Tx, topic_ids: Collection[int]) -> set[int]:
     return set(tx.connection.execute(select(t.id).where(t.id.in_(sorted(topic_ids)), gone)).scalars())
 
 
-def forget_topic(tx: Tx, topic_id: int) -> None:
-    """Drop the documents of a topic that is merged into another."""
-    tx.connection.execute(delete(schema.documents).where(d.topic_id == topic_id))
+def any_gone(tx: Tx, uids: Collection[str]) -> bool:
+    """Whether one of these items is public no more."""
+    i = schema.items.c
+    gone = select(i.id).where(i.uid.in_(sorted(uids)), i.state != ItemState.LIVE).limit(1)
+    return tx.connection.execute(gone).first() is not None
 
 
 def validators(tx: Tx, since: datetime | None = None) -> list[Validators]:

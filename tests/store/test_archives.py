@@ -56,6 +56,6 @@ def test_an_item_is_reopened_and_doomed(store: Store, clock: FakeClock) -> None:
         assert set() == archives.doomed(tx, [key])
         assert ([key], []) == (archives.doom(tx, item_id), archives.doom(tx, item_id))
         assert ({key}, [1]) == (archives.doomed(tx, [key, key + 9]), archives.doomed_pages(tx, key))
-        assert [archives.Placed(item_id, "tag:1", clock.now, False, "")] == archives.contents(tx, key, 1)
+        assert [archives.Archived(item_id, "tag:1", clock.now, False, "")] == archives.contents(tx, key, 1)
         archives.mark_cut(tx, key, 1)
         assert (set(), []) == (archives.doomed(tx, [key]), archives.doomed_pages(tx, key))
