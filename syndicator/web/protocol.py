@@ -34,6 +34,7 @@ class Limited(HttpToolsProtocol):
     idle = False  # between two requests, under our own deadline
     head = 0  # bytes of the present head in whole chunks of its own
     chunk = 0  # bytes of the present chunk, which may end one request and hold others
+    first = 0  # bytes of the chunk in which the head began, not all of them its own
     until = math.inf  # when to close, by the loop's clock
     rings = math.inf  # when the timer rings
     timer: TimerHandle | None = None
@@ -99,14 +100,15 @@ class Limited(HttpToolsProtocol):
 
     def begin_head(self) -> None:
         """Count from here."""
-        self.in_head, self.head = True, -self.chunk
+        self.in_head, self.head, self.first = True, -self.chunk, self.chunk
         if self.idle:
             self.idle, self.until = False, math.inf
 
     def end_head(self) -> None:
         """Stop counting; raises HeadTooLargeError."""
         self.in_head, self.until = False, math.inf
-        if max(self.head, 0) + self.chunk > MAX_HEAD:  # it may be; adding up is only for these
+        most = self.chunk if self.head < 0 else self.first + self.head + self.chunk
+        if most > MAX_HEAD:  # it may be; adding up is only for these
             self.head = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if self.head > MAX_HEAD:
                 raise HeadTooLargeError

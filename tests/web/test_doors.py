@@ -1,10 +1,12 @@
 """Both doors over raw sockets: the same bytes, in order, whatever a client sends and however slowly it reads."""
 
 import contextlib
+import fcntl
 import gzip
 import itertools
 import re
 import socket
+import termios
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -271,6 +273,24 @@ def test_noise_gets_a_clean_answer(web: Running, noise: str) -> None:
     sent, status = NOISE[noise]
     assert [status] == statuses(web.raw(sent))[:1]
     assert 304 == web.ask(PATH, If_None_Match="*").status
+
+
+@pytest.mark.parametrize("cut", [1, 60_000, 65_000])
+def test_a_long_head_in_two_pieces(web: Running, cut: int) -> None:
+    """security:R5 a head is too long however it arrives; a head within the limit is not."""
+    for extra, status in ((65_536, 431), (60_000, 200)):
+        sent = request("X-Long: " + "x" * extra)
+        with socket.create_connection(("127.0.0.1", web.port), timeout=10) as wire:
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            wire.sendall(sent[:cut])
+            wait_until_read(wire)
+            wire.sendall(sent[cut:])
+            assert [status] == statuses(drain(wire))[:1]
+
+
+def wait_until_read(wire: socket.socket) -> None:
+    """Until the other side has taken what was sent (SIOCOUTQ of Linux)."""
+    wait_until(lambda: fcntl.ioctl(wire, termios.TIOCOUTQ, b"\0" * 4) == b"\0" * 4)
 
 
 def test_requests_are_counted(web: Running) -> None:
