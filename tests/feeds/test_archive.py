@@ -283,61 +283,6 @@ def test_a_document_is_no_larger_than_two_megabytes(store: Store, capsys: pytest
             assert one.size <= 2_000_000 or page_ids(store, page) == ["tag:5"]
 
 
-def test_a_backlog_is_closed_over_many_transactions_while_the_old_document_stands(
-    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """DESIGN §5.3: a page at a time; until all are closed the live document is the one from before."""
-    make_newsroom(store)
-    with store.begin() as tx:
-        fill(tx, "policy", 2, NOW - timedelta(days=2), prefix="tag:first/")
-    feeds.rebuild_stale(store, SITE)
-    clock.advance(hours=1)
-    with store.begin() as tx:
-        fill(tx, "policy", 20, NOW)
-    monkeypatch.setattr("syndicator.feeds.rebuild.BUDGET", 0.0)
-    seen: list[tuple[int, int]] = []
-
-    class Watched:
-        def begin(self) -> object:
-            with store.read() as tx:
-                seen.append((topics.named(tx, "policy").pages, len(live_ids(store))))
-            return store.begin()
-
-    built = feeds.rebuild_stale(Watched(), SITE)  # type: ignore[arg-type]
-    assert (7, [(n, 2) for n in range(7)], (7, 3)) == (built.pages, seen[:7], seen[-1])
-    assert 22 == len(walk(store, "policy", Format.ATOM))
-
-
-def test_a_kill_does_not_wait_for_a_backlog(
-    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """feeds:P23: while many pages are being closed, what is withdrawn leaves the live document at once."""
-    make_newsroom(store)
-    with store.begin() as tx:
-        fill(tx, "policy", 2, NOW - timedelta(days=2), prefix="tag:first/")
-    feeds.rebuild_stale(store, SITE)
-    clock.advance(hours=1)
-    with store.begin() as tx:
-        fill(tx, "policy", 20, NOW)
-        publish.withdraw(tx, "tag:first/000001", "Wrong", kill=True)
-    monkeypatch.setattr("syndicator.feeds.rebuild.BUDGET", 0.0)
-    shown: list[bool] = []
-
-    class Watched:
-        def begin(self) -> object:
-            shown.append("tag:first/000001" in live_ids(store))
-            if len(shown) > 1:
-                assert "tag:first/000000" in walk(store, "policy", Format.ATOM)
-            return store.begin()
-
-    feeds.rebuild_stale(Watched(), SITE)  # type: ignore[arg-type]
-    assert len(shown) > 5
-    assert [True, *(False for _ in shown[1:])] == shown
-    clock.advance(seconds=1)  # the live document changes once in a second
-    feeds.rebuild_stale(store, SITE)
-    assert 21 == len(walk(store, "policy", Format.ATOM))
-
-
 def test_a_topic_that_cannot_be_built_costs_no_other(
     room: Store, clock: FakeClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
