@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from syndicator.cli import arguments as given
-from syndicator.cli import output, session, views
+from syndicator.cli import files, output, session, views
+from syndicator.errors import Invalid
 
 if TYPE_CHECKING:
     from syndicator.feeds import Rebuilt
+    from syndicator.render.lint import Problem
+    from syndicator.runtime import Runtime
 
+Row = dict[str, Any]
 app = given.group("The documents that aggregators read.")
 
 
@@ -62,18 +67,16 @@ def export(
     as_json: given.Json = False,
 ) -> None:
     """Write all feeds, plain and gzip, as files for any web server; only what changed is touched."""
-    from syndicator import feeds
-    from syndicator.cli import feed_files
+    from syndicator.feeds import export as flow
 
     with session.opened(ctx) as runtime:
-        built = feeds.rebuild_stale(runtime.store, runtime.site)
-        done = feed_files.export(runtime.store, runtime.site, folder)
+        done = flow.export(runtime.store, runtime.site, folder)
     if as_json:
         written, removed = ([str(path) for path in paths] for paths in (done.written, done.removed))
         output.show_json({"files": done.files, "written": written, "removed": removed})
     else:
         print(f"{done.files} files, {len(done.written)} written, {len(done.removed)} removed")
-    _complain(built)
+    _complain(done.built)
 
 
 @app.command()
@@ -90,16 +93,44 @@ def check(
 
     Exit 1 if there is an error; warnings alone end with 0.
     """
-    from syndicator.cli import feed_check
-
     with session.opened(ctx) as runtime:
-        problems = list(feed_check.handed(runtime, names) if names else feed_check.stored(runtime))
+        problems = list(_of_files(runtime, names) if names else _of_feeds(runtime))
     columns = ("level", "file" if names else "url", "where", "problem", "advice")
     output.listing(problems, columns, as_json=as_json)
     errors = sum(problem["level"] == "error" for problem in problems)
     output.say(f"{errors} errors, {len(problems) - errors} warnings" if problems else "no problems")
     if errors:
         raise typer.Exit(1)
+
+
+def _of_feeds(runtime: Runtime) -> Iterator[Row]:
+    from syndicator.feeds import check as flow
+
+    for found in flow.served(runtime.store, runtime.site):
+        place = {"topic": found.topic, "format": found.format, "url": found.url}
+        yield {**place, **_row(found.problem)}
+
+
+def _of_files(runtime: Runtime, names: Sequence[str]) -> Iterator[Row]:
+    from syndicator.feeds import check as flow
+
+    for name in names:
+        draft = files.handed(name, runtime.site).draft
+        try:
+            found = flow.draft(runtime.store, runtime.site, draft, runtime.mint_uid)
+        except Invalid as fault:
+            raise Invalid(f"{name}: {fault}") from None
+        for format, problem in found:
+            yield {"file": name, "format": format, **_row(problem)}
+
+
+def _row(problem: Problem) -> Row:
+    return {
+        "level": problem.level,
+        "where": problem.where,
+        "problem": problem.what,
+        "advice": problem.advice,
+    }
 
 
 def _complain(built: Rebuilt) -> None:

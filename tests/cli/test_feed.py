@@ -87,6 +87,7 @@ def names(folder: Path) -> list[str]:
 
 BESIDE = [
     ".syndicator-export.json",
+    ".syndicator-export.lock",
     "feeds.opml",
     "feeds.opml.gz",
     "nginx/addresses.conf",

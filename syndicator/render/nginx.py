@@ -118,10 +118,11 @@ FILES = """\
 def addresses(
     site: Site, moved: Mapping[str, str], merged: Collection[str], closed: Collection[str]
 ) -> bytes:
-    """What belongs into `http`. `moved` leads from former slugs to present ones; the archive pages of those
-    that were `merged` are no more, so theirs lead to the live feed; `closed` ones answer 410.
+    """What belongs into `http`. `moved` leads from former slugs to present ones, which are nobody's former ones
+    (ADR 19); the archive pages of those that were `merged` are no more, so theirs lead to the live feed;
+    `closed` ones answer 410, and so do the names they had.
     """
-    targets = {slug: _final(slug, moved) for slug in sorted(moved)}
+    gone = {*closed, *(slug for slug, target in moved.items() if target in closed)}
     return ADDRESSES.format(
         archived=ARCHIVED,
         revalidate=REVALIDATE,
@@ -129,11 +130,9 @@ def addresses(
         lasting=MOVED,
         unknown=UNKNOWN,
         hubs="".join(f', <{_within_quotes(hub)}>; rel=\\"hub\\"' for hub in site.hubs),
-        moved=_lines(f'    "~^{slug}$" {target};' for slug, target in targets.items()),
+        moved=_lines(f'    "~^{slug}$" {target};' for slug, target in sorted(moved.items())),
         merged=_lines(f'    "~^{slug}$" "";' for slug in sorted(merged)),
-        gone=_lines(
-            f'    "~^{slug}$" 1;' for slug in sorted({*closed, *(s for s in targets if targets[s] in closed)})
-        ),
+        gone=_lines(f'    "~^{slug}$" 1;' for slug in sorted(gone)),
     ).encode()
 
 
@@ -154,13 +153,6 @@ def locations(site: Site) -> bytes:
         shared=_lines(f"    add_header {header};" for header in SHARED),
         always=_lines(f"    add_header {header} always;" for header in SHARED),
     ).encode()
-
-
-def _final(slug: str, moved: Mapping[str, str]) -> str:
-    seen = {slug}
-    while (target := moved[slug]) in moved and target not in seen:
-        seen.add(slug := target)
-    return target
 
 
 def _within_quotes(url: str) -> str:
