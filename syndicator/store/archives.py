@@ -6,7 +6,7 @@ items and never gains or changes one. Which items make a page is decided in `fee
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy import and_, delete, exists, insert, or_, select, update
 from syndicator.model.site import Format
 from syndicator.store import schema
 from syndicator.store.engine import Tx, insert_or_update
+from syndicator.store.memberships import MOST_PARAMETERS
 
 a, d, m, t = schema.archives.c, schema.archived.c, schema.memberships.c, schema.topics.c
 NO_PAGE = 0  # memberships.page of an item that could not be rendered when its page was closed
@@ -62,10 +63,15 @@ def find(tx: Tx, slug: str, page: int, format: Format) -> Archive | None:
     return Archive(**{**row._asdict(), "format": Format(row.format)}) if row else None
 
 
-def stored_since(tx: Tx, since: datetime) -> list[tuple[str, int, Format]]:
-    """Slug, page and format of what was written at or after `since`: newly closed, or cut."""
-    query = select(t.slug, a.page, a.format).join(schema.topics, t.id == a.topic_id).where(a.stored >= since)
-    return [(row.slug, row.page, Format(row.format)) for row in tx.connection.execute(query)]
+def stored_since(tx: Tx, since: datetime, slugs: Collection[str]) -> list[tuple[str, Known]]:
+    """What was written of these topics' archives at or after `since`, newly closed or cut, with the topic's slug."""
+    query = select(t.slug, *_known()).join(schema.topics, t.id == a.topic_id).where(a.stored >= since)
+    every, found = sorted(slugs), list[tuple[str, Known]]()
+    for start in range(0, len(every), MOST_PARAMETERS):
+        for row in tx.connection.execute(query.where(t.slug.in_(every[start : start + MOST_PARAMETERS]))):
+            words = {**row._asdict(), "format": Format(row.format)}
+            found.append((words.pop("slug"), Known(**words)))
+    return found
 
 
 def of_topic(tx: Tx, slug: str) -> list[Known]:

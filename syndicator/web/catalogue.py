@@ -23,7 +23,7 @@ from syndicator.store import Store, Tx, archives, documents, topics
 from syndicator.store.documents import Bodies, Validators
 from syndicator.store.topics import Addresses
 from syndicator.web.codings import GZIP
-from syndicator.web.feeds import GONE, NOT_FOUND, NOT_READY, Answer, Entry, Memory, moved
+from syndicator.web.feeds import GONE, NOT_FOUND, NOT_READY, Answer, Memory, Served, moved
 from syndicator.web.shelf import BUDGET, Shelf
 
 OVERLAP = timedelta(seconds=30)  # how much later than its `stored` a row may be committed
@@ -48,10 +48,10 @@ class Catalogue:
     def __init__(self, store: Store, site: Site, watch: Store | None = None, budget: int = BUDGET) -> None:
         self._store, self._site, self._watch = store, site, watch
         self.shelf = Shelf(budget)
-        self._entries: dict[str, Entry] = {}
+        self._served: dict[str, Served] = {}
         self._addresses = Addresses({}, frozenset())
         self._merged: frozenset[str] = frozenset()
-        self._ended: frozenset[str] = frozenset()
+        self._ends: datetime | None = None
         self._prefix = urlsplit(site.base_url).path.rstrip("/")
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -64,16 +64,16 @@ class Catalogue:
 
     # -- for `answer` ---------------------------------------------------------------------------
 
-    def find(self, path: str) -> Entry | Answer | None:
+    def find(self, path: str) -> Served | Answer | None:
         """The document at this path, or the answer where there is none; None: it must be read first."""
-        entry = self._entries.get(path)
-        return entry if entry is not None else self._otherwise(path)
+        served = self._served.get(path)
+        return served if served is not None else self._otherwise(path)
 
-    def body(self, path: str, entry: Entry, coding: int) -> bytes | None:
-        """The very bytes `entry` describes, or None if they must be read first."""
-        return self.shelf.body(path, entry, coding)
+    def body(self, path: str, served: Served, coding: int) -> bytes | None:
+        """The very bytes `served` describes, or None if they must be read first."""
+        return self.shelf.body(path, served, coding)
 
-    def _otherwise(self, path: str) -> Entry | Answer | None:
+    def _otherwise(self, path: str) -> Served | Answer | None:
         if not self.ready:
             return NOT_READY
         found = _ADDRESS.fullmatch(path)
@@ -84,25 +84,24 @@ class Catalogue:
         gone = self._gone(topic, page, format)
         if gone is not None:
             return gone
-        live = self._entries.get(feed_path(topic, format))
+        live = self._served.get(feed_path(topic, format))
         if page is None or live is None or page > live.pages:
             return NOT_FOUND
-        return self.shelf.entry(path)
+        return self.shelf.find(path)
 
     def _gone(self, topic: str, page: int | None, format: Format) -> Answer | None:
         """301 or 410 where a topic was; 404 as everywhere if nothing of it is public."""
-        names, merged = self._addresses.moved, False
-        if topic not in names:
-            return GONE if topic in self._ended else None
-        for _ in names:  # a former name may lead to another
-            merged |= topic in self._merged
-            topic = names.get(topic, topic)
-        live = self._entries.get(feed_path(topic, format))
-        if live is None:
-            return GONE if topic in self._ended else NOT_FOUND
-        if page is None or merged:  # a merged topic's pages are nowhere; its items are in the other's
-            return moved(self._prefix + live.path)
-        return moved(self._prefix + archive_path(topic, page, format))
+        known = self._addresses
+        if topic not in known.moved:
+            return GONE if topic in known.closed else None
+        now = known.moved[topic]  # the present one: no name leads to a former one (ADR 19)
+        if now in known.closed:
+            return GONE
+        if feed_path(now, format) not in self._served:
+            return NOT_FOUND
+        if page is None or now in self._merged:
+            return moved(self._prefix + feed_path(now, format))
+        return moved(self._prefix + archive_path(now, page, format))
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -124,7 +123,7 @@ class Catalogue:
 
     def _load(self, path: str, topic: str, format: Format) -> Memory:
         for _ in range(3):
-            before = self._entries.get(path)
+            before = self._served.get(path)
             with self._store.read() as tx:
                 bodies = documents.bodies(tx, topic, format)
                 place = topics.find(tx, topic)
@@ -132,11 +131,11 @@ class Catalogue:
             if bodies is None or current is None:
                 return _One(NOT_FOUND)
             if bodies.etag == current.etag:  # PostgreSQL: each statement sees what was committed before it
-                entry = self._learn(path, current, before)
-                if entry.etag != bodies.etag:
+                served = self._learn(path, current, before)
+                if served.etag != bodies.etag:
                     continue  # newer ones became known while these were read
-                self.shelf.hold(path, entry, bodies)
-                return _One(entry, bodies)
+                self.shelf.hold(path, served, bodies)
+                return _One(served, bodies)
         raise TryLater(f"{path} changes while it is read")
 
     def _load_page(self, path: str, topic: str, page: int, format: Format) -> Memory:
@@ -149,84 +148,88 @@ class Catalogue:
             topic=topic, format=format, etag=found.etag, modified=found.modified, stored=found.stored,
             size=found.size, gzip_size=len(found.gzip), pages=0,
         )  # fmt: skip
-        held = self.shelf.entry(path)
-        entry = held if held and held.etag == found.etag else Entry(known, self._site, page)
+        held = self.shelf.find(path)
+        served = held if held and held.etag == found.etag else Served(known, self._site, page)
         bodies = Bodies(gzip.decompress(found.gzip), found.gzip, found.etag)
-        self.shelf.hold(path, entry, bodies)
-        return _One(entry, bodies)
+        self.shelf.hold(path, served, bodies)
+        return _One(served, bodies)
 
     def refresh(self, *, sweep: bool = True) -> None:
         """Read validators: of everything, or of what was stored lately; and where topics are no more."""
         with (self._watch or self._store).read() as tx:
             sweep = self._read_addresses(tx) or sweep
             found = documents.validators(tx, None if sweep else self._since())
-            changed = self._changed_pages(tx, sweep=sweep)
+            pages = self._written_pages(tx, sweep=sweep)
         found = [known for known in found if known.topic not in self._addresses.closed]
         for known in found:
             self._note(_path_of(known), known, sweep=sweep)
         if sweep:
-            self._forget(set(self._entries) - {_path_of(known) for known in found})
+            self._forget(set(self._served) - {_path_of(known) for known in found})
             self._swept = time.monotonic()
-        for path in changed:
-            self.load(path)
-        self._newest = max((known.stored for known in found), default=self._newest)
+        for path, page in pages.items():
+            held = self.shelf.find(path)
+            if held and held.etag != page.etag:
+                self.load(path)
+        stored = [known.stored for known in found] + [page.stored for page in pages.values()]
+        self._newest = max(stored, default=self._newest)
         self._looked = time.monotonic()
         self.ready = True
 
     def _read_addresses(self, tx: Tx) -> bool:
         """Learn which names are no more; nothing of them stays in memory. True if anything is new."""
+        self._ends = topics.next_end(tx)
         found = topics.addresses(tx)
         if found == self._addresses:
             return False
-        # A merged topic keeps its row, a former name has none; a topic that never had a feed ends unseen.
-        self._merged = frozenset(slug for slug in found.moved if topics.find(tx, slug))
-        self._ended = frozenset(slug for slug in found.closed if _was_public(tx, slug))
+        # Pages of a topic that went into another are nowhere, its items on the other's. A merged topic keeps
+        # its row, a former name has none; whose former name it was is not told apart once both lead there.
+        self._merged = frozenset(found.moved[slug] for slug in topics.some(tx, found.moved))
         self._addresses = found
         lost = {*found.moved, *found.closed}
-        self._forget([path for path, entry in list(self._entries.items()) if entry.topic in lost])
+        self._forget([path for path, served in list(self._served.items()) if served.topic in lost])
         self.shelf.drop(self.shelf.archives(lost))
         return True
 
-    def _changed_pages(self, tx: Tx, *, sweep: bool) -> list[str]:
-        """The archive pages in memory that may have changed."""
-        held = self.shelf.archives()
+    def _written_pages(self, tx: Tx, *, sweep: bool) -> dict[str, archives.Known]:
+        """What was lately written of the archives of which a page is in memory, by path."""
+        held = self.shelf.topics()
         if not held or self._newest is None:
-            return []
+            return {}
         since = self._newest - (LATEST if sweep else OVERLAP)
-        written = {archive_path(*place) for place in archives.stored_since(tx, since)}
-        return [path for path in held if path in written]
+        written = archives.stored_since(tx, since, held)
+        return {archive_path(slug, page.page, page.format): page for slug, page in written}
 
     def _note(self, path: str, known: Validators, *, sweep: bool) -> None:
-        entry = self._entries.get(path)
-        if entry and entry.etag == known.etag and entry.modified == int(known.modified.timestamp()):
-            entry.pages = known.pages
+        served = self._served.get(path)
+        if served and served.etag == known.etag and served.modified == int(known.modified.timestamp()):
+            served.pages = known.pages
             return
-        if entry and not sweep and known.stored < entry.stored:
+        if served and not sweep and known.stored < served.stored:
             return  # a request has read newer bytes meanwhile
         if path in self.shelf:  # in demand: have the new bytes at hand before the first poll asks
             self.load(path)
         else:
-            self._learn(path, known, entry)
+            self._learn(path, known, served)
 
-    def _learn(self, path: str, known: Validators, before: Entry | None) -> Entry:
+    def _learn(self, path: str, known: Validators, before: Served | None) -> Served:
         """What memory holds from now on: `known`, unless something newer came in since it was `before`.
 
         Without that the store is right, also when its clock has jumped back.
         """
         with self._lock:
-            entry = self._entries.get(path)
-            if entry and entry is not before and entry.stored > known.stored:
-                return entry
-            if entry is None or entry.etag != known.etag or entry.stored != known.stored:
-                entry = self._entries[path] = Entry(known, self._site)
-            entry.pages = known.pages
-            return entry
+            served = self._served.get(path)
+            if served and served is not before and served.stored > known.stored:
+                return served
+            if served is None or served.etag != known.etag or served.stored != known.stored:
+                served = self._served[path] = Served(known, self._site)
+            served.pages = known.pages
+            return served
 
     def _forget(self, paths: Iterable[str]) -> None:
         paths = list(paths)
         with self._lock:
             for path in paths:
-                self._entries.pop(path, None)
+                self._served.pop(path, None)
         self.shelf.drop(paths)
 
     def _since(self) -> datetime | None:
@@ -280,36 +283,34 @@ class Catalogue:
             logger("web").exception("feeds not refreshed")
 
     def _committed(self) -> bool:
-        """Whether another connection may have committed; read before the rows, so nothing is missed."""
+        """Whether there may be something new; asked before the rows are read, so nothing is missed.
+
+        Another connection has committed, or the instant has come at which a topic ends: for that nobody does.
+        """
         if self._watch is None or self._watch.kind != "sqlite":
             return True
         with self._watch.read() as tx:
-            version = documents.data_version(tx)
+            version, now = documents.data_version(tx), tx.now
         before, self._version = self._version, version
-        return version != before
+        return version != before or (self._ends is not None and self._ends <= now)
 
 
 class _One:
     """One document with its bytes: what `answer` is asked with when memory did not hold them."""
 
-    def __init__(self, found: Entry | Answer, bodies: Bodies | None = None) -> None:
+    def __init__(self, found: Served | Answer, bodies: Bodies | None = None) -> None:
         self._found, self._bodies = found, bodies
 
-    def find(self, _path: str) -> Entry | Answer | None:
+    def find(self, _path: str) -> Served | Answer | None:
         return self._found
 
-    def body(self, _path: str, _entry: Entry, coding: int) -> bytes | None:
+    def body(self, _path: str, _served: Served, coding: int) -> bytes | None:
         if self._bodies is None or coding > GZIP:
             return None
         return self._bodies.gzip if coding == GZIP else self._bodies.body
 
     def load(self, _path: str) -> Memory:
         return self
-
-
-def _was_public(tx: Tx, slug: str) -> bool:
-    topic = topics.find(tx, slug)
-    return topic is not None and any(documents.find(tx, topic.id, format) for format in Format)
 
 
 def _path_of(known: Validators) -> str:

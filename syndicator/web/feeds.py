@@ -65,7 +65,7 @@ class Answer(NamedTuple):
         return self.head.status
 
 
-class Entry:
+class Served:
     """A document as memory knows it; its heads are made when they are first asked for.
 
     Within 1 kB (DESIGN §5.5). `page` is None for a live feed, `pages` how many archive pages its topic
@@ -95,11 +95,11 @@ class Entry:
 class Memory(Protocol):
     """What `answer` may look into: all of it in memory."""
 
-    def find(self, path: str) -> Entry | Answer | None:
+    def find(self, path: str) -> Served | Answer | None:
         """The document at this path, or the answer where there is none; None: it must be read first."""
 
-    def body(self, path: str, entry: Entry, coding: int) -> bytes | None:
-        """The very bytes `entry` describes, or None if they must be read first."""
+    def body(self, path: str, served: Served, coding: int) -> bytes | None:
+        """The very bytes `served` describes, or None if they must be read first."""
 
     def load(self, path: str) -> Memory:
         """Read what is at a path from the store; what is returned holds it."""
@@ -137,11 +137,11 @@ def answer(method: str, path: str, headers: Iterable[Pair], memory: Memory) -> A
     return None if body is None else Answer(head(found, 200, coding, shown), body)
 
 
-def known(entry: Entry, coding: int, tags: bytes | None, since: bytes | None) -> bool:
+def known(served: Served, coding: int, tags: bytes | None, since: bytes | None) -> bool:
     """Whether the client has these bytes already; tags win over the date (RFC 9110 §13.2.2, H3, H4)."""
     if tags is not None:
-        return tags == head(entry, 304, coding).tag or tag_matches(entry.opaque, tags)
-    return since is not None and _seconds(since) >= entry.modified
+        return tags == head(served, 304, coding).tag or tag_matches(served.opaque, tags)
+    return since is not None and _seconds(since) >= served.modified
 
 
 # What stands between the quotes, or without them, less a weak mark (RFC 9110 §8.8.3, and leniently).
@@ -167,19 +167,22 @@ def http_date(moment: datetime) -> bytes:
 
 
 @lru_cache(maxsize=HELD_HEADS)
-def head(entry: Entry, status: int, coding: int, shown: bool = False) -> Head:  # noqa: FBT001, FBT002 - positional, for the cache
+def head(served: Served, status: int, coding: int, shown: bool = False) -> Head:  # noqa: FBT001, FBT002 - positional, for the cache
     """The head of a 200 (H1), or of the 304 in its place (H6), in one coding (H2).
 
     `shown`: a person opened the feed in a browser, which only a navigation says (Fetch Metadata §2.1).
     Browsers print the source of what is typed as a feed; typed as XML they show it by its style sheet.
     No shared cache may keep that, so readers never meet it.
     """
-    tag = b'"%s%s"' % (entry.opaque, b"-" + NAMES[coding] if coding else b"")
-    dated = (b"last-modified", http_date(datetime.fromtimestamp(entry.modified, UTC)))
-    constant = _for_people(entry.site.base_url) if shown else _constant(_lifetime(entry))
-    headers = [(b"etag", tag), dated, (b"link", _links(entry)), *constant]
+    tag = b'"%s%s"' % (served.opaque, b"-" + NAMES[coding] if coding else b"")
+    dated = (b"last-modified", http_date(datetime.fromtimestamp(served.modified, UTC)))
+    constant = _for_people(served.site.base_url) if shown else _constant(_lifetime(served))
+    headers = [(b"etag", tag), dated, (b"link", _links(served)), *constant]
     if status == 200:
-        headers += [SHOWN if shown else _kind(entry.format), (b"content-length", b"%d" % entry.sizes[coding])]
+        headers += [
+            SHOWN if shown else _kind(served.format),
+            (b"content-length", b"%d" % served.sizes[coding]),
+        ]
         headers += [(b"content-encoding", NAMES[coding])] if coding else []
     return Head(status, headers, tag)
 
@@ -198,9 +201,9 @@ def _seconds(text: bytes) -> int:
     return _since(text) if len(text) <= 40 else -1
 
 
-def _lifetime(entry: Entry) -> int:
+def _lifetime(served: Served) -> int:
     # Constant (H7): a lifetime that shrinks as a lift nears would reveal it (DESIGN §5.5).
-    return entry.site.max_age if entry.page is None else ARCHIVED
+    return served.site.max_age if served.page is None else ARCHIVED
 
 
 @lru_cache(maxsize=8)
@@ -224,10 +227,10 @@ def _kind(format: Format) -> Pair:
     return b"content-type", MEDIA_TYPES[format].encode()
 
 
-def _links(entry: Entry) -> bytes:
+def _links(served: Served) -> bytes:
     """Exactly one self; on a live feed the hubs as well: by these a WebSub subscriber finds its way (W1)."""
-    hubs = entry.site.hubs if entry.page is None else ()
-    links = (f'<{entry.site.url(entry.path)}>; rel="self"', *(f'<{hub}>; rel="hub"' for hub in hubs))
+    hubs = served.site.hubs if served.page is None else ()
+    links = (f'<{served.site.url(served.path)}>; rel="self"', *(f'<{hub}>; rel="hub"' for hub in hubs))
     return ", ".join(links).encode("ascii", "ignore")
 
 

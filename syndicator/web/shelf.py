@@ -9,12 +9,12 @@ from __future__ import annotations
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from syndicator.observe import logger
 from syndicator.store.documents import Bodies
 from syndicator.web.codings import BR, GZIP, IDENTITY, STORED, ZSTD, compress
-from syndicator.web.feeds import Entry
+from syndicator.web.feeds import Served
 
 BUDGET = 64 * 2**20  # bytes of bodies held in memory
 HOT = 30  # whole reads between two coolings that make a document worth the time
@@ -23,10 +23,10 @@ HOT = 30  # whole reads between two coolings that make a document worth the time
 class Held:
     """One document's bytes by coding, and how often they were read since the last cooling."""
 
-    __slots__ = ("bodies", "entry", "reads", "weight")
+    __slots__ = ("bodies", "reads", "served", "weight")
 
-    def __init__(self, entry: Entry, bodies: Bodies, reads: int) -> None:
-        self.entry, self.reads = entry, reads
+    def __init__(self, served: Served, bodies: Bodies, reads: int) -> None:
+        self.served, self.reads = served, reads
         self.bodies = {IDENTITY: bodies.body, GZIP: bodies.gzip}
         self.weight = len(bodies.body) + len(bodies.gzip)
 
@@ -45,16 +45,16 @@ class Shelf:
     def __contains__(self, path: str) -> bool:
         return path in self._held
 
-    def entry(self, path: str) -> Entry | None:
+    def find(self, path: str) -> Served | None:
         """Whose bytes are held for a path; archive pages are known here only."""
         held = self._held.get(path)
-        return held.entry if held else None
+        return held.served if held else None
 
-    def body(self, path: str, entry: Entry, coding: int) -> bytes | None:
-        """The bytes `entry` describes in a coding, if they are here; counts as a reading."""
+    def body(self, path: str, served: Served, coding: int) -> bytes | None:
+        """The bytes `served` describes in a coding, if they are here; counts as a reading."""
         with self._lock:
             held = self._held.get(path)
-            if held is None or held.entry.etag != entry.etag:
+            if held is None or held.served.etag != served.etag:
                 return None
             self._held.move_to_end(path)
             held.reads += 1
@@ -62,16 +62,16 @@ class Shelf:
                 self._warm.put(path)
         return held.bodies.get(coding)
 
-    def hold(self, path: str, entry: Entry, bodies: Bodies) -> None:
+    def hold(self, path: str, served: Served, bodies: Bodies) -> None:
         """Put bytes in the place of older ones; what was hot stays so, and gets its codings anew."""
         with self._lock:
             before = self._held.get(path)
-            if before and before.entry is entry:
+            if before and before.served is served:
                 return
             reads = before.reads if before else 0
             hot = before is not None and (reads >= self.hot or BR in before.bodies)
             self._drop(path)
-            held = Held(entry, bodies, reads)
+            held = Held(served, bodies, reads)
             if held.weight > self.budget:
                 return  # it is read each time, and moves nobody else out
             self._held[path] = held
@@ -86,15 +86,16 @@ class Shelf:
             for path in paths:
                 self._drop(path)
 
-    def archives(self, topics: Iterable[str] | None = None) -> list[str]:
-        """The paths of the archive pages here: of these topics, or all."""
-        among = None if topics is None else set(topics)
+    def archives(self, topics: Collection[str]) -> list[str]:
+        """The paths of the archive pages of these topics that are here."""
         with self._lock:
-            return [
-                path
-                for path, held in self._held.items()
-                if held.entry.page is not None and (among is None or held.entry.topic in among)
-            ]
+            every = [(path, held.served) for path, held in self._held.items()]
+        return [path for path, served in every if served.page is not None and served.topic in topics]
+
+    def topics(self) -> set[str]:
+        """The topics of which an archive page is here."""
+        with self._lock:
+            return {held.served.topic for held in self._held.values() if held.served.page is not None}
 
     # -- codings --------------------------------------------------------------------------------
 
@@ -113,7 +114,7 @@ class Shelf:
         with self._lock:
             for held in self._held.values():
                 if held.reads < self.hot and BR in held.bodies:
-                    held.entry.ready = STORED
+                    held.served.ready = STORED
                     self.weight -= sum(len(held.bodies.pop(coding)) for coding in (BR, ZSTD))
                     held.weight = sum(map(len, held.bodies.values()))
                 held.reads = 0
@@ -132,8 +133,8 @@ class Shelf:
             held.weight += more
             self.weight += more
             # The sizes first: as soon as a coding is ready, heads are made with them.
-            held.entry.sizes = (*held.entry.sizes[:2], len(made[BR]), len(made[ZSTD]))
-            held.entry.ready = STORED | 1 << BR | 1 << ZSTD
+            held.served.sizes = (*held.served.sizes[:2], len(made[BR]), len(made[ZSTD]))
+            held.served.ready = STORED | 1 << BR | 1 << ZSTD
             self._fit()
 
     def _run(self) -> None:
@@ -150,5 +151,5 @@ class Shelf:
     def _drop(self, path: str) -> None:
         gone = self._held.pop(path, None)
         if gone:
-            gone.entry.ready = STORED
+            gone.served.ready = STORED
             self.weight -= gone.weight

@@ -37,8 +37,12 @@ def test_a_page_is_found_by_its_address(store: Store, clock: FakeClock) -> None:
         assert [(1, f) for f in sorted(Format)] + [(2, f) for f in sorted(Format)] == [
             (one.page, one.format) for one in archives.of_topic(tx, "policy")
         ]
-        assert {("policy", 2, f) for f in Format} == set(archives.stored_since(tx, clock.now))
-        assert [] == archives.stored_since(tx, clock.now + timedelta(microseconds=1))
+        written = archives.stored_since(tx, clock.now, {"policy", "all"})
+        assert {("policy", 2, f, '"2"') for f in Format} == {
+            (slug, one.page, one.format, one.etag) for slug, one in written
+        }
+        assert [] == archives.stored_since(tx, clock.now, {"all"})
+        assert [] == archives.stored_since(tx, clock.now + timedelta(microseconds=1), {"policy"})
         documents.save(tx, key, Format.ATOM, etag='"e"', body=b"b", gzip=b"g", modified=NOW, items=1)
         assert [2] == [one.pages for one in documents.validators(tx)]
         archives.forget_topic(tx, key)

@@ -9,29 +9,29 @@ from hypothesis import strategies as st
 from syndicator.model.site import Format
 from syndicator.store.documents import Validators
 from syndicator.web.codings import BR, GZIP, IDENTITY, STORED, ZSTD, choose, compress
-from syndicator.web.feeds import NOT_FOUND, NOT_READY, Answer, Entry, Memory, answer, head, tag_matches
+from syndicator.web.feeds import NOT_FOUND, NOT_READY, Answer, Memory, Served, answer, head, tag_matches
 from tests.make import NOW
 from tests.web.served import SITE
 
 KNOWN = Validators(
     topic="policy", format=Format.ATOM, etag='"abc"', modified=NOW, stored=NOW, size=10, gzip_size=5, pages=0
 )
-ENTRY = Entry(KNOWN, SITE)
+SERVED = Served(KNOWN, SITE)
 
 
 class Fixed:
     """A memory that holds one document at any path, or none, with the bytes of some codings."""
 
     def __init__(
-        self, found: Entry | Answer | None = ENTRY, *, codings: tuple[int, ...] = (IDENTITY, GZIP)
+        self, found: Served | Answer | None = SERVED, *, codings: tuple[int, ...] = (IDENTITY, GZIP)
     ) -> None:
         self.found, self.codings = found, codings
 
-    def find(self, path: str) -> Entry | Answer | None:
+    def find(self, path: str) -> Served | Answer | None:
         """The one document, at any path."""
         return self.found
 
-    def body(self, path: str, entry: Entry, coding: int) -> bytes | None:
+    def body(self, path: str, served: Served, coding: int) -> bytes | None:
         """Its bytes."""
         return b"0123456789" if coding in self.codings else None
 
@@ -122,7 +122,7 @@ def test_before_the_first_load() -> None:
 
 def test_answers_are_independent_of_time() -> None:
     """feeds:H7 the same document gives the same headers, however near a lift is (DESIGN promise 2)."""
-    one, other = (answer("GET", "/", [], Fixed(Entry(KNOWN, SITE))) for _ in range(2))
+    one, other = (answer("GET", "/", [], Fixed(Served(KNOWN, SITE))) for _ in range(2))
     assert one is not None
     assert other is not None
     assert (one.head.block, one.body) == (other.head.block, other.body)
@@ -156,7 +156,7 @@ def test_a_coding_that_is_not_at_hand() -> None:
     """feeds:H13 nobody waits for a coding: gzip goes out until there is br, and when it is just dropped."""
     assert GZIP == choose(b"br, gzip", STORED)
     assert IDENTITY == choose(b"br", STORED)
-    hot = Entry(KNOWN, SITE)
+    hot = Served(KNOWN, SITE)
     hot.sizes, hot.ready = (10, 5, 4, 4), ALL_CODINGS
     reply = answer("GET", "/", [(b"accept-encoding", b"br, gzip")], Fixed(hot))
     assert reply is not None
@@ -166,7 +166,7 @@ def test_a_coding_that_is_not_at_hand() -> None:
 @pytest.mark.parametrize("coding", [IDENTITY, GZIP, BR, ZSTD])
 def test_each_coding_has_its_own_strong_tag(coding: int) -> None:
     """feeds:H2 the tag names the coding, the length is that of its bytes, and Vary always says so."""
-    hot = Entry(KNOWN, SITE)
+    hot = Served(KNOWN, SITE)
     hot.sizes, hot.ready = (10, 5, 4, 3), ALL_CODINGS
     made = head(hot, 200, coding)
     suffix = (b"", b"-gzip", b"-br", b"-zstd")[coding]
@@ -183,5 +183,5 @@ def test_codings_are_reproducible(body: bytes) -> None:
 
 def test_instants_are_told_in_gmt() -> None:
     """feeds:H4 Last-Modified is an HTTP date."""
-    assert b"Mon, 02 Mar 2026 09:00:00 GMT" == dict(head(ENTRY, 200, IDENTITY).headers)[b"last-modified"]
-    assert int(datetime(2026, 3, 2, 9, tzinfo=UTC).timestamp()) == ENTRY.modified
+    assert b"Mon, 02 Mar 2026 09:00:00 GMT" == dict(head(SERVED, 200, IDENTITY).headers)[b"last-modified"]
+    assert int(datetime(2026, 3, 2, 9, tzinfo=UTC).timestamp()) == SERVED.modified

@@ -1,22 +1,26 @@
 """What the web process holds in memory: other processes' commits, its budget, bytes of one piece."""
 
+import gzip
 import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from syndicator.model.site import Format
-from syndicator.store import Store, Tx, documents, open_store
+from syndicator.store import Store, Tx, addresses, archives, documents, open_store, topics
 from syndicator.store.documents import Bodies, Validators
 from syndicator.web.catalogue import Catalogue
 from syndicator.web.codings import GZIP, IDENTITY
-from syndicator.web.feeds import NOT_FOUND, Entry, Memory
+from syndicator.web.feeds import GONE, NOT_FOUND, Memory, Served
 from tests.make import NOW, FakeClock
-from tests.web.served import SITE, running, save_document, wait_until
+from tests.web.served import SITE, add_topic, running, save_document, wait_until
 
 PATH = "/feeds/policy.atom"
 WRITER = """
@@ -31,10 +35,10 @@ with open_store(sys.argv[1], host_clock=FakeClock(), fixed_clock=FakeClock()) as
 """
 
 
-def entry_of(memory: Memory, path: str = PATH) -> Entry:
+def served_at(memory: Memory, path: str = PATH) -> Served:
     """The document at a path."""
     found = memory.find(path)
-    assert isinstance(found, Entry)
+    assert isinstance(found, Served)
     return found
 
 
@@ -84,7 +88,7 @@ def test_late_commits_are_seen(store: Store, clock: FakeClock) -> None:
     clock.advance(seconds=-20)
     save_document(store, b"late")
     catalogue.refresh(sweep=False)
-    assert PATH == entry_of(catalogue).path
+    assert PATH == served_at(catalogue).path
 
 
 def test_what_is_gone_is_forgotten(store: Store) -> None:
@@ -95,7 +99,7 @@ def test_what_is_gone_is_forgotten(store: Store) -> None:
     catalogue._forget([PATH])
     assert NOT_FOUND is catalogue.find(PATH)
     catalogue.refresh()
-    assert PATH == entry_of(catalogue).path
+    assert PATH == served_at(catalogue).path
 
 
 def test_bytes_and_tag_are_of_one_piece(store: Store) -> None:
@@ -103,12 +107,12 @@ def test_bytes_and_tag_are_of_one_piece(store: Store) -> None:
     save_document(store, b"old")
     catalogue = Catalogue(store, SITE)
     catalogue.refresh()
-    before = entry_of(catalogue)
+    before = served_at(catalogue)
     etag = save_document(store, b"new")
     found = catalogue.load(PATH)
-    entry = entry_of(found)
-    assert (etag, b"new") == (entry.etag, found.body(PATH, entry, IDENTITY))
-    assert entry is catalogue.find(PATH)
+    served = served_at(found)
+    assert (etag, b"new") == (served.etag, found.body(PATH, served, IDENTITY))
+    assert served is catalogue.find(PATH)
     assert catalogue.body(PATH, before, IDENTITY) is None
 
 
@@ -122,8 +126,8 @@ def test_an_older_look_does_not_undo_a_newer_one(store: Store, clock: FakeClock)
     catalogue = Catalogue(store, SITE)
     catalogue.refresh()
     catalogue._note(PATH, old, sweep=False)
-    entry = entry_of(catalogue)
-    assert etag == entry.etag
+    served = served_at(catalogue)
+    assert etag == served.etag
 
 
 class Slow:
@@ -152,10 +156,10 @@ def test_a_slow_load_does_not_undo_a_newer_look(store: Store, clock: FakeClock) 
     catalogue = Catalogue(Slow(store, meanwhile), SITE, watch=store)  # type: ignore[arg-type]
     catalogue.refresh()
     found = catalogue.load(PATH)
-    entry = entry_of(catalogue)
-    assert tags[1] == entry.etag
-    assert entry is found.find(PATH)
-    assert b"new" == found.body(PATH, entry, IDENTITY) == catalogue.body(PATH, entry, IDENTITY)
+    served = served_at(catalogue)
+    assert tags[1] == served.etag
+    assert served is found.find(PATH)
+    assert b"new" == found.body(PATH, served, IDENTITY) == catalogue.body(PATH, served, IDENTITY)
 
 
 def test_a_clock_that_jumped_back_is_believed(store: Store, clock: FakeClock) -> None:
@@ -165,8 +169,8 @@ def test_a_clock_that_jumped_back_is_believed(store: Store, clock: FakeClock) ->
     catalogue.refresh()
     clock.advance(hours=-1)
     etag = save_document(store, b"new")
-    entry = entry_of(catalogue.load(PATH))
-    assert etag == entry.etag
+    served = served_at(catalogue.load(PATH))
+    assert etag == served.etag
 
 
 def test_bodies_in_demand_are_renewed_before_they_are_asked_for(store: Store) -> None:
@@ -177,8 +181,68 @@ def test_bodies_in_demand_are_renewed_before_they_are_asked_for(store: Store) ->
     catalogue.load(PATH)
     save_document(store, b"new")
     catalogue.refresh(sweep=False)
-    entry = entry_of(catalogue)
-    assert b"new" == catalogue.body(PATH, entry, IDENTITY)
+    served = served_at(catalogue)
+    assert b"new" == catalogue.body(PATH, served, IDENTITY)
+
+
+def save_page(store: Store, body: bytes, page: int, topic: str = "policy") -> None:
+    """Put bytes in the place of a topic's closed page, as the feeds flow would."""
+    key = add_topic(store, topic).id
+    with store.begin() as tx:
+        archives.save(
+            tx, key, page, Format.ATOM, etag=f'"{body!r}"', gzip=gzip.compress(body), size=len(body), modified=tx.now
+        )  # fmt: skip
+
+
+def test_held_pages_are_read_again_only_when_they_changed(store: Store, clock: FakeClock) -> None:
+    """feeds:H18 in a quiet newsroom a page in memory stands as it is, look after look, and is renewed when it is cut."""
+    save_document(store, b"live")
+    for page in (1, 2):
+        save_page(store, b"page %d" % page, page)
+    catalogue = Catalogue(store, SITE)
+    catalogue.refresh()
+    paths = [f"/feeds/policy/archive/{page}.atom" for page in (1, 2)]
+    for path in paths:
+        catalogue.load(path)
+    read: list[str] = []
+
+    def note(_c: Any, _u: Any, statement: str, *_: Any) -> None:
+        if "archives.gzip" in statement:
+            read.append(statement)
+
+    event.listen(store._engine, "before_cursor_execute", note)
+    for sweep in (False, True) * 3:
+        catalogue.refresh(sweep=sweep)
+    assert [] == read
+    clock.advance(minutes=20)
+    save_page(store, b"cut", 1)
+    catalogue.refresh(sweep=False)
+    assert 1 == len(read)
+    event.remove(store._engine, "before_cursor_execute", note)
+    cut = catalogue.shelf.find(paths[0])
+    assert cut
+    assert b"cut" == catalogue.body(paths[0], cut, IDENTITY)
+
+
+def test_a_topic_ends_when_nobody_commits(sqlite_url: str) -> None:
+    """feeds:H8 at its date a topic is gone, though nothing is written at that instant."""
+    clock = FakeClock()
+    with (
+        open_store(sqlite_url, host_clock=clock, fixed_clock=clock) as store,
+        open_store(sqlite_url, host_clock=clock, fixed_clock=clock) as watch,
+    ):
+        save_document(store, b"words")
+        with store.begin() as tx:
+            addresses.close(tx, topics.named(tx, "policy"), clock.now + timedelta(minutes=5), "")
+        catalogue = Catalogue(store, SITE, watch)
+        for _ in range(2):
+            catalogue._look()
+        assert not catalogue._committed()
+        served_at(catalogue)
+        clock.advance(minutes=5)
+        catalogue._look()
+        assert GONE is catalogue.find(PATH)
+        assert not catalogue._committed()
 
 
 def test_the_budget_holds(store: Store) -> None:
@@ -187,19 +251,19 @@ def test_the_budget_holds(store: Store) -> None:
         save_document(store, topic.encode() * 1000, topic=topic)
     catalogue = Catalogue(store, SITE, budget=2200)
     catalogue.refresh()
-    entries = {topic: entry_of(catalogue, f"/feeds/{topic}.atom") for topic in "abc"}
+    served = {topic: served_at(catalogue, f"/feeds/{topic}.atom") for topic in "abc"}
 
     def held() -> str:
-        return "".join(t for t, e in entries.items() if catalogue.body(f"/feeds/{t}.atom", e, GZIP))
+        return "".join(t for t, s in served.items() if catalogue.body(f"/feeds/{t}.atom", s, GZIP))
 
     for topic in "ab":
         catalogue.load(f"/feeds/{topic}.atom")
     assert "ab" == held()
-    catalogue.body("/feeds/a.atom", entries["a"], GZIP)
+    catalogue.body("/feeds/a.atom", served["a"], GZIP)
     catalogue.load("/feeds/c.atom")
     assert "ac" == held()
     big = Bodies(b"x" * 5000, b"", '"big"')
-    catalogue.shelf.hold("/feeds/b.atom", entries["b"], big)
+    catalogue.shelf.hold("/feeds/b.atom", served["b"], big)
     assert "ac" == held()
     catalogue.shelf.drop(["/feeds/a.atom", "/feeds/c.atom"])
     assert ("", 0) == (held(), catalogue.shelf.weight)
@@ -230,11 +294,11 @@ def test_a_document_costs_little_memory() -> None:
     ]
     tracemalloc.start()
     try:
-        entries = [Entry(one, SITE) for one in known]
+        served = [Served(one, SITE) for one in known]
         used, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert used / len(entries) <= 1024
+    assert used / len(served) <= 1024
 
 
 def test_a_store_that_does_not_answer(tmp_path: Path, clock: FakeClock) -> None:
