@@ -41,6 +41,7 @@ def build(ctx: typer.Context, *, as_json: given.Json = False) -> None:
     with session.opened(ctx) as runtime:
         with runtime.store.begin() as tx:
             topics.mark_all_stale(tx)  # first: it waits for whoever renders them now
+            topics.retry_unrendered(tx)
             documents.forget_all(tx)
         built = feeds.rebuild_stale(runtime.store, runtime.site)
     if as_json:

@@ -2,14 +2,14 @@
 
 import gzip
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
 from syndicator.runtime import clock
-from syndicator.store import open_store, schema
+from syndicator.store import archives, open_store, schema
 from tests.cli.program import InProcess
 from tests.delivery.receiver import Receiver
 
@@ -140,6 +140,22 @@ def test_an_export_holds_the_archive(cli: InProcess) -> None:
         pages
     )
     assert [] == cli.json("feed", "check")
+
+
+def test_a_build_tries_again_what_no_page_could_hold(cli: InProcess) -> None:
+    """feeds:P26: an item that could not be rendered when its page was closed stands on one after `feed build`."""
+    cli.env["SYNDICATOR_FEEDS__WINDOW"] = "2"
+    for number in range(5):
+        front = f"title: No {number}\npublished: 2026-01-0{number + 1}T00:00:00Z"
+        cli("item", "add", cli.file(f"{number}.md", front))
+    with open_store(cli.env["SYNDICATOR_STORE__URL"], host_clock=clock) as store, store.begin() as tx:
+        oldest = schema.memberships.c.published == datetime(2026, 1, 1, tzinfo=UTC)
+        # as a renderer leaves it that fails
+        tx.connection.execute(update(schema.memberships).where(oldest).values(page=archives.NO_PAGE))
+    cli("feed", "build")
+    cli("feed", "export", "out")
+    pages = (cli.folder / "out/feeds/all/archive").glob("*.atom")
+    assert any(b"<title>No 0</title>" in page.read_bytes() for page in pages)
 
 
 def test_what_is_served_no_more_is_removed(newsroom: InProcess) -> None:
