@@ -28,6 +28,7 @@ from syndicator.render import opml, sitemap
 from syndicator.render.sitemap import MOST, MOST_NEWS, News, Place
 from syndicator.store import Store, Tx, public
 from syndicator.store.public import PublicTopic
+from syndicator.web.codings import GZIP, STORED, choose
 from syndicator.web.feeds import tag_matches
 from syndicator.web.pages import FOR_A_DAY, Pages, unless_known
 
@@ -57,6 +58,7 @@ class Discovery:
         self._store, self._site, self._pages = store, site, pages
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = threading.Lock()
+        self._turns = [threading.Lock() for _ in range(KEPT)]
         # Constant, as for feeds: a lifetime that shrinks would tell of a lift.
         self._public = {"cache-control": f"public, max-age={site.max_age}, stale-while-revalidate=60"}
         self._robots = _robots(site, pages)
@@ -102,7 +104,7 @@ class Discovery:
 
     def sitemap(self, request: Request) -> Response:
         """Every page of ours, or where the parts are if there are too many for one file."""
-        with self._store.read() as tx:
+        with self._turn(request), self._store.read() as tx:
             extent, topics = public.extent(tx), self._topics(tx)
             if len(topics) + extent.last <= MOST:
                 version: object = (topics, public.version(tx, 0, extent.last))
@@ -118,7 +120,7 @@ class Discovery:
         if not _NUMBER.fullmatch(request.path_params["part"]):
             raise HTTPException(404)
         number = int(request.path_params["part"])
-        with self._store.read() as tx:
+        with self._turn(request), self._store.read() as tx:
             extent = public.extent(tx)
             after, last = (number - 1) * SPAN, number * SPAN
             if after >= extent.last:
@@ -166,6 +168,10 @@ class Discovery:
         rest = (Place(self._site.url(f"/sitemap-{n + 1}.xml"), parts[n]) for n in sorted(parts))
         return sitemap.index(chain([first], rest))
 
+    def _turn(self, request: Request) -> threading.Lock:
+        """To be held while a sitemap is looked for: of several who want the same, one puts it together."""
+        return self._turns[hash(request.scope["path"]) % len(self._turns)]
+
     def _keep(self, request: Request, version: object, pieces: Callable[[], Iterable[bytes]]) -> _Kept:
         """What is at this path, put together anew if anything about it has changed since the last time."""
         path = request.scope["path"]
@@ -181,7 +187,8 @@ class Discovery:
         return kept
 
     def _reply(self, request: Request, kept: _Kept) -> Response:
-        coded = "gzip" in request.headers.get("accept-encoding", "").replace("gzip;q=0", "")
+        codings = ",".join(request.headers.getlist("accept-encoding")).encode("latin-1")
+        coded = choose(codings, STORED) == GZIP
         headers = {
             **self._public,
             "vary": "Accept-Encoding",

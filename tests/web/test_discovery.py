@@ -2,9 +2,10 @@
 
 import gzip
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from syndicator.ingest import opml
 from syndicator.model.item import Item, Rule
 from syndicator.model.release import Embargo
 from syndicator.render import sitemap
-from syndicator.store import Store, schema, topics
+from syndicator.store import Store, public, schema, topics
 from syndicator.web import discovery
 from tests.make import NOW, FakeClock, make_content, make_topic
 from tests.web.served import SITE, Reply, Running, add_item, lasting_store, running
@@ -343,7 +344,52 @@ def test_a_sitemap_comes_compressed(lasting: Running) -> None:
     assert plain.headers["etag"] != packed.headers["etag"]
     assert {"Accept-Encoding"} == {reply.headers["vary"] for reply in (plain, packed)}
     assert 304 == lasting.ask("/sitemap.xml", If_None_Match=packed.headers["etag"]).status
-    assert "content-encoding" not in lasting.ask("/sitemap.xml", Accept_Encoding="gzip;q=0, br").headers
+
+
+@pytest.mark.parametrize(
+    ("codings", "coding"),
+    [
+        ("gzip;q=0.5", "gzip"),
+        ("x-gzip", "gzip"),
+        ("*", "gzip"),
+        ("br, *;q=0.1", "gzip"),
+        ("gzip;q=0, br", None),
+        ("gzip; q=0", None),
+        ("gzip;q=0.000, *;q=0", None),
+        ("gzip;q=0.1, identity", None),
+        ("br", None),
+    ],
+)
+def test_a_sitemap_comes_as_it_is_wanted(lasting: Running, codings: str, coding: str | None) -> None:
+    """feeds:H2 weights are understood as for feeds."""
+    headers = lasting.ask("/sitemap.xml", Accept_Encoding=codings).headers
+    assert coding == headers.get("content-encoding")
+
+
+def test_a_sitemap_is_put_together_once(
+    web: Running, store: Store, item: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """feeds:P30 who asks while another waits for the same sitemap waits, too, and is given what was made."""
+    made: list[threading.Thread] = []
+    replies: list[bytes] = []
+    second = threading.Thread(target=lambda: replies.append(web.ask("/sitemap.xml").body))
+    pages, entered = public.pages, threading.Event()
+
+    def slow(*words: Any) -> Iterator[tuple[str, datetime]]:
+        made.append(threading.current_thread())
+        if len(made) == 1:
+            second.start()
+            entered.wait(0.3)  # long enough for the other to come here, if it may
+        else:
+            entered.set()
+        return pages(*words)
+
+    monkeypatch.setattr(public, "pages", slow)
+    replies.append(web.ask("/sitemap.xml").body)
+    second.join(10)
+    assert 1 == len(made)
+    assert replies[0] == replies[1]
+    assert b"joint-letter" in replies[0]
 
 
 # -- embargo -----------------------------------------------------------------------------------------------
