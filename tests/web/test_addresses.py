@@ -190,6 +190,16 @@ def test_a_merged_topic(store: Store, clock: FakeClock, web: Running) -> None:
     assert 200 == web.ask("/feeds/health/archive/1.atom").status
 
 
+def test_a_merged_topic_that_had_been_renamed(store: Store, clock: FakeClock, web: Running) -> None:
+    """feeds:H8 its former name leads to the other topic's feed, never to a page that holds something else."""
+    with store.begin() as tx:
+        publish.publish(tx, "tag:news.example,2026:h", make_content("Health", topics=("health",)))
+    change(store, web, "rename", "policy", "care")
+    clock.advance(minutes=1)
+    change(store, web, "merge", "care", "health")
+    assert "/feeds/health.atom" == web.ask(PAGE).headers["location"]
+
+
 def test_a_closed_topic(store: Store, web: Running) -> None:
     """feeds:H8 410 for feeds and archive pages, never 200 with something else."""
     change(store, web, "close", "policy")
