@@ -127,6 +127,22 @@ def test_what_was_mended_goes_out_at_the_next_turn(worker: Worker) -> None:
     assert {UID} == live(worker.runtime.store)
 
 
+def test_the_next_lift_does_not_wait_for_all_feeds(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """operations: while there is much to build, whoever lifted builds for a moment and leaves the rest to its loop."""
+    monkeypatch.setattr("syndicator.worker.LIFT", timedelta())
+    monkeypatch.setattr("syndicator.feeds.rebuild.BUDGET", 0.0)
+    store = worker.runtime.store
+    with store.begin() as tx:
+        topics.mark_all_stale(tx)
+    scheduled(store)
+    worker.release()
+    with store.read() as tx:
+        assert topics.next_stale(tx) is not None
+    assert worker.hints.feeds.is_set()
+    assert worker.feeds() is None
+    assert {UID} == live(store)
+
+
 @pytest.mark.parametrize(
     ("left", "pause"), [(timedelta(days=-1), FLOOR), (timedelta(days=1), BEAT), (None, BEAT)]
 )

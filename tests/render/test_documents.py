@@ -381,12 +381,22 @@ def test_pack() -> None:
     assert b"body" == gzip.decompress(packed.gzip)
 
 
-def test_pack_is_reproducible() -> None:
-    """feeds:H13 The compressed bytes hold no time and no name."""
-    first = documents.pack(b"body")
+@pytest.mark.parametrize("size", [4, 100_000, 1_000_000])
+def test_pack_is_reproducible(size: int) -> None:
+    """feeds:H13 The compressed bytes, of a small body as of a large one, hold no time and no name."""
+    body = b"body" * (size // 4)
+    first = documents.pack(body)
     with time_machine.travel(NOW):
-        assert first == documents.pack(b"body")
+        assert first == documents.pack(body)
+    assert body == gzip.decompress(first.gzip)
+    assert len(first.gzip) < max(size, 40)
     assert bytes(5) == first.gzip[3:8]  # RFC 1952 §2.3: flags and mtime
+
+
+def test_a_document_tells_what_it_shows() -> None:
+    """feeds:P23 The uids of a JSON document, in its order."""
+    uids = documents.uids_of(b'{"title":"x","items":[{"id":"tag:a&b","title":"y"},{"id":"tag:c"}]}')
+    assert ["tag:a&b", "tag:c"] == uids
 
 
 # -- any input -------------------------------------------------------------------------------------------

@@ -86,6 +86,17 @@ def test_a_window_is_newest_first_and_what_is_on_no_page_oldest_first(store: Sto
         assert {key, topics.named(tx, "all").id} == documents.with_withdrawn(tx, [key, key + 9, 1, 2])
 
 
+def test_what_is_public_no_more_is_told_from_the_rest(store: Store) -> None:
+    """feeds:P23: of the items a document shows, whether one was withdrawn; what never was an item is none."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        for uid in ("tag:x", "tag:y"):
+            publish.publish(tx, uid, make_content(uid))
+        publish.withdraw(tx, "tag:y", "A mistake")
+        asked = [[], ["tag:x", "tag:never"], ["tag:x", "tag:y"]]
+        assert [False, False, True] == [documents.any_gone(tx, uids) for uids in asked]
+
+
 def test_another_connections_commit_is_seen(sqlite_url: str, clock: FakeClock) -> None:
     """design:5.5: on SQLite a process sees by a number that another has committed."""
     with (
