@@ -39,13 +39,13 @@ def draft(tx: Tx, uid: str, content: Content, embargo: Embargo | None, *, base: 
     `base` is the version the words were made from; raises Conflict if somebody changed it since, or
     if the uid is public already.
     """
+    # First the release, then its topics, as whoever makes it public.
+    held = releases.held_for_change(tx, uid) if releases.find(tx, uid) else None
     content = topics.file_under(tx, content)
     items.check_spokesperson(tx, content.spokesperson)
-    known = releases.find(tx, uid)
-    if known is None:
+    if held is None:
         _refuse_public(tx, uid)
         return releases.add(tx, uid, content, embargo=embargo)
-    held = releases.held_for_change(tx, uid)
     if base and base != held.base:
         raise Conflict(
             f"release {uid} is now version {held.version} ({held.base}), yours was made from {base}: fetch it anew with `syndicator release show {uid}`"

@@ -65,6 +65,7 @@ def publish(
 
     Raises Conflict if the uid exists, NotFound for an unknown topic, Invalid for a future date.
     """
+    names.hold(tx)
     moment = published or tx.now
     if moment > tx.now:
         raise Invalid(
@@ -150,8 +151,7 @@ def withdraw(tx: Tx, uid: str, reason: str, *, kill: bool = False) -> Item:
     """Take an item back: out of the feeds, 410 with a notice at its address, a tombstone in Atom.
 
     With `kill`, everyone who had it or may have is told, before anything else goes out; what was only
-    withdrawn may still be killed. What was
-    not yet on the wire is stopped in the same transaction.
+    withdrawn may still be killed. What was not yet on the wire is stopped in the same transaction.
     """
     item, reason = _live(tx, uid, even_withdrawn=kill), strip_illegal(reason).strip()
     if not reason:
@@ -161,7 +161,7 @@ def withdraw(tx: Tx, uid: str, reason: str, *, kill: bool = False) -> Item:
     gone = replace(item, state=GONE[significance], updated=tx.now, note=reason)
     deliveries.cancel_unsent(tx, item, f"the item was {gone.state}")
     revised = items.revise(tx, gone, significance, bare, reason)
-    topics.mark_stale(tx, topics.ever_of_item(tx, item.id))  # first, as in `_file`
+    topics.mark_stale(tx, topics.ever_of_item(tx, item.id))  # before, as in `_file`
     topics.bury(tx, revised)
     archives.doom(tx, item.id)
     documents.forget_fragments(tx, [item.id])
@@ -180,6 +180,7 @@ def _refuse_unreleased(tx: Tx, uid: str) -> None:
 
 
 def _live(tx: Tx, uid: str, *, even_withdrawn: bool = False) -> Item:
+    names.hold(tx)
     item = items.held_for_change(tx, uid)
     if not item.live and not (even_withdrawn and item.state is ItemState.WITHDRAWN):
         raise Refused(f"the item {uid} is {item.state}; what is gone cannot be changed any more")
@@ -204,7 +205,7 @@ def _file(tx: Tx, item: Item) -> list[int]:
     """Put the item where its words say; returns the topics it was not in before."""
     slugs = memberships(item.content, topics.ruled(tx))
     before = topics.of_item(tx, item.id)
-    # First of all, for it locks every topic that is touched: two who file at once must not wait for each other.
+    # Before anything is filed: it waits for whoever builds one of these topics now.
     topics.mark_stale(tx, {*before.values(), *topics.ids(tx, slugs).values()})
     entered = topics.enter(tx, item, slugs)
     if before:

@@ -20,6 +20,7 @@ t, n, d = schema.topics.c, schema.topic_slugs.c, schema.documents.c
 def hold(tx: Tx, *slugs: str) -> list[Topic]:
     """These topics, which nobody files under or changes until this transaction ends; raises NotFound."""
     names.hold(tx)
+    # Who drafts a release under one of them holds it by KEY SHARE, until it is filed there.
     locked = select(t.id).where(t.slug.in_(slugs)).order_by(t.id).with_for_update()
     tx.connection.execute(locked).all()
     return [topics.named(tx, slug) for slug in slugs]

@@ -118,6 +118,7 @@ def refill(tx: Tx, topic_id: int, rule: Rule) -> int:
     Tombstones of what was withdrawn stay. What enters does so in the order in which it was published; an
     item whose words never changed comes back to the closed page that holds it.
     """
+    names.hold(tx)  # no item is being filed while we look
     wanted = [row for row in _live_items(tx) if rule.matches(frozenset(row.topics), Kind(row.kind))]
     here = select(m.item_id).where(m.topic_id == topic_id, m.gone.is_(None))
     present = set(tx.connection.execute(here).scalars())

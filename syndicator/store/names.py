@@ -18,6 +18,7 @@ from syndicator.store.engine import Tx, alone
 
 NAMES_LOCK = 7_263_003
 MEMO = "former names of topics"
+HELD = "names are held"
 
 
 def former(tx: Tx) -> Mapping[str, str]:
@@ -53,9 +54,16 @@ def ruled(tx: Tx, rule: Rule) -> Rule:
 
 
 def hold(tx: Tx) -> None:
-    """Change names alone: another transaction that would, too, waits here until we have committed."""
-    alone(tx, NAMES_LOCK)
-    forget(tx)
+    """Change alone what topics are called and what they hold; others who would wait here until we end.
+
+    Before any lock on a topic or an item. Both change what many topics share, in no order one could
+    keep: whoever renamed and whoever withdrew would wait for each other. And whoever fills a topic by
+    its rule must see every item, whoever files one every rule.
+    """
+    if HELD not in tx.memo:
+        alone(tx, NAMES_LOCK)
+        tx.memo[HELD] = True
+        forget(tx)
 
 
 def settle(tx: Tx, slug: str) -> None:

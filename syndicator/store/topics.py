@@ -36,8 +36,6 @@ __all__ = [
 ]  # fmt: skip
 
 t, m = schema.topics.c, schema.memberships.c
-# In key order, so that writers never deadlock; NO KEY UPDATE on PostgreSQL, see `mark_stale`.
-_ALL_LOCKED = select(t.id).order_by(t.id).with_for_update(key_share=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +69,7 @@ def edit(tx: Tx, topic: Topic) -> None:
     Another title stands as a category in other topics' feeds, too. What the config file names lives: had
     it been closed or merged, it begins again.
     """
+    names.hold(tx)
     if topic.file:
         _yield_name(tx, topic)
     if topic.rule:
@@ -265,7 +264,7 @@ def forget_name(tx: Tx, topic_id: int) -> None:
 
 def mark_all_stale(tx: Tx) -> None:
     """After a change of the site itself: title, address, hubs, renderer."""
-    tx.connection.execute(_ALL_LOCKED)
+    names.hold(tx)
     tx.connection.execute(update(schema.topics).values(stale=tx.now))
 
 
@@ -278,7 +277,7 @@ def outdated(tx: Tx, look: str) -> bool:
 def mark_outdated(tx: Tx, look: str) -> None:
     """Make stale whatever was built for another look of the site; what could not be rendered then is tried again."""
     old = t.head.is_not(None) & (t.head != look)
-    tx.connection.execute(_ALL_LOCKED)
+    names.hold(tx)
     tx.connection.execute(update(schema.topics).where(old).values(stale=tx.now))
     retry_unrendered(tx)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -12,12 +13,33 @@ import pytest
 from sqlalchemy import event, text
 
 from syndicator import publish
+from syndicator import topics as life
 from syndicator.errors import Conflict, Refused, TryLater
 from syndicator.model.audience import Cadence
 from syndicator.model.delivery import Outcome, Policy, Result
+from syndicator.model.item import ALL, Rule
 from syndicator.model.schedule import Every, Job, Schedule
-from syndicator.store import Store, audience, deliveries, items, open_store, schedules, topics
-from tests.make import NOW, FakeClock, make_contact, make_content, make_newsroom, make_subscription
+from syndicator.store import (
+    Store,
+    Tx,
+    addresses,
+    audience,
+    deliveries,
+    items,
+    open_store,
+    schedules,
+    topics,
+)
+from tests.make import (
+    NOW,
+    FakeClock,
+    make_contact,
+    make_content,
+    make_newsroom,
+    make_subscription,
+    make_topic,
+)
+from tests.web.served import wait_until
 
 T = TypeVar("T")
 HOUR = timedelta(hours=1)
@@ -220,3 +242,115 @@ def test_no_lane_starts_between_the_steps_of_a_kill(store_url: str, clock: FakeC
         assert ["tried", TryLater] == [one if isinstance(one, str) else type(one) for one in outcome]
         with store.read() as tx:
             assert ["cancelled"] == [row.state for row in deliveries.listing(tx)]
+
+
+# -- topics that change while items do: only PostgreSQL has two writers at a time
+
+
+@pytest.fixture
+def two(postgresql_own_url: str, clock: FakeClock) -> Iterator[Store]:
+    """Two topics and one made of the first by a rule, with an item, where two may write at a time."""
+    with open_store(postgresql_own_url, host_clock=clock, fixed_clock=clock) as store:
+        make_newsroom(store, "policy", "health")
+        with store.begin() as tx:
+            topics.refill(tx, topics.add(tx, make_topic("ruled", rule=Rule(any=("policy",)))))
+            publish.publish(tx, UID, make_content(topics=("policy",)))
+        yield store
+
+
+@pytest.fixture
+def other() -> Iterator[ThreadPoolExecutor]:
+    """Whoever writes at the same time."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def held_up(store: Store, work: Future[Any]) -> bool:
+    """Whether the other waits for a lock of ours; False when it is done."""
+
+    def waits() -> bool:
+        with store.read() as tx:
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
+            return bool(tx.connection.execute(text(waiting)).scalar())
+
+    wait_until(lambda: work.done() or waits())
+    return not work.done()
+
+
+def kill(tx: Tx) -> None:
+    publish.withdraw(tx, UID, "Legal", kill=True)
+
+
+def file_another(tx: Tx) -> None:
+    publish.publish(tx, "tag:x,2", make_content(topics=("policy", "health")))
+
+
+def refile(tx: Tx) -> None:
+    publish.edit(tx, UID, make_content(topics=("health",)))
+
+
+def in_tx(store: Store, work: Callable[[Tx], None]) -> None:
+    with store.begin() as tx:
+        work(tx)
+
+
+@pytest.mark.parametrize("change", [kill, file_another, refile])
+@pytest.mark.parametrize("verb", ["rename", "rename_ruled", "merge", "retitle"])
+def test_an_item_changes_while_its_topic_does(
+    two: Store, other: ThreadPoolExecutor, change: Callable[[Tx], None], verb: str
+) -> None:
+    """mail:EM5 feeds:H8: neither loses to the other: no kill, no release, no rename, no merger is put off."""
+    slug = "ruled" if verb == "rename_ruled" else "policy"
+    with two.begin() as tx:
+        addresses.hold(tx, slug)
+        work = other.submit(in_tx, two, change)
+        assert held_up(two, work)
+        if verb == "merge":
+            life.merge(tx, slug, "health")
+        else:
+            life.rename(tx, slug, slug if verb == "retitle" else "another", "Another")
+    work.result(30)
+    with two.read() as tx:
+        assert ("Another" in topics.titles(tx).values()) is (verb != "merge")
+
+
+def test_a_rule_is_made_while_an_item_is_filed(two: Store, other: ThreadPoolExecutor) -> None:
+    """feeds:P8: a topic filled by its rule holds what was being filed meanwhile, and what is filed after."""
+
+    def add(tx: Tx) -> None:
+        topics.refill(tx, topics.add(tx, make_topic("later", rule=Rule(any=("policy",)))))
+
+    with two.begin() as tx:
+        file_another(tx)
+        work = other.submit(in_tx, two, add)
+        assert held_up(two, work)
+    work.result(30)
+    with two.begin() as tx:
+        topics.refill(tx, topics.add(tx, make_topic("last", rule=Rule(any=("policy",)))))
+        work = other.submit(in_tx, two, file_after)
+        assert held_up(two, work)
+    work.result(30)
+    with two.read() as tx:
+        held = [len(topics.newest(tx, topics.named(tx, slug).id, 9)) for slug in (ALL, "later", "last")]
+    assert [3, 3, 3] == held
+
+
+def file_after(tx: Tx) -> None:
+    publish.publish(tx, "tag:x,3", make_content(topics=("policy",)))
+
+
+def test_a_title_changes_alone(two: Store, other: ThreadPoolExecutor) -> None:
+    """feeds:P12: no topic comes to share items with one whose title is being changed: it would keep the old one."""
+    seen: list[bool] = []
+    works: list[Future[None]] = []
+
+    def intrude(*said: Any) -> None:
+        if "AS other" in str(said[2]) and not works:  # the topics to be told are known
+            works.append(other.submit(in_tx, two, file_another))
+            seen.append(held_up(two, works[0]))
+
+    event.listen(two._engine, "after_cursor_execute", intrude)
+    with two.begin() as tx:
+        topics.edit(tx, replace(topics.named(tx, "policy"), title="Politics"))
+    works[0].result(30)
+    assert [True] == seen
