@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from syndicator.ingest.scan import Refuse, prepared, too_deep
-from syndicator.model.markup import clean, from_plain, plain_text, strip_illegal, web_address
+from syndicator.model.markup import clean, from_plain, language_tag, plain_text, strip_illegal, web_address
 
 MEMORY = 512 * 2**20  # bytes of address space; Python, feedparser and lxml take 50 MB of it at the start
 CPU_SECONDS = 10
@@ -30,7 +30,6 @@ NEW_USER_AND_NET = 0x1000_0000 | 0x4000_0000  # CLONE_NEWUSER | CLONE_NEWNET, li
 MAX_ENTRIES = 5_000
 TEXTUAL = {"text/html", "application/xhtml+xml", "text/plain", ""}
 MAIL = re.compile(r"[^\s@<>()\"]+@[^\s@<>()\"]+\.[A-Za-z0-9-]{2,}")
-LANGUAGE = re.compile(r"[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,8}){0,3}")
 MEDIA_TYPE = re.compile(r"[\w.+-]{1,90}/[\w.+-]{1,90}")
 EXTENSIONS = {
     "gif": "image/gif",
@@ -235,8 +234,8 @@ def _person(author: Dict) -> dict[str, Any] | None:
 def _language(entry: Dict, feed: Dict) -> str | None:
     details: Sequence[Dict] = [*entry.get("content", ()), entry.get("title_detail") or {}]
     for language in (*(detail.get("language") for detail in details), feed.get("language")):
-        if isinstance(language, str) and LANGUAGE.fullmatch(language.strip()):
-            return language.strip()
+        if isinstance(language, str) and (tag := language_tag(language)):
+            return tag
     return None
 
 

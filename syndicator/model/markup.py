@@ -55,6 +55,8 @@ FIELDS = frozenset(
 )
 MEDIA_FIGURES = {"width": "pixels", "height": "pixels", "duration": "seconds"}  # feeds:P20
 MEDIA_FIELDS = frozenset({"url", "type", "length", "title", "alt", "credit", *MEDIA_FIGURES})
+LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")  # a language tag by its shape (RFC 5646 §2.1)
+LONGEST_LANGUAGE = 35  # characters: none that is in use is longer (RFC 5646 §4.4.1)
 MAX_BODY = 5_000_000
 MAX_HTML = 2 * MAX_BODY  # a link's address may be said once and referred to ten thousand times
 LONGEST_ENCODED = 1_000  # characters in which an encoded word is looked for: the search is no linear one
@@ -89,7 +91,7 @@ def draft_from(text: str, *, base_url: str, zone: str) -> Draft:
         body=clean(source, base_url),
         text=strip_illegal(body),
         topics=_topics(fields),
-        language=_text(fields, "language"),
+        language=_language(fields),
         url=_url(fields),
         authors=_authors(fields),
         spokesperson=_text(fields, "spokesperson"),
@@ -165,6 +167,12 @@ def web_address(url: str | None, base_url: str | None = None) -> str | None:
     """`url` as an absolute http(s) address, or None: what a link that came from outside must be (H2)."""
     found = absolute(url, base_url) if url else None
     return found if found and found.lower().startswith(("http://", "https://")) else None
+
+
+def language_tag(text: str | None) -> str | None:
+    """`text` if it reads as a language tag does, such as pt-BR, else None."""
+    tag = (text or "").strip()
+    return tag if len(tag) <= LONGEST_LANGUAGE and LANGUAGE.fullmatch(tag) else None
 
 
 def strip_illegal(text: str) -> str:
@@ -262,6 +270,15 @@ def _text(fields: Mapping[str, Any], name: str) -> str | None:
     return one_line(words(fields.get(name), name), name) or None
 
 
+def _language(fields: Mapping[str, Any]) -> str | None:
+    language = _text(fields, "language")
+    if language and not language_tag(language):
+        raise Invalid(
+            f"language {quoted(language)} is no language tag: write en, de or pt-BR, or leave it out"
+        )
+    return language
+
+
 def _uid(fields: Mapping[str, Any]) -> str | None:
     uid = _text(fields, "uid")
     if uid and not is_absolute_iri(uid):
@@ -286,14 +303,14 @@ def _authors(fields: Mapping[str, Any]) -> tuple[Author, ...]:
         authors = [authors]
     if not isinstance(authors, list):
         raise Invalid("authors is no list: write authors: [Jane Doe, John Roe]")
-    return tuple(_author(author) for author in authors)
+    return tuple(_author(number, author) for number, author in enumerate(authors, 1))
 
 
-def _author(value: Any) -> Author:
+def _author(number: int, value: Any) -> Author:
     if isinstance(value, str):
         return Author(name=one_line(value, "an author"))
     if not isinstance(value, Mapping) or not value.get("name"):
-        raise Invalid(f"authors: {quoted(value)} needs a name")
+        raise Invalid(f"authors: entry {number} needs a name")
     said = {key: words(value.get(key), f"author {key}") for key in ("name", "email", "url")}
     parts = {key: one_line(text, f"author {key}") for key, text in said.items() if text}
     if "url" in parts and not web_address(parts["url"]):
@@ -305,12 +322,15 @@ def _media(fields: Mapping[str, Any]) -> tuple[Medium, ...]:
     media = fields.get("media") or []
     if not isinstance(media, list):
         raise Invalid("media is no list: write - url: …, type: …, length: … for each file")
-    return tuple(_medium(value) for value in media)
+    return tuple(_medium(number, value) for number, value in enumerate(media, 1))
 
 
-def _medium(value: Any) -> Medium:
-    if not isinstance(value, Mapping) or not {"url", "type", "length"} <= set(value):
-        raise Invalid(f"media: {quoted(value)} needs url, type and length (bytes)")
+def _medium(number: int, value: Any) -> Medium:
+    value = value if isinstance(value, Mapping) else {}
+    if missing := [key for key in ("url", "type", "length") if key not in value]:
+        raise Invalid(
+            f"media: entry {number} has no {' and no '.join(missing)}; each needs url, type and length (bytes)"
+        )
     if unknown := sorted(str(name) for name in value if name not in MEDIA_FIELDS):
         raise Invalid(
             f"media has no field {quoted(unknown[0])}; fields are {', '.join(sorted(MEDIA_FIELDS))}"
@@ -320,8 +340,10 @@ def _medium(value: Any) -> Medium:
         for key in ("url", "type", "title", "alt", "credit")
     }
     url = web_address(said["url"])
-    if url is None or not _figure(value["length"]):
-        raise Invalid(f"media: {quoted(value)} needs an https url and a length in bytes")
+    if url is None:
+        raise Invalid(f"media: entry {number} needs an https url, not {quoted(said['url'])}")
+    if not _figure(value["length"]):
+        raise Invalid(f"media: entry {number} needs a length in bytes, not {quoted(value['length'])}")
     for name, unit in MEDIA_FIGURES.items():
         if not _figure(value.get(name, 0)):
             raise Invalid(f"media: {name} {quoted(value[name])} is no whole number of {unit}")

@@ -8,14 +8,17 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from syndicator.ingest.entries import Entry, Parsed
+from syndicator.ingest.entries import Entry, Parsed, incoming
 from syndicator.ingest.parse import Unreadable, _environment, _validated, parse
+from syndicator.model.upstream import Upstream
 from tests.ingest.feeds import atom, entry, rss
+from tests.make import NOW
 
 URL = "https://cms.example/feeds/news.xml"
 
@@ -282,6 +285,25 @@ def test_what_is_known_of_an_enclosure() -> None:
     )
     (file,) = only(rss(f"<item><title>t</title>{files}</item>")).files
     assert (file.length, file.width, file.height, file.duration) == (5, 640, 480, 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "language"),
+    [
+        ("pt-BR", "pt-BR"),
+        ("en&quot;>&lt;x", None),
+        ("2026", None),
+        ("en" + "-abc" * 10, None),
+    ],
+)
+def test_what_is_no_language_tag_is_dropped(said: str, language: str | None) -> None:
+    """feeds:P22 — the entry comes in with the site's language; the child and its answer are held to the same."""
+    one = only(atom("<entry><id>urn:x:1</id><title>t</title></entry>", attributes=f'xml:lang="{said}"'))
+    assert one.language == language
+    upstream = Upstream(id=1, slug="cms", url=URL, created=NOW)
+    for odd in ("2026", "-"):
+        taken = incoming(replace(one, language=odd), Parsed(version="atom10"), upstream, NOW)
+        assert taken.content.language is None
 
 
 def test_guid_and_its_flag() -> None:
