@@ -6,7 +6,7 @@ import fcntl
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from syndicator import topics as flow
 from syndicator.errors import Refused, TryLater
 from syndicator.feeds.export import LOCK, MANIFEST, NEW, export
 from syndicator.model.site import Format
-from syndicator.store import Store, topics
+from syndicator.store import Store, open_store, topics
 from tests.feeds.walk import START, fill, read
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_site, make_topic
 
@@ -125,6 +125,35 @@ def test_what_could_not_be_removed_is_removed_later(room: Store, out: Path) -> N
     export(room, SITE, out)
     assert not files(out) & of("policy", "", "/archive/1", "/archive/2")
     assert of("politics", "", "/archive/1", "/archive/2") <= files(out)
+
+
+class Ticking(FakeClock):
+    """A clock that goes on by `step` seconds each time it is looked at: once in a transaction."""
+
+    step = 0
+
+    def __call__(self) -> datetime:
+        """The next instant."""
+        return self.advance(seconds=self.step)
+
+
+def test_a_topic_may_end_during_an_export(store_url: str, out: Path) -> None:
+    """feeds:H8: whenever that is, its files are not there, or nginx is not told yet that it is over."""
+    clock, slugs = Ticking(), [f"t{number}" for number in range(12)]
+    with open_store(store_url, host_clock=clock, fixed_clock=clock) as store:
+        make_newsroom(store, *slugs)
+        with store.begin() as tx:
+            for number, slug in enumerate(slugs):
+                publish.publish(tx, f"tag:x/{slug}", make_content(slug, topics=(slug,)))
+                flow.close(tx, slug, after=timedelta(seconds=6 * number + 3))
+        feeds.rebuild_stale(store, SITE)
+        clock.step = 1
+        export(store, SITE, out)
+    over = set(re.findall(r'"~\^(t[0-9]+)\$" 1;', (out / "nginx/addresses.conf").read_text()))
+    there = {slug for slug in slugs if (out / f"feeds/{slug}.atom").exists()}
+    assert (set(slugs), set()) == (over | there, over & there)
+    assert over
+    assert there
 
 
 def test_a_killed_export_leaves_no_half_of_a_file(room: Store, out: Path) -> None:
