@@ -225,7 +225,7 @@ def test_the_same_words_again_change_nothing(store: Store) -> None:
     item = put_out(store)
     with store.begin() as tx:
         for topic in topics.listing(tx):
-            topics.set_fresh(tx, topic.id, None, "")
+            topics.set_all_fresh(tx, {topic.id: None}, "")
         assert item == publish.edit(tx, UID, make_content())
         assert topics.next_stale(tx) is None
 
@@ -730,7 +730,7 @@ def test_a_withdrawal_reaches_every_closed_page(store: Store) -> None:
         archives.close(tx, left, 1, [item.id], [])
         publish.edit(tx, UID, make_content(topics=("health",)))
         for topic in topics.listing(tx):
-            topics.set_fresh(tx, topic.id, None, "")
+            topics.set_all_fresh(tx, {topic.id: None}, "")
         publish.withdraw(tx, UID, "A mistake")
         assert [1] == archives.doomed_pages(tx, left)
         assert {"all", "health", "policy"} == {topic.slug for topic in topics.take_stale(tx, 9)}

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Text, cast, func, insert, literal, select
 
-from syndicator import press, publish, topics
+from syndicator import feeds, press, publish, topics
 from syndicator.errors import Conflict, Invalid, NotFound, Refused
 from syndicator.model.audience import Subscription
 from syndicator.model.delivery import Outcome
@@ -35,6 +35,7 @@ from tests.make import (
     make_content,
     make_newsroom,
     make_partner,
+    make_site,
     make_subscription,
     make_topic,
 )
@@ -187,6 +188,22 @@ def test_the_config_file_may_take_a_former_name(store: Store) -> None:
         assert Rule(any=("b", "into")) == rows.named(tx, "ruled").rule
         assert ("b",) == audience.named_partner(tx, "agency").topics
         assert ([], [], ["tag:a"]) == (held(tx, "a"), held(tx, "m"), held(tx, "b"))
+
+
+def test_the_config_file_takes_up_a_topic_that_was_over(store: Store, clock: FakeClock) -> None:
+    """feeds:H8 feeds:P26: its feeds from before its end are not shown again: what they hold may be withdrawn since."""
+    make_newsroom(store)
+    put_out(store)
+    feeds.rebuild_stale(store, make_site())
+    with store.begin() as tx:
+        topics.close(tx, "policy", after=timedelta())
+        publish.withdraw(tx, UID, "Legal", kill=True)
+    clock.advance(days=1)
+    with store.begin() as tx:
+        assert frozenset({"policy"}) == rows.addresses(tx).closed
+        rows.edit(tx, replace(rows.named(tx, "policy"), file=True))
+        assert documents.bodies(tx, "policy", Format.ATOM) is None
+        assert documents.bodies(tx, ALL, Format.ATOM) is not None
 
 
 def test_filing_while_a_topic_is_renamed(store_url: str, clock: FakeClock) -> None:
@@ -415,7 +432,7 @@ def test_an_announced_end(store: Store, clock: FakeClock) -> None:
     put_out(store)
     with store.begin() as tx:
         for topic in rows.listing(tx):
-            rows.set_fresh(tx, topic.id, None, "look")
+            rows.set_all_fresh(tx, {topic.id: None}, "look")
         closing = topics.close(tx, "policy", " Read us elsewhere. ").closing
         assert closing is not None
         assert (NOW, NOW + timedelta(days=14), "Read us elsewhere.") == (
@@ -442,7 +459,7 @@ def test_an_announced_end(store: Store, clock: FakeClock) -> None:
         assert rows.find_public(tx, "policy") is None
         rows.mark_all_stale(tx)
         assert [ALL] == [topic.slug for topic in rows.take_stale(tx, 9)]
-        rows.set_fresh(tx, rows.named(tx, ALL).id, None, "look")
+        rows.set_all_fresh(tx, {rows.named(tx, ALL).id: None}, "look")
         assert rows.next_stale(tx) is None
         assert not rows.outdated(tx, "look")
         assert "policy" in [topic.slug for topic in rows.listing(tx)]

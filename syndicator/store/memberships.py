@@ -31,18 +31,10 @@ class Withdrawn:
 
 
 def enter(tx: Tx, item: Item, topic_ids: Iterable[int]) -> list[int]:
-    """Put the item into these topics; returns the keys of those it was not in before.
-
-    Where it comes back to a topic one of whose closed pages holds it, it stands there (`archives.reopen`
-    follows where its words have changed since).
-    """
-    newest_page = select(a.topic_id, func.max(a.page).label("page")).group_by(a.topic_id)
-    standing = tx.connection.execute(newest_page.where(a.item_id == item.id, a.gone.is_(None)))
-    pages = {row.topic_id: row.page for row in standing}
+    """Put the item into these topics, on no closed page yet; returns the keys of those it was not in before."""
     entered = []
     for topic_id in topic_ids:
         row = {"topic_id": topic_id, "item_id": item.id, "published": item.published, "uid": item.uid}
-        row["page"] = pages.get(topic_id)
         if tx.connection.execute(insert_or_skip(tx, schema.memberships).values(**row)).rowcount:
             entered.append(topic_id)
     return entered

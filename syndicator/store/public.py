@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, case, func, select
 
 from syndicator.model.item import ALL
 from syndicator.store import schema
 from syndicator.store.engine import Tx
+from syndicator.store.topics import is_open
 
 i, m, r, t = schema.items.c, schema.memberships.c, schema.revisions.c, schema.topics.c
 CHUNK = 1_000  # rows in memory at a time
@@ -66,7 +67,7 @@ def topics(tx: Tx, slugs: Collection[str] | None = None) -> list[PublicTopic]:
     One statement: a look-up in an index for each topic.
     """
     newest = select(func.max(m.published)).where(m.topic_id == t.id, m.gone.is_(None)).scalar_subquery()
-    candidates = select(t.id, t.slug, t.title, newest.label("newest")).where(_open(tx))
+    candidates = select(t.id, t.slug, t.title, newest.label("newest")).where(is_open(tx))
     if slugs is not None:
         candidates = candidates.where(t.slug.in_(sorted(slugs)))
     shown = candidates.subquery()
@@ -133,10 +134,6 @@ def moments(tx: Tx, last: int, span: int) -> dict[int, datetime]:
     part = ((i.id - 1) // span).label("part")
     query = select(part, func.max(i.updated).label("updated")).where(i.id <= last).group_by(part)
     return {int(row.part): row.updated for row in tx.connection.execute(query)}
-
-
-def _open(tx: Tx) -> ColumnElement[bool]:
-    return t.merged.is_(None) & or_(t.closed.is_(None), t.closed > tx.now)
 
 
 def _present() -> ColumnElement[bool]:

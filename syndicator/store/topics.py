@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, exists, func, or_, select, update
 
 from syndicator.errors import Conflict, Invalid, NotFound, Refused
 from syndicator.model.item import ALL, Closing, Content, Item, Kind, Profile, PubDate, Rule, Topic
@@ -32,7 +32,7 @@ __all__ = [
     "Addresses", "Withdrawn", "add", "addresses", "all_addresses", "bury", "check_plain", "check_rule", "edit", "enter",
     "ever_of_item", "file_under", "find", "find_public", "forget_name", "ids", "leave", "listing",
     "mark_all_stale", "mark_outdated", "mark_stale", "named", "newest", "next_end", "next_stale", "of_item", "outdated",
-    "public", "put_off", "readable", "refill", "retry_unrendered", "ruled", "set_all_fresh", "set_fresh", "some", "take_stale", "titles", "withdrawn",
+    "public", "put_off", "readable", "refill", "retry_unrendered", "ruled", "set_all_fresh", "some", "take_stale", "titles", "withdrawn",
 ]  # fmt: skip
 
 t, m = schema.topics.c, schema.memberships.c
@@ -77,6 +77,10 @@ def edit(tx: Tx, topic: Topic) -> None:
     before = named(tx, topic.slug)
     if before.title != topic.title:
         forget_name(tx, before.id)
+    if (
+        topic.file and before.closing and before.closing.over <= tx.now
+    ):  # what was withdrawn since may stand in them
+        tx.connection.execute(delete(schema.documents).where(schema.documents.c.topic_id == before.id))
     values = {key: value for key, value in _values(topic).items() if key not in ("slug", "uid")}
     if topic.file:
         values |= dict.fromkeys(("closing", "closed", "farewell", "merged"))
@@ -90,7 +94,7 @@ def listing(tx: Tx) -> list[Topic]:
 
 def ruled(tx: Tx) -> list[Topic]:
     """The topics made by a rule that are not over, by slug."""
-    query = select(schema.topics).where(t.rule.is_not(None), _open(tx)).order_by(t.slug)
+    query = select(schema.topics).where(t.rule.is_not(None), is_open(tx)).order_by(t.slug)
     return [_topic(tx, row) for row in tx.connection.execute(query)]
 
 
@@ -188,10 +192,10 @@ def _plain(tx: Tx, slugs: Iterable[str]) -> dict[str, Topic]:
 def addresses(tx: Tx) -> Addresses:
     """Which slugs answer 301 and whither, and which answer 410 at this instant (feeds:H8).
 
-    Those of a topic that never had a feed are left out: to the public they are as unknown as any word.
+    Names under which there never was a feed are left out: to the public they are as unknown as any word.
     """
     n, built = schema.topic_slugs.c, exists().where(schema.documents.c.topic_id == t.id)
-    moved = select(n.slug, t.slug.label("now")).join(schema.topics, t.id == n.topic_id).where(built)
+    moved = select(n.slug, t.slug.label("now")).join(schema.topics, t.id == n.topic_id).where(n.public)
     over = _over(tx).where(built)
     return Addresses(
         moved={row.slug: row.now for row in tx.connection.execute(moved.order_by(n.slug))},
@@ -270,7 +274,7 @@ def mark_all_stale(tx: Tx) -> None:
 
 def outdated(tx: Tx, look: str) -> bool:
     """Whether any document was built for another look of the site (`feeds.look`)."""
-    old = select(t.id).where(t.head.is_not(None), t.head != look, _open(tx)).limit(1)
+    old = select(t.id).where(t.head.is_not(None), t.head != look, is_open(tx)).limit(1)
     return tx.connection.execute(old).first() is not None
 
 
@@ -295,7 +299,7 @@ def take_stale(tx: Tx, limit: int) -> list[Topic]:
     """Up to `limit` topics whose documents are stale and may be built now; held by this transaction."""
     query = (
         select(schema.topics)
-        .where(t.stale <= tx.now, _open(tx))
+        .where(t.stale <= tx.now, is_open(tx))
         .order_by(t.stale, t.id)
         .limit(limit)
         .with_for_update(skip_locked=True, key_share=True)
@@ -305,16 +309,11 @@ def take_stale(tx: Tx, limit: int) -> list[Topic]:
 
 def next_stale(tx: Tx) -> datetime | None:
     """When the next stale topic may be built, or None."""
-    return tx.connection.execute(select(func.min(t.stale)).where(t.stale.is_not(None), _open(tx))).scalar()
-
-
-def set_fresh(tx: Tx, topic_id: int, again: datetime | None, look: str) -> None:
-    """The documents are built for this look of the site; `again` is when they must be once more (feeds:H5)."""
-    tx.connection.execute(update(schema.topics).where(t.id == topic_id).values(stale=again, head=look))
+    return tx.connection.execute(select(func.min(t.stale)).where(t.stale.is_not(None), is_open(tx))).scalar()
 
 
 def set_all_fresh(tx: Tx, again: Mapping[int, datetime | None], look: str) -> None:
-    """The same for many topics at once: their keys, and the instants from which they are due again."""
+    """The documents of these topics are built for this look of the site, and due again from an instant on (feeds:H5)."""
     if again:
         statement = update(schema.topics).where(t.id == bindparam("key"))
         rows = [{"key": key, "stale": moment, "head": look} for key, moment in again.items()]
@@ -329,19 +328,20 @@ def put_off(tx: Tx, topic_id: int, until: datetime) -> None:
 def find_public(tx: Tx, slug: str) -> Topic | None:
     """The topic with this slug if it is not over and holds a live item; else it is as unknown as any word."""
     live = exists().where(m.topic_id == t.id, m.gone.is_(None))
-    row = tx.connection.execute(select(schema.topics).where(t.slug == slug, live, _open(tx))).first()
+    row = tx.connection.execute(select(schema.topics).where(t.slug == slug, live, is_open(tx))).first()
     return _topic(tx, row) if row else None
 
 
 def public(tx: Tx, slugs: Collection[str] | None = None) -> list[Topic]:
     """The topics that are not over and hold a live item, all or among `slugs`: all the public ever hears of."""
-    query = select(schema.topics).where(exists().where(m.topic_id == t.id, m.gone.is_(None)), _open(tx))
+    query = select(schema.topics).where(exists().where(m.topic_id == t.id, m.gone.is_(None)), is_open(tx))
     if slugs is not None:
         query = query.where(t.slug.in_(sorted(slugs)))
     return [_topic(tx, row) for row in tx.connection.execute(query.order_by(t.slug))]
 
 
-def _open(tx: Tx) -> ColumnElement[bool]:
+def is_open(tx: Tx) -> ColumnElement[bool]:
+    """Whether a topic is one that is neither over at this instant nor merged into another."""
     return t.merged.is_(None) & or_(t.closed.is_(None), t.closed > tx.now)
 
 

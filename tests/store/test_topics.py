@@ -188,7 +188,7 @@ def stale(store: Store) -> list[str]:
 def freshen(store: Store) -> None:
     with store.begin() as tx:
         for topic in topics.listing(tx):
-            topics.set_fresh(tx, topic.id, None, LOOK)
+            topics.set_all_fresh(tx, {topic.id: None}, LOOK)
 
 
 def test_only_what_an_item_touches_is_stale(store: Store) -> None:
@@ -210,7 +210,7 @@ def test_stale_from_an_instant_on(store: Store, clock: FakeClock) -> None:
     """feeds:H5: a topic that must wait for the next second is not taken before it."""
     make_newsroom(store)
     with store.begin() as tx:
-        topics.set_fresh(tx, topics.named(tx, "policy").id, NOW + timedelta(seconds=1), LOOK)
+        topics.set_all_fresh(tx, {topics.named(tx, "policy").id: NOW + timedelta(seconds=1)}, LOOK)
     assert [] == stale(store)
     clock.advance(seconds=0.999999)
     assert [] == stale(store)
@@ -222,7 +222,7 @@ def test_another_look_makes_all_that_was_built_stale(store: Store) -> None:
     """delivery:4: what was built for another look of the site is built anew, and only that."""
     make_newsroom(store)
     with store.begin() as tx:
-        topics.set_fresh(tx, topics.named(tx, "policy").id, None, LOOK)
+        topics.set_all_fresh(tx, {topics.named(tx, "policy").id: None}, LOOK)
         topics.mark_outdated(tx, LOOK)
     assert [] == stale(store)
     with store.begin() as tx:
@@ -268,19 +268,18 @@ def test_public_topics_hold_a_live_item(store: Store) -> None:
         assert [] == topics.public(tx)
 
 
-def test_an_item_comes_back_to_its_page(store: Store) -> None:
-    """feeds:P26: leaving a topic leaves its closed pages; coming back, an item stands there, unless its words changed."""
-    make_newsroom(store)
+def test_an_item_filed_elsewhere_and_back(store: Store) -> None:
+    """feeds:P26: leaving a topic leaves its closed pages; coming back is another revision, for a later page."""
+    make_newsroom(store, "policy", "health")
     with store.begin() as tx:
         item = publish.publish(tx, "tag:x", make_content())
         policy = topics.named(tx, "policy")
         archives.close(tx, policy.id, 1, [item.id], [])
-        topics.leave(tx, item, [ALL])
+        publish.edit(tx, "tag:x", make_content(topics=("health",)))
         assert [item.uid] == [one.uid for one in archives.contents(tx, policy.id, 1)]
-        assert [policy.id] == topics.enter(tx, item, {"policy", ALL})
-        assert 1 == page_of(tx, policy.id)
-        topics.leave(tx, item, [ALL])
-        publish.edit(tx, "tag:x", make_content(summary="New."))
+        assert [] == topics.newest(tx, policy.id, 9)
+        publish.edit(tx, "tag:x", make_content())
+        assert [item.id] == topics.newest(tx, policy.id, 9)
         assert page_of(tx, policy.id) is None
 
 
