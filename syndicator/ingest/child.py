@@ -21,13 +21,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from syndicator.ingest.scan import Refuse, prepared, too_deep
+from syndicator.ingest.scan import Omitted, Refuse, prepared, too_deep
 from syndicator.model.markup import clean, from_plain, language_tag, plain_text, strip_illegal, web_address
 
 MEMORY = 512 * 2**20  # bytes of address space; Python, feedparser and lxml take 50 MB of it at the start
 CPU_SECONDS = 10
 NEW_USER_AND_NET = 0x1000_0000 | 0x4000_0000  # CLONE_NEWUSER | CLONE_NEWNET, linux/sched.h
 MAX_ENTRIES = 5_000
+MAX_TEXT = 2_000_000  # characters of one body, as `ingest.entries` takes them
 TEXTUAL = {"text/html", "application/xhtml+xml", "text/plain", ""}
 MAIL = re.compile(r"[^\s@<>()\"]+@[^\s@<>()\"]+\.[A-Za-z0-9-]{2,}")
 MEDIA_TYPE = re.compile(r"[\w.+-]{1,90}/[\w.+-]{1,90}")
@@ -69,7 +70,7 @@ def read(body: bytes, content_type: str, url: str | None) -> dict[str, Any]:
     import feedparser
 
     warnings.simplefilter("ignore")  # feedparser deprecates its own mapping of dates (feeds:I16)
-    ready, content_type = prepared(body, content_type)
+    ready, content_type, omitted = prepared(body, content_type)
     headers = {"content-type": content_type, "content-location": url or ""}
     # Both off: HTML is cleaned, and its addresses resolved, by ourselves below; it halves the cost twice (I23).
     options = {"response_headers": headers, "sanitize_html": False, "resolve_relative_uris": False}
@@ -77,10 +78,13 @@ def read(body: bytes, content_type: str, url: str | None) -> dict[str, Any]:
     found = feedparser.parse(io.BytesIO(ready), **options)
     feed, entries = found.get("feed", {}), found.get("entries", [])
     version = found.get("version") or ""
-    if not entries and not version and not feed.get("title"):
+    if not entries and not omitted and not version and not feed.get("title"):
         raise Refuse(f"this is not a feed{_bozo(found)}")
     if len(entries) > MAX_ENTRIES:
         raise Refuse(f"it holds more than {MAX_ENTRIES:,} items")
+    said = [_entry(entry, feed, version, url) for entry in entries]
+    why = f"its text is longer than {MAX_TEXT:,} characters"
+    omitted += [Omitted(one["title"], one["guid"], why) for one in said if len(one["body"]) > MAX_TEXT]
     return {
         "version": version,
         "title": _plain(feed, "title")[:4000],
@@ -88,7 +92,8 @@ def read(body: bytes, content_type: str, url: str | None) -> dict[str, Any]:
         "link": web_address(feed.get("link"), url),
         "self_link": _self(feed, url),
         "updated": _date(feed),
-        "entries": [_entry(entry, feed, version, url) for entry in entries],
+        "entries": [one for one in said if len(one["body"]) <= MAX_TEXT],
+        "omitted": [one._asdict() for one in omitted],
         "warning": _bozo(found).lstrip(": ") or None,
     }
 

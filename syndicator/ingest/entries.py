@@ -30,7 +30,7 @@ from syndicator.model.upstream import Incoming, Relation, Upstream
 
 STRICT = ConfigDict(strict=True, extra="forbid")
 MAX_ENTRIES = 5_000
-MAX_TEXT = 2_000_000  # characters of one body; the pre-scan lets no token above 1 MiB through
+MAX_TEXT = 2_000_000  # characters of one body; the child leaves out an entry with more
 TITLE_FROM_TEXT = 60  # characters, where there is no title (feeds:P18)
 
 Line = Annotated[str, Field(max_length=4_000)]
@@ -81,6 +81,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
+class Omitted:
+    """An entry that was too large to be read, and why; the others were."""
+
+    title: Prose
+    guid: Line | None
+    why: Prose
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
 class Parsed:
     """A feed as read; `warning` says what is wrong with it although it could be read (feeds:I13)."""
 
@@ -91,6 +100,7 @@ class Parsed:
     self_link: Line | None = None
     updated: AwareDatetime | None = None
     entries: Annotated[tuple[Entry, ...], Field(max_length=MAX_ENTRIES)] = ()
+    omitted: Annotated[tuple[Omitted, ...], Field(max_length=MAX_ENTRIES)] = ()
     warning: Prose | None = None
 
 

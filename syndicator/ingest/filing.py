@@ -87,7 +87,7 @@ class LeftOut:
 def things_of(feed: Parsed, upstream: Upstream, now: datetime) -> tuple[list[Incoming], list[LeftOut]]:
     """The entries cleaned, oldest first, each identity once: the first in the feed wins (feeds:I15)."""
     things: dict[str, Incoming] = {}
-    without: list[LeftOut] = []
+    without = [LeftOut(title=one.title[:200], identity=one.guid, why=one.why) for one in feed.omitted]
     for entry in feed.entries:
         try:
             thing = incoming(entry, feed, upstream, now)

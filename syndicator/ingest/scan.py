@@ -8,18 +8,26 @@ the parse child, because nobody should trust a scanner of hostile bytes either.
 from __future__ import annotations
 
 import codecs
+import html
 import re
+from typing import NamedTuple
+
+from syndicator.model.markup import strip_illegal
 
 MAX_DEPTH = 100
 MAX_ATTRIBUTES = 200  # on one tag
 MAX_ITEMS = 5_000
 MAX_TOKEN = 2**20  # bytes of one tag, comment, CDATA section or text between tags
+MAX_ABSURD = (
+    4 * MAX_TOKEN
+)  # bytes of a text or CDATA section for which its feed, not its item only, is refused
 MAX_ENTITIES = 300
 MAX_ENTITY = 128  # bytes of one entity's value: five million bytes of references stay bearable
 
 FEEDS = frozenset({b"rss", b"feed", b"rdf", b"channel"})
 ITEMS = frozenset({b"item", b"entry"})
 PAGES = frozenset({b"html", b"head", b"body"})
+TEXTS = frozenset({"text", "CDATA section"})
 VOID = frozenset(b"area br col embed hr img input meta param wbr".split())  # HTML has no end tag for them
 IMPLIED = frozenset(b"p li td tr dt dd option".split())  # the next one ends the one before, in HTML
 WIDE = {  # the first bytes of XML in a wide encoding, with its mark or without
@@ -42,6 +50,11 @@ ENTITY = re.compile(
 )
 NESTED = re.compile(rb"%\w|&(?!#)")
 NAME = re.compile(rb"\w+")
+# What an item that is left out may be known by; bounded, for it may be the overlong text itself.
+TITLE, IDENTITY = (
+    re.compile(rb"<(?:\w{1,20}:)?(?:%s)\b[^<>]{0,200}>\s*(?:<!\[CDATA\[)?([^<>\]]{1,800})" % name)
+    for name in (b"title", b"guid|id")
+)
 DECLARATION = re.compile(rb"\A\s*<\?xml[^>]*\?>")
 CHARACTER = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
 # A producer seen in the wild writes <rss:item> and never says what rss: is.
@@ -52,8 +65,16 @@ class Refuse(Exception):
     """Why a body is not read, for the owner of the feed."""
 
 
-def prepared(body: bytes, content_type: str) -> tuple[bytes, str]:
-    """`body` and its content type as feedparser shall see them; raises Refuse."""
+class Omitted(NamedTuple):
+    """An item that feedparser is not shown, and why."""
+
+    title: str
+    guid: str | None
+    why: str
+
+
+def prepared(body: bytes, content_type: str) -> tuple[bytes, str, list[Omitted]]:
+    """`body` and its content type as feedparser shall see them, and what was cut out; raises Refuse."""
     wide = next((name for mark, name in WIDE.items() if body.startswith(mark)), None)
     if wide:
         text = body.decode(wide, "replace").lstrip("\ufeff")
@@ -66,33 +87,52 @@ def prepared(body: bytes, content_type: str) -> tuple[bytes, str]:
     scan.walk()
     if scan.is_page:
         raise Refuse("this is a web page, not a feed")
+    omitted = [_omitted(body[start:end], why) for start, end, why in scan.overlong]
+    for start, end, _ in reversed(scan.overlong):  # from the end: what stands before keeps its place
+        body = body[:start] + body[end:]
     body = _without_doctype(body, scan.doctype)
     if b"<rss:item" in body and b"xmlns:rss" not in body:
         body = UNDECLARED.sub(rb"\1", body)
-    return CHARACTER.sub(_legal, body), _xml_type(content_type)
+    return CHARACTER.sub(_legal, body), _xml_type(content_type), omitted
 
 
-def too_deep(html: str) -> bool:
+def _omitted(item: bytes, why: str) -> Omitted:
+    title, guid = (_words(pattern.search(item)) for pattern in (TITLE, IDENTITY))
+    return Omitted(title or guid, guid or None, why)
+
+
+def _words(found: re.Match[bytes] | None) -> str:
+    said = html.unescape(found[1].decode("utf-8", "replace")) if found else ""
+    return " ".join(strip_illegal(said).split())
+
+
+def too_deep(source: str) -> bool:
     """Whether HTML is nested so deep that cleaning it takes time that grows with the square of its depth."""
-    if html.count("<") <= MAX_DEPTH:
+    if source.count("<") <= MAX_DEPTH:
         return False
     try:
-        Scan(html.encode("utf-8", "replace")).walk()
+        Scan(source.encode("utf-8", "replace")).walk()
     except Refuse:
         return True
     return False
 
 
 class Scan:
-    """One walk over the tags of a body; `doctype` is where its document type declaration stands."""
+    """One walk over the tags of a body; `doctype` is where its document type declaration stands.
+
+    `overlong` has where each item with a text above MAX_TOKEN begins and ends, and why it is to be left out.
+    """
 
     def __init__(self, body: bytes) -> None:
         self.doctype: re.Match[bytes] | None = None
+        self.overlong: list[tuple[int, int, str]] = []
         self._body = body
         self._open: list[bytes] = []
         self._first: bytes | None = None
         self._feed = False
         self._items = 0
+        self._item: tuple[int, int] | None = None  # where the item we are in begins, and how deep it lies
+        self._why = ""  # it is to be left out
 
     def walk(self) -> None:
         """Raise Refuse at the first thing that we do not take."""
@@ -101,6 +141,8 @@ class Scan:
             self._bounded(at, start, "text")
             at = self._token(start)
         self._bounded(at, len(self._body), "text")
+        if self._why:
+            raise Refuse(self._why)  # the item never ends: nobody knows what to leave out
 
     @property
     def is_page(self) -> bool:
@@ -143,14 +185,20 @@ class Scan:
         return stop
 
     def _bounded(self, start: int, stop: int, what: str) -> None:
-        if stop - start > MAX_TOKEN:
-            raise Refuse(f"a {what} in it is longer than {MAX_TOKEN // 2**20} MiB")
+        if stop - start <= MAX_TOKEN:
+            return
+        absurd = stop - start > MAX_ABSURD
+        why = f"a {what} in it is longer than {(MAX_ABSURD if absurd else MAX_TOKEN) // 2**20} MiB"
+        if absurd or what not in TEXTS or self._item is None:
+            raise Refuse(why)
+        self._why = why
 
     def _tag(self, tag: re.Match[bytes]) -> None:
         closing, name, rest = tag.groups()
         local = name.rpartition(b":")[2].lower()
         if closing:
             self._close(local)
+            self._leave(local, tag.end())
             return
         self._first = self._first or local
         self._feed = self._feed or local in FEEDS
@@ -162,6 +210,8 @@ class Scan:
             raise Refuse(f"a tag in it has more than {MAX_ATTRIBUTES} attributes")
         again = local in IMPLIED and self._open[-1:] == [local]
         if not rest.endswith(b"/") and local not in VOID and not again:
+            if local in ITEMS and self._item is None:
+                self._item = tag.start(), len(self._open)
             self._open.append(local)
         if len(self._open) > MAX_DEPTH:
             raise Refuse(f"it is nested more than {MAX_DEPTH} deep")
@@ -171,6 +221,15 @@ class Scan:
         if local in self._open:
             while self._open.pop() != local:
                 pass
+
+    def _leave(self, local: bytes, end: int) -> None:
+        if self._item is None or len(self._open) > self._item[1]:
+            return
+        if self._why and local not in ITEMS:
+            raise Refuse(self._why)  # what it lies in ends before it does
+        if self._why:
+            self.overlong.append((self._item[0], end, self._why))
+        self._item, self._why = None, ""
 
 
 def _without_doctype(body: bytes, doctype: re.Match[bytes] | None) -> bytes:

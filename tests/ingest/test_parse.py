@@ -74,7 +74,9 @@ LAUGHS = doctype('l0 "lol"', *(f'l{n} "{f"&l{n - 1};" * 10}"' for n in range(1, 
         ),
         pytest.param(rss("<item/>" * 200_000), "more than 5,000 items", id="items"),
         pytest.param(rss("<!--" * 175_000), "never closed", id="comment-runs"),
-        pytest.param(rss(entry(title="x" * 2_000_000)), "longer than 1 MiB", id="long-text"),
+        pytest.param(rss(entry(), title="x" * 2_000_000), "longer than 1 MiB", id="long-text"),
+        pytest.param(rss(entry(title="x" * 4_500_000)), "longer than 4 MiB", id="absurd-text"),
+        pytest.param(rss("<item>" + "x" * 2_000_000), "longer than 1 MiB", id="long-text-without-end"),
         pytest.param(b"x" * 10_000_000, "the limit is 5,000,000", id="10MB"),
         pytest.param(b"", "empty", id="empty"),
         pytest.param(b" \n ", "empty", id="blank"),
@@ -304,6 +306,24 @@ def test_what_is_no_language_tag_is_dropped(said: str, language: str | None) -> 
     for odd in ("2026", "-"):
         taken = incoming(replace(one, language=odd), Parsed(version="atom10"), upstream, NOW)
         assert taken.content.language is None
+
+
+LONG = {
+    "escaped": "&lt;p&gt;" + "x" * 1_900_000,
+    "cdata": f"<![CDATA[<p>{'x' * 1_900_000}</p>]]>",
+    "two-sections": f"<![CDATA[{'x' * 1_040_000}]]><![CDATA[{'x' * 1_040_000}]]>",
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
+def test_an_overlong_entry_costs_itself_only(text: str) -> None:
+    """feeds:I12, security:X1 — it is left out and named; what stands before and after it comes in."""
+    long = entry(2, title="Q&amp;A", description=text)
+    feed = read(rss(entry(1), long, entry(3), head=doctype('soc "Society"')))
+    assert [one.title for one in feed.entries] == ["Item 1", "Item 3"]
+    (left,) = feed.omitted
+    assert (left.title, left.guid) == ("Q&A", "tag:cms.example,2026:2")
+    assert "longer than" in left.why
 
 
 def test_guid_and_its_flag() -> None:

@@ -453,3 +453,16 @@ def test_imported_items_of_our_own_are_known_to_the_poll(room: Store, site: Site
     make_upstream(room, site)
     site.say(rss(entry()))
     assert poll(room, site).count(Fate.UNCHANGED) == 1
+
+
+def test_an_overlong_entry_is_named_and_the_others_come_in(room: Store, site: Site) -> None:
+    """feeds:I12 — one entry with a text of 1.9 MB stops none of the others; its upstream says which it is."""
+    make_upstream(room, site)
+    long = entry(20, title="Annual report", description="x" * 1_900_000)
+    site.say(rss(*(entry(number) for number in range(1, 20)), long))
+    polled = poll(room, site)
+    assert polled.count(Fate.ITEM) == 19
+    assert [(left.title, left.identity) for left in polled.left_out] == [
+        ("Annual report", "tag:cms.example,2026:20")
+    ]
+    assert polled.fault == 'left out "Annual report": a text in it is longer than 1 MiB'
