@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, exists, insert, select, update
 
 from syndicator.model.item import Topic
 from syndicator.store import archives, audience, memberships, names, schema, topics
@@ -31,7 +31,7 @@ def rename(tx: Tx, topic: Topic, slug: str, title: str) -> None:
     topics.forget_name(tx, topic.id)
     if slug != topic.slug:
         tx.connection.execute(delete(schema.topic_slugs).where(n.slug == slug, n.topic_id == topic.id))
-        _leads_to(tx, topic.slug, topic.id)
+        _leads_to(tx, topic.slug, topic.id, public=_was_public(tx, topic))
     tx.connection.execute(update(schema.topics).where(t.id == topic.id).values(slug=slug, title=title))
     names.forget(tx)
 
@@ -43,6 +43,7 @@ def merge(tx: Tx, source: Topic, into: Topic) -> None:
     """
     topics.forget_name(tx, source.id)
     topics.mark_stale(tx, [into.id])
+    public = _was_public(tx, source)
     memberships.move(tx, source.id, into.id)
     tx.connection.execute(delete(schema.documents).where(d.topic_id == source.id))
     archives.forget_topic(tx, source.id)
@@ -50,7 +51,7 @@ def merge(tx: Tx, source: Topic, into: Topic) -> None:
     tx.connection.execute(update(schema.topics).where(t.id == source.id).values(merged=into.id, **over))
     tx.connection.execute(update(schema.topics).where(t.merged == source.id).values(merged=into.id))
     tx.connection.execute(update(schema.topic_slugs).where(n.topic_id == source.id).values(topic_id=into.id))
-    _leads_to(tx, source.slug, into.id)
+    _leads_to(tx, source.slug, into.id, public=public)
     names.forget(tx)
     audience.merge_subscriptions(tx, source.id, into.id)
     for ruled in topics.ruled(tx):
@@ -73,6 +74,13 @@ def keep_open(tx: Tx, topic: Topic) -> None:
     topics.mark_stale(tx, [topic.id])
 
 
-def _leads_to(tx: Tx, slug: str, topic_id: int) -> None:
-    values = {"slug": slug, "topic_id": topic_id, "ended": tx.now}
+def _was_public(tx: Tx, topic: Topic) -> bool:
+    """Whether its page or feeds were ever there: it holds an item, or did when they were built."""
+    m = schema.memberships.c
+    held, built = exists().where(m.topic_id == topic.id), exists().where(d.topic_id == topic.id)
+    return bool(tx.connection.execute(select(held | built)).scalar())
+
+
+def _leads_to(tx: Tx, slug: str, topic_id: int, *, public: bool) -> None:
+    values = {"slug": slug, "topic_id": topic_id, "ended": tx.now, "public": public}
     tx.connection.execute(insert(schema.topic_slugs).values(**values))

@@ -82,6 +82,7 @@ topic_slugs = Table(
     Column("slug", Text, primary_key=True),  # a name a topic had: its addresses answer 301
     Column("topic_id", Id, ForeignKey("topics.id"), nullable=False, index=True),
     Column("ended", Instant, nullable=False),
+    Column("public", Boolean, nullable=False),  # the public had heard of it: its feeds were there
 )
 
 spokespeople = Table(

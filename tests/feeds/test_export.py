@@ -178,7 +178,7 @@ def test_two_exports_never_write_at_once(room: Store, out: Path) -> None:
 def test_names_nobody_has_heard_of_are_not_told(room: Store, clock: FakeClock, out: Path) -> None:
     """feeds:H8: topics that never held anything public leave no word in what nginx reads, nor in any file."""
     with room.begin() as tx:
-        for slug in ("merger", "secret", "sports", "over"):
+        for slug in ("merger", "secret", "sports", "over", "layoffs", "quiet"):
             topics.add(tx, make_topic(slug))
     news(room, clock, "sports", 1)
     news(room, clock, "over", 1)
@@ -187,11 +187,15 @@ def test_names_nobody_has_heard_of_are_not_told(room: Store, clock: FakeClock, o
         flow.rename(tx, "merger", "takeover")
         flow.close(tx, "secret", "Never said.", after=timedelta())
         flow.rename(tx, "sports", "games")
+        flow.merge(tx, "layoffs", "games")
+        flow.rename(tx, "quiet", "loud")
         flow.close(tx, "over", after=timedelta())
+    news(room, clock, "loud", 1)
+    feeds.rebuild_stale(room, SITE)
     export(room, SITE, out)
     words = b"".join(path.read_bytes() for path in sorted((out / "nginx").iterdir()))
     assert {"games", "over", "sports"} == set(
         re.findall(r"\b(merger|takeover|secret|games|sports|over)\b", words.decode())
     )
     everything = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
-    assert not re.search(rb"takeover|merger|secret|Never said", everything)
+    assert not re.search(rb"takeover|merger|secret|layoffs|quiet|Never said", everything)

@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("slug", sa.Text(), nullable=False),
         sa.Column("topic_id", Id, nullable=False),
         sa.Column("ended", Instant(), nullable=False),
+        sa.Column("public", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["topic_id"], ["topics.id"], name=op.f("fk_topic_slugs_topic_id")),
         sa.PrimaryKeyConstraint("slug", name=op.f("pk_topic_slugs")),
     )
