@@ -21,7 +21,7 @@ from syndicator.render import entries
 from syndicator.store import Store, Tx, archives, deliveries, documents, notices, topics
 
 log = logger("feeds")
-BATCH = 64  # topics taken by one transaction at most
+BATCH = 32  # topics taken by one transaction at most: what it has no time for was read in vain
 # Seconds after which a transaction begins no further topic: on SQLite every writer waits for it (DESIGN §5.3).
 BUDGET = 0.04
 REST = timedelta(seconds=10)  # until a topic that could not be built is tried again
