@@ -137,9 +137,9 @@ class Runtime:
         """A uid for something new of this newsroom."""
         return mint_uid(self.site.host, now)
 
-    def mint_topic_uid(self, slug: str, now: datetime) -> str:
-        """The permanent id of a topic's feed; readable, for it is not secret."""
-        return f"tag:{self.site.host},{now:%Y-%m-%d}:topic:{slug}"
+    def mint_topic_uid(self, now: datetime) -> str:
+        """The permanent id of a topic's feed; it says nothing, for the slug may change before anybody sees it."""
+        return mint_uid(self.site.host, now)
 
     def road(self, lane: str, channel: Channel) -> Road:
         """The way to a destination."""
@@ -298,16 +298,14 @@ def _reconcile_topics(tx: Tx, runtime: Runtime) -> None:
     everything = Topic(
         slug=ALL,
         title=f"All items of {runtime.site.title}",
-        uid=runtime.mint_topic_uid(ALL, tx.now),
+        uid=runtime.mint_topic_uid(tx.now),
         created=tx.now,
         rule=Rule(),
     )
     if faults := list(_taken(tx, runtime, known)):
         raise Misconfigured(faults)
     wanted = [everything]
-    wanted += [
-        topic.topic(runtime.mint_topic_uid(topic.slug, tx.now), tx.now) for topic in runtime.settings.topics
-    ]
+    wanted += [topic.topic(runtime.mint_topic_uid(tx.now), tx.now) for topic in runtime.settings.topics]
     for topic in sorted(
         wanted, key=lambda topic: topic.rule is not None
     ):  # plain ones first: rules name them

@@ -46,7 +46,7 @@ def add(
         made = Topic(
             slug=vet_topic_slug(slug),
             title=one_line(title, "the title"),
-            uid=runtime.mint_topic_uid(slug, tx.now),
+            uid=runtime.mint_topic_uid(tx.now),
             created=tx.now,
             rule=None if rule == Rule() else rule,
         )
