@@ -18,9 +18,7 @@ MAX_DEPTH = 100
 MAX_ATTRIBUTES = 200  # on one tag
 MAX_ITEMS = 5_000
 MAX_TOKEN = 2**20  # bytes of one tag, comment, CDATA section or text between tags
-MAX_ABSURD = (
-    4 * MAX_TOKEN
-)  # bytes of a text or CDATA section for which its feed, not its item only, is refused
+MAX_ABSURD = 4 * MAX_TOKEN  # bytes of a text for which its feed is refused, not its item only left out
 MAX_ENTITIES = 300
 MAX_ENTITY = 128  # bytes of one entity's value: five million bytes of references stay bearable
 
@@ -39,7 +37,7 @@ WIDE = {  # the first bytes of XML in a wide encoding, with its mark or without
     b"\x00<\x00?": "utf-16-be",
 }
 # `<` ends a tag in both parsers even inside quotes (XML 1.0 §3.1): no match reaches beyond the next one.
-TAG = re.compile(rb"<(/?)([A-Za-z_:][^\s/>\"'<=]*)((?:[^\"'<>]++|\"[^\"<]*+\"|'[^'<]*+')*+)>")
+TAG = re.compile(rb"<(/?)([A-Za-z_:][^\s/>\"'<=]*+)((?:[^\"'<>]++|\"[^\"<]*+\"|'[^'<]*+')*+)>")
 ATTRIBUTE = re.compile(rb"[^\s=\"'/]++(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s\"'>]++))?+")
 DOCTYPE = re.compile(
     rb"<!DOCTYPE\b(?:[^\[<>\"']++|\"[^\"]*+\"|'[^']*+')*+(?:\[((?:<!--(?:[^-]|-(?!->))*+-->|[^\]\"'<]++|<(?!!--)|\"[^\"]*+\"|'[^']*+')*+)\]\s*+)?>",

@@ -311,6 +311,7 @@ def test_what_is_no_language_tag_is_dropped(said: str, language: str | None) -> 
 LONG = {
     "escaped": "&lt;p&gt;" + "x" * 1_900_000,
     "cdata": f"<![CDATA[<p>{'x' * 1_900_000}</p>]]>",
+    "tag-without-end": "<p" + "x" * 1_500_000,
     "two-sections": f"<![CDATA[{'x' * 1_040_000}]]><![CDATA[{'x' * 1_040_000}]]>",
 }
 
