@@ -27,6 +27,20 @@ def fitting(sizes: Iterable[int]) -> int:
     return count
 
 
+def in_short(sizes: Sequence[int]) -> set[int]:
+    """The places of items that show their summary alone, so that all have room: the largest, and articles too large.
+
+    Without that one long report would push everything older out of the feed (feeds:P24).
+    """
+    chosen, left = set[int](), sum(sizes)
+    for place in sorted(range(len(sizes)), key=lambda place: sizes[place], reverse=True):
+        if left <= ROOM and sizes[place] <= LARGE:
+            break
+        chosen.add(place)
+        left -= sizes[place]
+    return chosen
+
+
 def edge(window: Sequence[Placed], shown: int, limit: int) -> tuple[datetime, str] | None:
     """The place (published, uid) of the oldest item a live document shows; None if it shows all there are.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from syndicator.errors import TryLater
@@ -161,7 +161,7 @@ class _Batch:
     def _build(self, topic: Topic) -> None:
         tx, site = self._tx, self._site
         window = documents.window(tx, topic.id, site.window, topic.profile.name, self._fragments.look)
-        bodies = self._fragments.of(window, topic.profile, keep=True)
+        bodies = self._in_short(topic, window, self._fragments.of(window, topic.profile, keep=True))
         shown = plan.fitting(map(archive.size, bodies))
         edge = plan.edge(window, shown, site.window)
         again = self._cut_doomed(topic)
@@ -179,6 +179,20 @@ class _Batch:
             again = min(filter(None, (again, self._live(live))), default=None)
         if not closed.more:
             self._settle(topic, again)
+
+    def _in_short(
+        self, topic: Topic, window: Sequence[documents.Placed], bodies: list[ByFormat]
+    ) -> list[ByFormat]:
+        """The fragments, summaries in the place of those for which there is no room."""
+        places = plan.in_short([archive.size(body) for body in bodies])
+        if not places or not topic.profile.full_text:
+            return bodies
+        short = replace(topic.profile, full_text=False)
+        kept = documents.window(self._tx, topic.id, len(window), short.name, self._fragments.look)
+        made = self._fragments.of([kept[place] for place in sorted(places)], short, keep=True)
+        for place, body in zip(sorted(places), made, strict=True):
+            bodies[place] = body
+        return bodies
 
     def _settle(self, topic: Topic, again: datetime | None) -> None:
         self._again[topic.id] = again

@@ -193,7 +193,11 @@ class Redirect:
 class FileTopic:
     """[[topics]]: a subject. Without any, all, none and kinds it is plain; with one of them it is ruled."""
 
-    slug: str = key(v.SLUGGED, REQUIRED, "The topic's name in addresses. In the file it stays: another slug is another topic.")
+    slug: str = key(
+        v.SLUGGED,
+        REQUIRED,
+        "The topic's name in addresses. In the file it stays: another slug is another topic.",
+    )
     title: str = key(v.NAME, REQUIRED, "The topic's name for readers.")
     any: tuple[str, ...] = key(v.SLUGS, [], "Rule: an item needs at least one of these plain topics.")
     all: tuple[str, ...] = key(v.SLUGS, [], "Rule: an item needs all of these plain topics.")

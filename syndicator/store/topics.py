@@ -11,11 +11,24 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from syndicator.errors import Conflict, Invalid, NotFound, Refused
 from syndicator.model.item import ALL, Closing, Content, Item, Kind, Profile, PubDate, Rule, Topic
-from syndicator.store import documents, memberships, names, schema
+from syndicator.store import columns, documents, memberships, names, schema
 from syndicator.store.archives import NO_PAGE
 from syndicator.store.engine import Tx, insert_or_skip
 from syndicator.store.memberships import (
@@ -248,7 +261,9 @@ def mark_stale(tx: Tx, topic_ids: Collection[int]) -> None:
         # NO KEY UPDATE on PostgreSQL: whoever files an item holds its topics by KEY SHARE, as foreign keys do.
         locked = select(t.id).where(t.id.in_(sorted(topic_ids))).order_by(t.id)
         tx.connection.execute(locked.with_for_update(key_share=True)).all()
-        tx.connection.execute(update(schema.topics).where(t.id.in_(sorted(topic_ids))).values(stale=tx.now))
+        # Who waits already keeps his place: news must not put off what was stale before.
+        due = case((t.stale < tx.now, t.stale), else_=literal(tx.now, columns.Instant()))
+        tx.connection.execute(update(schema.topics).where(t.id.in_(sorted(topic_ids))).values(stale=due))
 
 
 def forget_name(tx: Tx, topic_id: int) -> None:

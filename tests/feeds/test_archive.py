@@ -266,21 +266,29 @@ def test_what_cannot_be_rendered_is_on_no_page_and_closes_no_empty_one(
 
 
 def test_a_document_is_no_larger_than_two_megabytes(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    """feeds:P24: fewer items then; what has no room is on a page, and pages keep the same limit."""
+    """feeds:P24: the largest show their summary, so that none is pushed out; pages hold them whole, and keep the limit."""
     make_newsroom(store)
     with store.begin() as tx:
         for n in range(5):
             large = make_content(f"T {n}", body=f"<p>{'x' * 700_000}</p>")
             publish.publish(tx, f"tag:{n}", large, published=NOW - timedelta(hours=9 - n))
-        huge = make_content("T 5", body=f"<p>{'x' * 2_500_000}</p>")
+        huge = make_content("T 5", summary="What it says.", body=f"<p>{'y' * 2_500_000}</p>")
         publish.publish(tx, "tag:5", huge)
     feeds.rebuild_stale(store, make_site(window=50))
     assert "large article" in "".join(capsys.readouterr())
     for format in Format:
-        assert ["tag:5"] == live_ids(store, format)  # one at least, however large
+        assert [f"tag:{n}" for n in (5, 4, 3, 2, 1, 0)] == live_ids(store, format)
+        body = fetch(store, f"{START}policy.{format}")
+        assert len(body) < 2_000_000
+        assert b"What it says." in body
+        assert (2, False) == (body.count(b"x" * 700_000), b"yyyy" in body)
+    with store.begin() as tx:
+        topics.mark_all_stale(tx)
+    feeds.rebuild_stale(store, make_site(window=2))
+    for (page, _), one in pages(store, "policy").items():
+        assert one.size <= 2_000_000 or page_ids(store, page) == ["tag:5"]
+    for format in Format:
         assert {f"tag:{n}" for n in range(6)} == set(walk(store, "policy", format))
-        for (page, _), one in pages(store, "policy").items():
-            assert one.size <= 2_000_000 or page_ids(store, page) == ["tag:5"]
 
 
 def test_a_topic_that_cannot_be_built_costs_no_other(
@@ -335,6 +343,10 @@ def test_room_and_edge() -> None:
     assert [0, 1, 2, 1, 1, 3] == [
         plan.fitting(sizes)
         for sizes in ([], [9], [half, half], [half, half + 1], [plan.ROOM * 2, 1], [0, 0, plan.ROOM * 2, 1])
+    ]
+    assert [set(), set(), {1}, {0}, {0, 2}] == [
+        plan.in_short(sizes)
+        for sizes in ([], [half, half], [1, plan.LARGE + 1], [half + 1, half], [half + 1, half, half + 1])
     ]
     window = [documents.Placed(n, f"tag:{n}", NOW, NOW, {}) for n in (2, 1)]
     assert [None, (NOW, "tag:1"), (NOW, "tag:2"), None] == [
