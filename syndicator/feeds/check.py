@@ -51,7 +51,7 @@ def served(store: Store, site: Site) -> Iterator[Found]:
 def draft(
     store: Store, site: Site, draft: Draft, mint_uid: Callable[[datetime], str]
 ) -> list[tuple[Format, Problem]]:
-    """What would be wrong with a draft in a feed, each once; raises Invalid if it cannot be rendered."""
+    """What would be wrong with a draft in a feed, each once; raises as `publish.submit` for what it names, Invalid if it cannot be rendered."""
     with store.read() as tx:
         item, topic, entry = _as_entry(tx, site, draft, mint_uid)
     found: dict[tuple[str, str], tuple[Format, Problem]] = {}
@@ -83,6 +83,8 @@ def _as_entry(
         updated=now,
         content=draft.content,
     )
+    topics.check_plain(tx, draft.content.topics)
+    items.check_spokesperson(tx, draft.content.spokesperson)
     titles = topics.titles(tx, draft.content.topics)
     person = items.spokesperson(tx, draft.content.spokesperson)
     try:

@@ -77,6 +77,9 @@ def test_files_are_checked_before_they_are_published(newsroom: InProcess) -> Non
     assert (poor, "warning", "atom") == (found["file"], found["level"], found["format"])
     assert "no alternative text" in found["problem"]
     assert 2 == newsroom.try_("feed", "check", str(newsroom.folder / "none.md")).code
+    nowhere = newsroom.file("n.md", "title: Lost\ntopics: [nowhere]")
+    refused = newsroom.try_("feed", "check", nowhere)
+    assert (5, True) == (refused.code, 'there is no topic "nowhere"' in refused.err)
     assert ["On budgets"] == [item["title"] for item in newsroom.json("item", "list")]
 
 

@@ -263,6 +263,17 @@ def test_what_is_stored_beside_the_bytes() -> None:
     assert ["its gzip copy holds other bytes"] == [one.what for one in torn]
 
 
+@pytest.mark.parametrize("format", Format)
+def test_a_closed_page_after_a_move(format: Format) -> None:
+    """feeds:P26: a page keeps the address it was made with; that is worth a warning, and no error."""
+    url = f"https://moved.example/feeds/policy/archive/2.{format}"
+    live = f"https://moved.example/feeds/policy.{format}"
+    page = Served(body=ours(format, page=2), format=format, url=url, now=WHEN, live_url=live)
+    said = [one for one in lint(page) if "it is served at" in one.what]
+    assert [Level.WARNING] == [one.level for one in said]
+    assert "redirects" in said[0].advice
+
+
 @pytest.mark.parametrize("format", [Format.ATOM, Format.RSS])
 def test_archives_say_what_they_are(format: Format) -> None:
     """feeds:P26, feeds:P27: fh:archive on closed pages only, fh:complete never beside an archive."""

@@ -69,6 +69,13 @@ class Served:
         return self.live_url not in ("", self.url)
 
 
+def elsewhere(served: Served, what: str) -> Problem:
+    """A document that says another address than it is served at; a closed page may, after the site has moved."""
+    if served.archived:
+        return warning("", what, "closed pages keep their address: let the former one answer with redirects")
+    return error("", what, "check site.base_url")
+
+
 def error(where: str, what: str, advice: str) -> Problem:
     """Something readers or validators refuse."""
     return Problem(Level.ERROR, where, what, advice)

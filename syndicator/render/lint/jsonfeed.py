@@ -16,6 +16,7 @@ from syndicator.render.lint.found import (
     Served,
     address,
     characters,
+    elsewhere,
     error,
     language,
     rfc3339,
@@ -78,9 +79,7 @@ def _parsed(body: bytes) -> tuple[dict[str, Any] | None, list[Problem]]:
 def _paging(feed: dict[str, Any], served: Served) -> Iterator[Problem]:
     wanted = served.live_url or served.url
     if feed.get("feed_url") != wanted:
-        yield error(
-            "", f"its feed_url is {feed.get('feed_url')}, it is served at {wanted}", "check site.base_url"
-        )
+        yield elsewhere(served, f"its feed_url is {feed.get('feed_url')}, it is served at {wanted}")
     if feed.get("next_url") is not None and feed["next_url"] in (feed.get("feed_url"), served.url):
         yield error("", "its next_url leads to itself", "a walk along it would never end")
 

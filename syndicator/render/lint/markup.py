@@ -9,7 +9,7 @@ from typing import Any
 from lxml import etree
 
 from syndicator.render.elements import ATOM, CONTENT, DC, HISTORY, MEDIA, XML_LANG
-from syndicator.render.lint.found import Problem, Served, address, error, language, warning, whole
+from syndicator.render.lint.found import Problem, Served, address, elsewhere, error, language, warning, whole
 
 BASE = "{http://www.w3.org/XML/1998/namespace}base"
 USUAL = {ATOM: (None, "atom"), CONTENT: ("content",), DC: ("dc",), MEDIA: ("media",), HISTORY: ("fh",)}
@@ -64,7 +64,7 @@ def links(root: Any, served: Served, path: str) -> Iterator[Problem]:
         what = f"it has {len(selves)} self links"
         yield error("", what, "name the address it is served at, once: hubs and readers go by it")
     elif selves[0] != served.url:
-        yield error("", f"its self link is {selves[0]}, it is served at {served.url}", "check site.base_url")
+        yield elsewhere(served, f"its self link is {selves[0]}, it is served at {served.url}")
 
 
 def history(root: Any, parent: Any, served: Served, path: str) -> Iterator[Problem]:
