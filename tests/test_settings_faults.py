@@ -72,7 +72,7 @@ FAULTS = {
     "duration short": ('[delivery]\nlease = "1ms"\n', "2: [delivery] .lease: 1ms is too short: write 1s or more"),
     "on_unknown": ('[delivery]\non_unknown = "drop"\n', '2: [delivery] .on_unknown: unknown on_unknown "drop"; use one of hold, repeat'),
     "missing key": ('[[topics]]\nslug = "a"\n', '1: [[topics]] "a" .title: is missing; the topic\'s name for readers.'),
-    "entry without name": ("[[topics]]\ntitle = 'A'\n", "1: [[topics]] #1 .slug: is missing; the topic's name in addresses; it never changes."),
+    "entry without name": ("[[topics]]\ntitle = 'A'\n", "1: [[topics]] #1 .slug: is missing; the topic's name in addresses. In the file it stays: another slug is another topic."),
     "slug": ('[[topics]]\nslug = "A b"\ntitle = "A"\n', '2: [[topics]] "A b" .slug: "A b" is no slug: use 1 to 64 of a-z, 0-9 and hyphen'),
     "topic all": ('[[topics]]\nslug = "all"\ntitle = "A"\n', '2: [[topics]] "all" .slug: "all" exists already and holds every item; choose another slug'),
     "same slug": (ENTRY["topics"] * 2, '5: [[topics]] "a" .slug: there is another [[topics]] "a"; the first is at syndicator.toml:1'),
