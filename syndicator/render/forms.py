@@ -22,9 +22,10 @@ from syndicator.render.view import Category
 _MARK = "\ue000"  # a private character: no site says it, and if one does its heads are printed without a form
 _BLANK = re.compile(f"{_MARK}([a-z]+){_MARK}")
 _SOMETIME = datetime(9998, 7, 6, 5, 4, 3, tzinfo=UTC)  # stands for the date until the form is filled in
-_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-_ATTRIBUTE = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
-_SPELT = str.maketrans({"&": "&#x26;", "<": "&#x3C;", ">": "&gt;"})  # as elements.spell_out does
+# As libxml2 prints them; white space that a parser would make a blank of is spelt out.
+_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+_ATTRIBUTE = _TEXT | str.maketrans({'"': "&quot;", "\t": "&#9;", "\n": "&#10;"})
+_SPELT = _TEXT | str.maketrans({"&": "&#x26;", "<": "&#x3C;"})  # as elements.spell_out does
 
 
 def printed(head: Head) -> bytes:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from syndicator.model.item import ALL
@@ -15,7 +15,7 @@ from syndicator.model.site import Format
 from syndicator.render import channel, documents, forms
 from tests.render.test_entries import FORMATS, SITE, TOPIC
 
-ANY = st.text(st.characters(exclude_categories=()), max_size=20) | st.text("a&<>\"' %{}\t", max_size=20)
+ANY = st.text(st.characters(exclude_categories=()), max_size=20) | st.text("a&<>\"' %{}\t\r\n", max_size=20)
 MOMENTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))
 SITES = st.fixed_dictionaries(
     {},
@@ -35,6 +35,7 @@ TOLD = st.fixed_dictionaries(
 )
 
 
+@example({}, "\r", "\r", ALL, datetime(2000, 1, 1, tzinfo=UTC), {}, Format.ATOM)
 @given(SITES, ANY, ANY, st.sampled_from([ALL, "policy", "p-2"]), MOMENTS, TOLD, st.sampled_from(FORMATS))
 def test_as_feedgen_prints_it(
     site: Any, title: str, uid: str, slug: str, moment: datetime, told: Any, format: Format
