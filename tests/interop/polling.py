@@ -7,6 +7,7 @@ version it has. (reader says so only if it found the new version to differ in wh
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,13 +121,18 @@ def _counting(polled: Polled) -> Any:
     def count(_session: Any, response: Any, _request: Any, **_rest: Any) -> None:
         polled.statuses[response.status_code] += 1
         had, has = response.request.headers.get("If-None-Match"), response.headers.get("ETag")
-        if response.status_code != (304 if had == has else 200):
+        same = _version(had) == _version(has)  # in another coding it is still the version it has
+        if response.status_code != (304 if same else 200):
             polled.wrong.append(f"{response.status_code}: {had} {has}")
 
     def prepare(parser: Any) -> None:
         parser.retrievers["http://"].response_hooks.append(count)
 
     return prepare
+
+
+def _version(tag: str | None) -> str | None:
+    return tag and re.sub(r"-(gzip|br|zstd)(?=\"$)", "", tag)
 
 
 def _announcing(polled: Polled) -> Any:
