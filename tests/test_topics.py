@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Text, cast, func, insert, literal, select
 
-from syndicator import feeds, press, publish, topics
+from syndicator import press, publish, topics
 from syndicator.errors import Conflict, Invalid, NotFound, Refused
 from syndicator.model.audience import Subscription
 from syndicator.model.delivery import Outcome
@@ -35,7 +35,6 @@ from tests.make import (
     make_content,
     make_newsroom,
     make_partner,
-    make_site,
     make_subscription,
     make_topic,
 )
@@ -166,44 +165,6 @@ def test_a_file_that_says_the_old_name(store: Store) -> None:
         assert ["affairs", ALL] == sorted(rows.of_item(tx, items.named(tx, UID).id))
         with pytest.raises(Refused, match="nothing was changed"):
             publish.correct(tx, UID, make_content(summary="New."), "a word")
-
-
-def test_the_config_file_may_take_a_former_name(store: Store) -> None:
-    """design:5.12: a topic of the file gets the slug; what was filed under it stays where it is now."""
-    make_newsroom(store, "a", "m", "into")
-    for uid, slug in (("tag:a", "a"), ("tag:m", "m")):
-        put_out(store, uid, slug)
-    with store.begin() as tx:
-        rows.add(tx, make_topic("ruled", rule=Rule(any=("a", "m"))))
-        make_partner(tx, topics=("a",))
-        topics.rename(tx, "a", "b")
-        topics.merge(tx, "m", "into")
-    with store.begin() as tx:
-        again = rows.add(tx, make_topic("a", file=True))
-        assert "tag:news.example,2026:topic:a-2" == again.uid != rows.named(tx, "b").uid
-        rows.edit(tx, make_topic("m", file=True))
-    with store.read() as tx:
-        assert {} == rows.all_addresses(tx).moved
-        assert (("b",), ("into",)) == tuple(items.named(tx, uid).content.topics for uid in ("tag:a", "tag:m"))
-        assert Rule(any=("b", "into")) == rows.named(tx, "ruled").rule
-        assert ("b",) == audience.named_partner(tx, "agency").topics
-        assert ([], [], ["tag:a"]) == (held(tx, "a"), held(tx, "m"), held(tx, "b"))
-
-
-def test_the_config_file_takes_up_a_topic_that_was_over(store: Store, clock: FakeClock) -> None:
-    """feeds:H8 feeds:P26: its feeds from before its end are not shown again: what they hold may be withdrawn since."""
-    make_newsroom(store)
-    put_out(store)
-    feeds.rebuild_stale(store, make_site())
-    with store.begin() as tx:
-        topics.close(tx, "policy", after=timedelta())
-        publish.withdraw(tx, UID, "Legal", kill=True)
-    clock.advance(days=1)
-    with store.begin() as tx:
-        assert frozenset({"policy"}) == rows.addresses(tx).closed
-        rows.edit(tx, replace(rows.named(tx, "policy"), file=True))
-        assert documents.bodies(tx, "policy", Format.ATOM) is None
-        assert documents.bodies(tx, ALL, Format.ATOM) is not None
 
 
 def test_filing_while_a_topic_is_renamed(store_url: str, clock: FakeClock) -> None:

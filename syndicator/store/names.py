@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
-from sqlalchemy import Table, Text, cast, delete, select, update
+from sqlalchemy import select
 
 from syndicator.model.item import Content, Rule
 from syndicator.store import schema
@@ -64,43 +63,3 @@ def hold(tx: Tx) -> None:
         alone(tx, NAMES_LOCK)
         tx.memo[HELD] = True
         forget(tx)
-
-
-def settle(tx: Tx, slug: str) -> None:
-    """Write the present name wherever this former one stands; the former one is free then.
-
-    Reads every revision: for the rare case that a name is given to another topic.
-    """
-    now = former(tx)[slug]
-    for table, column, keys in _SAID:
-        _rewrite(tx, table, column, keys, slug, now)
-    tx.connection.execute(delete(schema.topic_slugs).where(schema.topic_slugs.c.slug == slug))
-    forget(tx)
-
-
-# Where topics are named: the table, its JSON column, its key.
-_SAID: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
-    (schema.revisions, "content", ("item_id", "number")),
-    (schema.releases, "content", ("id",)),
-    (schema.topics, "rule", ("id",)),
-    (schema.partners, "topics", ("id",)),
-    (schema.upstreams, "topics", ("id",)),
-)
-
-
-def _rewrite(tx: Tx, table: Table, column: str, keys: tuple[str, ...], slug: str, now: str) -> None:
-    said = table.c[column]
-    query = select(*(table.c[key] for key in keys), said.label("said"))
-    rows = tx.connection.execute(query.where(cast(said, Text).contains(f'"{slug}"'))).all()
-    for row in rows:
-        mine = [table.c[key] == getattr(row, key) for key in keys]
-        values = {column: _renamed(row.said, slug, now)}
-        tx.connection.execute(update(table).where(*mine).values(values))
-
-
-def _renamed(said: Any, slug: str, now: str) -> Any:
-    """A list of slugs, or what holds such lists under the names of a rule or of a content's topics."""
-    if isinstance(said, list):
-        return list(dict.fromkeys(now if one == slug else one for one in said))
-    lists = ("topics", "any", "all", "none")
-    return {key: _renamed(value, slug, now) if key in lists else value for key, value in said.items()}

@@ -7,7 +7,7 @@ an end) is in `addresses`. Serves walk A.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,6 @@ from sqlalchemy import (
     Select,
     bindparam,
     case,
-    delete,
     exists,
     func,
     literal,
@@ -62,14 +61,15 @@ class Addresses:
 def add(tx: Tx, topic: Topic) -> Topic:
     """Make a topic; raises Conflict if the slug is taken, NotFound if its rule names an unknown one.
 
-    A former name of another topic is taken, too, unless the config file wants it: then it leads there no more.
+    A former name of another topic is taken, too: its readers are led on.
     """
     names.hold(tx)
-    _yield_name(tx, topic)
+    if now := names.former(tx).get(topic.slug):
+        raise Conflict(
+            f'"{topic.slug}" is a former name of the topic "{now}" and leads there; choose another'
+        )
     if topic.rule:
         check_rule(tx, topic.rule)
-    if topic.slug not in titles(tx, [topic.slug]):
-        topic = replace(topic, uid=_free_uid(tx, topic.uid))
     statement = insert_or_skip(tx, schema.topics).values(**_values(topic), created=topic.created)
     if tx.connection.execute(statement).rowcount == 0:
         raise Conflict(f'the topic "{topic.slug}" exists already; `syndicator topic list` shows it')
@@ -79,24 +79,15 @@ def add(tx: Tx, topic: Topic) -> Topic:
 def edit(tx: Tx, topic: Topic) -> None:
     """Write title, rule and owner of the topic with this slug; its documents become stale.
 
-    Another title stands as a category in other topics' feeds, too. What the config file names lives: had
-    it been closed or merged, it begins again.
+    Another title stands as a category in other topics' feeds, too.
     """
     names.hold(tx)
-    if topic.file:
-        _yield_name(tx, topic)
     if topic.rule:
         check_rule(tx, topic.rule)
     before = named(tx, topic.slug)
     if before.title != topic.title:
         forget_name(tx, before.id)
-    if (
-        topic.file and before.closing and before.closing.over <= tx.now
-    ):  # what was withdrawn since may stand in them
-        tx.connection.execute(delete(schema.documents).where(schema.documents.c.topic_id == before.id))
     values = {key: value for key, value in _values(topic).items() if key not in ("slug", "uid")}
-    if topic.file:
-        values |= dict.fromkeys(("closing", "closed", "farewell", "merged"))
     tx.connection.execute(update(schema.topics).where(t.slug == topic.slug).values(**values, stale=tx.now))
 
 
@@ -358,26 +349,6 @@ def public(tx: Tx, slugs: Collection[str] | None = None) -> list[Topic]:
 def is_open(tx: Tx) -> ColumnElement[bool]:
     """Whether a topic is one that is neither over at this instant nor merged into another."""
     return t.merged.is_(None) & or_(t.closed.is_(None), t.closed > tx.now)
-
-
-def _yield_name(tx: Tx, topic: Topic) -> None:
-    """Make sure that a slug leads to no other topic; the config file may take it, nobody else."""
-    now = names.former(tx).get(topic.slug)
-    if now and not topic.file:
-        raise Conflict(
-            f'"{topic.slug}" is a former name of the topic "{now}" and leads there; choose another'
-        )
-    if now:
-        names.settle(tx, topic.slug)
-
-
-def _free_uid(tx: Tx, uid: str) -> str:
-    """The uid, or the next one: a topic that was renamed keeps the uid that was minted from its first slug."""
-    number, free = 1, uid
-    while tx.connection.execute(select(t.id).where(t.uid == free)).first():
-        number += 1
-        free = f"{uid}-{number}"
-    return free
 
 
 def _values(topic: Topic) -> dict[str, Any]:
