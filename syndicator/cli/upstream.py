@@ -9,9 +9,10 @@ import typer
 
 from syndicator.cli import arguments as given
 from syndicator.cli import output, session, views
+from syndicator.model.incoming import Fate
 from syndicator.model.item import Kind, Significance
 from syndicator.model.schedule import duration
-from syndicator.model.upstream import Fate, Relation, Upstream
+from syndicator.model.upstream import Relation, Upstream
 
 if TYPE_CHECKING:
     from syndicator.ingest.poll import Polled

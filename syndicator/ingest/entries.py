@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from syndicator.errors import Invalid
 from syndicator.ingest.scan import too_deep
+from syndicator.model.incoming import Incoming
 from syndicator.model.item import Author, Content, Guid, Medium, Source, is_absolute_iri
 from syndicator.model.markup import (
     UNLINEAR,
@@ -26,7 +27,7 @@ from syndicator.model.markup import (
     strip_illegal,
     web_address,
 )
-from syndicator.model.upstream import Incoming, Relation, Upstream
+from syndicator.model.upstream import Relation, Upstream
 
 STRICT = ConfigDict(strict=True, extra="forbid")
 MAX_ENTRIES = 5_000
@@ -64,8 +65,50 @@ class File:
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
+class Term:
+    """A category: its term, the vocabulary it stems from, and its label for people (feeds:I25)."""
+
+    term: Line
+    scheme: Line | None = None
+    label: Line | None = None
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Deleted:
+    """A tombstone: `at:deleted-entry`, the id it names, when, and why (RFC 6721)."""
+
+    ref: Line
+    when: AwareDatetime | None = None
+    comment: Prose = ""
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Link:
+    """A feed that a web page offers; `comments` says that it holds comments, not items (feeds:I11)."""
+
+    url: Line
+    title: Line = ""
+    type: Line = ""
+    comments: bool = False
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Stated:
+    """What a feed says of how often it changes: `interval` in seconds (ttl, sy:), and hours (UTC, 0 to 23) and
+    weekdays (0 is Monday) in which it asks to be left alone (feeds:I4).
+    """
+
+    interval: Annotated[int, Field(ge=0, le=10**8)] | None = None
+    skip_hours: Annotated[tuple[int, ...], Field(max_length=24)] = ()
+    skip_days: Annotated[tuple[int, ...], Field(max_length=7)] = ()
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
 class Entry:
-    """One entry as the feed has it: texts plain, body HTML, addresses absolute, dates UTC or missing."""
+    """One entry as the feed has it: texts plain, body HTML, addresses absolute, dates UTC or missing.
+
+    `dated` is its date as it is written; `raw` the hash of all the feed says of it.
+    """
 
     guid: Line | None = None
     permalink: bool = False
@@ -78,6 +121,9 @@ class Entry:
     language: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$", max_length=35)] | None = None
     files: Annotated[tuple[File, ...], Field(max_length=50)] = ()
     withheld: bool = False
+    categories: Annotated[tuple[Term, ...], Field(max_length=200)] = ()
+    dated: Line | None = None
+    raw: Line | None = None
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -91,7 +137,11 @@ class Omitted:
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class Parsed:
-    """A feed as read; `warning` says what is wrong with it although it could be read (feeds:I13)."""
+    """A feed as read; `warning` says what is wrong with it although it could be read (feeds:I13).
+
+    `unchanged` are the hashes (`Entry.raw`) of entries that were not read, because we know them already;
+    together with `entries` and `omitted` they are all that the feed holds.
+    """
 
     version: Line
     title: Prose = ""
@@ -102,14 +152,19 @@ class Parsed:
     entries: Annotated[tuple[Entry, ...], Field(max_length=MAX_ENTRIES)] = ()
     omitted: Annotated[tuple[Omitted, ...], Field(max_length=MAX_ENTRIES)] = ()
     warning: Prose | None = None
+    unchanged: Annotated[tuple[Line, ...], Field(max_length=MAX_ENTRIES)] = ()
+    deleted: Annotated[tuple[Deleted, ...], Field(max_length=MAX_ENTRIES)] = ()
+    hubs: Annotated[tuple[Line, ...], Field(max_length=10)] = ()
+    stated: Stated = Stated()
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class Answer:
-    """All that a child may say: a feed, or why it is refused."""
+    """All that a child may say: a feed, or why it is refused, and which feeds the page names that it is instead."""
 
     feed: Parsed | None = None
     refused: Prose | None = None
+    links: Annotated[tuple[Link, ...], Field(max_length=100)] = ()
 
 
 def incoming(entry: Entry, feed: Parsed, upstream: Upstream, now: datetime) -> Incoming:

@@ -15,7 +15,8 @@ from typing import Protocol
 from urllib.parse import urljoin
 
 from syndicator.errors import Blocked, Invalid, WireFault
-from syndicator.model.upstream import CEILING, Validators
+from syndicator.model.cadence import CEILING
+from syndicator.model.upstream import Validators
 from syndicator.wire.http import Headers, Reply
 
 MAX_BYTES = 5_000_000  # after inflation (delivery-and-security X1)

@@ -14,22 +14,14 @@ from typing import Any
 from syndicator import publish
 from syndicator.errors import Invalid, SyndicatorError, TryLater
 from syndicator.ingest.entries import Parsed, incoming
+from syndicator.model.incoming import Fate, Incoming, Judgement, Known, judge, may_be_uid, words_of
 from syndicator.model.item import Content, Significance
 from syndicator.model.release import ReleaseState
-from syndicator.model.upstream import (
-    Fate,
-    Incoming,
-    Judgement,
-    Known,
-    Relation,
-    Upstream,
-    judge,
-    may_be_uid,
-    words_of,
-)
+from syndicator.model.upstream import Relation, Upstream
 from syndicator.observe import logger
 from syndicator.publish import Push
 from syndicator.store import Store, Tx, items, releases, topics, upstreams
+from syndicator.store import incoming as brought
 from syndicator.store.upstreams import Claim
 
 log = logger("ingest")
@@ -125,7 +117,7 @@ def _file(tx: Tx, claim: Claim, group: Sequence[Incoming], mint: Mint) -> list[P
     if not upstreams.fence(tx, claim):
         raise Overtaken(f'somebody else polls "{claim.upstream.slug}" by now; this poll took too long')
     upstream, first = claim.upstream, claim.validators.body_hash is None
-    known = upstreams.known(tx, upstream.id, [thing.identity for thing in group])
+    known = brought.known(tx, upstream.id, [thing.identity for thing in group])
     outcomes: list[Prospect | LeftOut] = []
     for thing in group:
         before = known_as(tx, thing, known, upstream)
@@ -170,7 +162,7 @@ def _apply(
             )
         case _:
             prospect = _revise(tx, thing, known, prospect, upstream)
-    upstreams.remember(tx, upstream.id, thing.identity, uid, thing.fingerprint)
+    brought.remember(tx, upstream.id, thing.identity, uid, thing.fingerprint)
     return prospect
 
 

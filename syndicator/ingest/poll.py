@@ -31,20 +31,12 @@ from syndicator.ingest.filing import (
     things_of,
 )
 from syndicator.ingest.parse import Unreadable, parse
+from syndicator.model.incoming import Fate, Incoming, Known, judge, may_be_uid, words_of
 from syndicator.model.item import Kind
-from syndicator.model.upstream import (
-    Fate,
-    Incoming,
-    Known,
-    Relation,
-    Upstream,
-    Validators,
-    judge,
-    may_be_uid,
-    words_of,
-)
+from syndicator.model.upstream import Relation, Upstream, Validators
 from syndicator.observe import logger
 from syndicator.store import Store, Tx, items, releases, upstreams
+from syndicator.store import incoming as brought
 from syndicator.store import topics as store_topics
 from syndicator.store.upstreams import Claim
 
@@ -143,7 +135,7 @@ def preview(store: Store, feed: Parsed, upstream: Upstream) -> Polled:
     """What each entry of a feed would become under this upstream, and why; writes nothing."""
     with store.read() as tx:
         things, without = things_of(feed, upstream, tx.now)
-        known = upstreams.known(tx, upstream.id, [thing.identity for thing in things])
+        known = brought.known(tx, upstream.id, [thing.identity for thing in things])
         prospects = tuple(
             prospect_of(tx, thing, known_as(tx, thing, known, upstream), upstream) for thing in things
         )

@@ -1,26 +1,23 @@
-"""Upstreams: feeds we read, and the pure rules about what an incoming item means (walk A).
+"""Upstreams: feeds we read, and what a person or the config file says about them (walk A).
 
-*Own* is our CMS: its pages are canonical. *Foreign* is a partner: credited by `atom:source`.
+*Own* is our CMS: its pages are canonical. *Foreign* is a partner: credited by `atom:source`. What an
+incoming item means is in `model.incoming`, how it is filed in `model.routing`, when its feed is asked
+again in `model.cadence`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from urllib.parse import urlsplit
 
-from syndicator.model.item import Content, Kind, Significance, is_absolute_iri
-from syndicator.model.release import ReleaseState
+from syndicator.model.item import Kind, Significance
+from syndicator.model.routing import Route
 
-# An incoming date this little ahead is a clock that differs, not an embargo (DESIGN §5.10).
-SKEW = timedelta(minutes=2)
-UID_SCHEMES = frozenset({"http", "https", "tag", "urn"})
-INTERVAL = timedelta(minutes=15)  # how often a feed is asked when it does not say
-CEILING = timedelta(hours=24)  # the longest wait, whatever a server or the backoff asks for (feeds:I6)
 # Identities and uids are keys: PostgreSQL refuses index rows above 2,704 bytes, four per character.
 LONGEST_KEY = 600
+CONFIRM_ABOVE = 25  # items that would be pushed by one poll without a person's yes
 
 
 class Relation(StrEnum):
@@ -30,13 +27,24 @@ class Relation(StrEnum):
     FOREIGN = "foreign"
 
 
+class OnGone(StrEnum):
+    """What becomes of an item that its own CMS has taken down: gone from the feed, and its page twice 404 or 410."""
+
+    ASK = "ask"  # a person is shown it
+    WITHDRAW = "withdraw"
+    KEEP = "keep"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
     """A feed we read, how its items are filed, and whether they may be pushed.
 
     `push_max_age` bounds what may be mailed when it enters a topic; `on_change` is the significance
-    of a changed item; `hold` is quarantine: every item waits for a person; `allow_private` lists
-    address ranges the guard allows for it.
+    of a changed item; `hold` is quarantine: every item waits for a person, `delay` another one: every
+    item waits so long. `every` is how often it is asked, where a person says so (None: as its feed
+    wishes). `rules` route single items. More than `confirm_above` items that would be pushed at once
+    wait for a yes. `on_gone` is about items of an own upstream alone. `allow_private` lists address
+    ranges the guard allows for it.
     """
 
     id: int
@@ -49,10 +57,20 @@ class Upstream:
     push_max_age: timedelta = timedelta(hours=24)
     on_change: Significance = Significance.SILENT
     hold: bool = False
+    delay: timedelta = timedelta()
+    every: timedelta | None = None
+    rules: tuple[Route, ...] = ()
+    on_gone: OnGone = OnGone.ASK
+    confirm_above: int = CONFIRM_ABOVE
     allow_private: tuple[str, ...] = ()
     paused: bool = False
     file: bool = False
     created: datetime
+
+    @property
+    def host(self) -> str:
+        """The host its address names, lower case; empty for a folder. Hosts are asked one at a time (feeds:I4)."""
+        return (urlsplit(self.url).hostname or "").lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,164 +80,3 @@ class Validators:
     etag: str | None = None
     last_modified: str | None = None
     body_hash: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
-    """One entry of a feed after parsing, cleaning and routing, before judgement.
-
-    `published` is None where the feed gives no usable date (then: time of arrival). `withheld`
-    says that the origin itself marks it as not yet public.
-    """
-
-    guid: str | None
-    link: str | None
-    content: Content
-    published: datetime | None
-    embargo: datetime | None = None
-    withheld: bool = False
-
-    @property
-    def identity(self) -> str:
-        """What makes it the same item next time: guid → link → hash of its title and date (feeds:I15)."""
-        named = self.guid or self.link
-        if named and len(named) <= LONGEST_KEY:
-            return named
-        stable = named or f"{self.content.title}\n{self.published.isoformat() if self.published else ''}"
-        return "hash:" + _digest(stable)
-
-    @property
-    def fingerprint(self) -> str:
-        """What changes when its words do (`words_of`)."""
-        return words_of(self.content)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What the store remembers of an identity of this upstream.
-
-    `held` is the state of its release, if it came in as a held one, and `at` when that goes out by itself.
-    """
-
-    uid: str
-    fingerprint: str
-    held: ReleaseState | None = None
-    at: datetime | None = None
-
-
-class Fate(StrEnum):
-    """What an incoming item becomes."""
-
-    ITEM = "item"
-    HELD = "held"  # a release that goes out at its date, or waits for a yes
-    REVISED = "revised"
-    UNCHANGED = "unchanged"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """What to do with an incoming item, and why, in words for a person.
-
-    `published` is the date it gets, at once or at its release (None: that very moment); `at` is when a
-    held one goes out by itself (None: it waits for a yes).
-    """
-
-    fate: Fate
-    why: str
-    published: datetime | None = None
-    at: datetime | None = None
-
-
-def judge(incoming: Incoming, known: Known | None, upstream: Upstream, now: datetime) -> Judgement:
-    """What `incoming` means; `known` is what is remembered of its identity, if anything."""
-    if known is None:
-        return _placed(incoming, upstream, now)
-    date = incoming.published
-    if known.held is ReleaseState.CANCELLED:
-        return Judgement(fate=Fate.UNCHANGED, why="its release was cancelled here", published=date)
-    changed = known.fingerprint != incoming.fingerprint
-    if known.held is ReleaseState.HELD:
-        return _still_held(incoming, known, upstream, now, changed=changed)
-    if changed:
-        why = f"its words changed ({upstream.on_change})"
-        return Judgement(fate=Fate.REVISED, why=why, published=date)
-    return Judgement(fate=Fate.UNCHANGED, why="the same words as last time", published=date)
-
-
-def words_of(content: Content) -> str:
-    """The fingerprint of what the origin says, without what we add: filing, and the date of its feed.
-
-    Otherwise each new entry of a foreign feed, or another topic in our configuration, would revise
-    every item it ever brought (feeds:I16).
-    """
-    said = replace(content, source=None, topics=(), kind=Kind.NEWS, spokesperson=None, text=None)
-    return said.fingerprint
-
-
-def may_be_uid(guid: str | None) -> bool:
-    """Whether the origin's guid can be our uid: an absolute IRI (RFC 4287 §4.2.6) of sane length and scheme.
-
-    A feed may write anything there, `javascript:` too; readers show ids as links.
-    """
-    sane = guid is not None and len(guid) <= LONGEST_KEY and is_absolute_iri(guid)
-    return sane and (guid or "").partition(":")[0].lower() in UID_SCHEMES
-
-
-def wait(slug: str, failures: int, retry_after: timedelta | None = None) -> timedelta:
-    """How long until an upstream is asked again after so many failures in a row.
-
-    Doubles up to a day; never sooner than the server's Retry-After. Spread by the slug, later only,
-    so that a hundred feeds added at once do not stay in step.
-
-    >>> wait("cms", 0) < timedelta(minutes=17) < timedelta(minutes=30) <= wait("cms", 1)
-    True
-    """
-    spread = 1 + zlib.crc32(f"{slug}/{failures}".encode()) % 1000 / 10_000  # 1.0 … 1.1
-    backoff: timedelta = INTERVAL * spread * (1 << min(failures, 10))
-    return min(max(backoff, retry_after or timedelta()), CEILING)
-
-
-def _placed(incoming: Incoming, upstream: Upstream, now: datetime) -> Judgement:
-    until = max(filter(None, (incoming.embargo, incoming.published)), default=None)
-    ahead = until is not None and until > now
-    if incoming.withheld and not ahead:  # a draft's date is not one of publication
-        return Judgement(fate=Fate.HELD, why="the origin marks it as withheld")
-    if upstream.hold:
-        why = f"everything from {upstream.slug} waits for a yes"
-        return Judgement(fate=Fate.HELD, why=why, published=until)
-    if until and ahead and _must_wait(incoming, now):
-        why = f"it is dated {until.isoformat(timespec='seconds')}"
-        return Judgement(fate=Fate.HELD, why=why, published=until, at=until)
-    return Judgement(fate=Fate.ITEM, why="new", published=min(until, now) if until else None)
-
-
-def _must_wait(incoming: Incoming, now: datetime) -> bool:
-    # SKEW forgives a clock; whoever says embargo or withheld means it to the second (DESIGN §5.10).
-    embargoed = incoming.embargo is not None and incoming.embargo > now
-    dated = incoming.published is not None and incoming.published > now + SKEW
-    return incoming.withheld or embargoed or dated
-
-
-def _still_held(
-    incoming: Incoming, known: Known, upstream: Upstream, now: datetime, *, changed: bool
-) -> Judgement:
-    """What news of a thing that is not yet public means: its words and its date may move."""
-    placed = _placed(incoming, upstream, now)
-    at = _moved(placed, known, now)
-    if at == known.at and not changed:
-        return Judgement(fate=Fate.UNCHANGED, why="still held", published=placed.published)
-    what = "words changed" if at == known.at else "date moved"
-    why = f"its {what} before it was released"
-    return Judgement(fate=Fate.REVISED, why=why, published=placed.published, at=at)
-
-
-def _moved(placed: Judgement, known: Known, now: datetime) -> datetime | None:
-    if known.at is None:
-        return None  # what waits for a yes waits for it, whatever the feed says later
-    if placed.fate is Fate.HELD:
-        return placed.at
-    return min(known.at, now)  # its date was taken back or has come: the release loop takes it
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -17,8 +17,9 @@ from typing import Any
 from syndicator.model.audience import Partner
 from syndicator.model.delivery import Channel, OnUnknown
 from syndicator.model.item import Kind, Profile, PubDate, Rule, Significance, Spokesperson, Topic
+from syndicator.model.routing import Route
 from syndicator.model.schedule import Job, Schedule, When, when_from
-from syndicator.model.upstream import Relation, Upstream
+from syndicator.model.upstream import CONFIRM_ABOVE, OnGone, Relation, Upstream
 from syndicator.settings import values as v
 from syndicator.settings.values import Listen, Secret, SecretUrl, Sender, Value
 
@@ -27,6 +28,7 @@ REQUIRED = object()  # the default of a key that has none
 PUSHES = (Channel.WEBHOOK,)
 CHANGES = (Significance.SILENT, Significance.CORRECTION)
 SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
 
 
 class Transport(StrEnum):
@@ -261,6 +263,29 @@ class FileUpstream:
         "What a changed item becomes: a silent revision, or a correction that is told.",
     )
     hold: bool = key(v.FLAG, False, "Quarantine: each item waits for a person's yes.")
+    delay: timedelta = key(
+        v.span(timedelta()), "0s", "Quarantine by time: each item becomes public so long after it was seen."
+    )
+    every: timedelta | None = key(
+        v.span(MINUTE),
+        None,
+        "How often it is asked; not set: as often as its feed wishes, and no oftener than is polite.",
+    )
+    rules: tuple[Route, ...] = key(
+        v.ROUTES,
+        [],
+        "How single items are filed: [[upstreams.rules]] with category, author, title or kind, and topics, as_kind or end (item, hold, draft).",
+    )
+    on_gone: OnGone = key(
+        v.choice(OnGone, "on_gone"),
+        "ask",
+        "Of our own CMS: what becomes of an item that was taken down there: ask, withdraw or keep.",
+    )
+    confirm_above: int = key(
+        v.number(0, 1_000_000),
+        CONFIRM_ABOVE,
+        "More items than this that would be sent to people at once wait for a person's yes.",
+    )
     allow_private: tuple[str, ...] = key(
         v.NETWORKS, [], "Private address ranges it may be read from; otherwise only the public internet."
     )

@@ -25,6 +25,7 @@ from syndicator.model.audience import Address, address, webhook_url
 from syndicator.model.item import SLUG
 from syndicator.model.markup import one_line
 from syndicator.model.release import zone_named
+from syndicator.model.routing import route_from
 from syndicator.model.schedule import checked_cron, checked_interval, duration, duration_text
 
 HIDDEN = "•••"
@@ -35,6 +36,7 @@ SHAPES: dict[type, str] = {
     int: "a whole number",
     bool: "true or false",
     list: "a list in brackets",
+    dict: "a table",
 }
 
 
@@ -422,3 +424,6 @@ FLAG = Value(words="`true` or `false`", shape=bool, schema={"type": "boolean"}, 
 SLUGS = several(SLUGGED, "list of slugs")
 NETWORKS = several(NETWORK, "list of address ranges")
 URLS = several(URL, "list of web addresses")
+ROUTES = several(
+    Value(words="table", shape=dict, schema={"type": "object"}, read=route_from), "list of tables"
+)

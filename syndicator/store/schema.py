@@ -38,6 +38,8 @@ LIVE_ONLY = text("gone IS NULL")
 OPEN_ONLY = text("gone IS NULL AND page IS NULL")
 DOOMED = text("gone IS NOT NULL AND NOT cut")
 RULED = text("rule IS NOT NULL")
+PRESENT = text("present")
+CHECKED = text("check_at IS NOT NULL")
 
 clock = Table(
     "clock",
@@ -403,7 +405,24 @@ upstreams = Table(
     Column("fault", Text),
     Column("lease_no", Integer, nullable=False),
     Column("lease_until", Instant),
+    Column("rules", Json, nullable=False, server_default=text("'[]'")),
+    Column("delay", Integer, nullable=False, server_default="0"),  # seconds
+    Column("every", Integer),  # seconds; NULL: as its feed wishes
+    Column("on_gone", Text, nullable=False, server_default="ask"),
+    Column("confirm_above", Integer, nullable=False, server_default="25"),
+    Column("host", Text, nullable=False, server_default=""),
+    Column("site", Text),  # the page its feed names as its own
+    Column("pace", Json),  # what its feed last said about how often to come (`model.cadence`)
+    Column("moved_to", Text),  # where it says it has moved for good,
+    Column("moved_since", Instant),  # and since when it has said so without a break
+    Column("polls", Integer, nullable=False, server_default="0"),
+    Column("unmodified", Integer, nullable=False, server_default="0"),  # polls that brought nothing new
+    Column(
+        "asking", Integer
+    ),  # so many items would be pushed at once; nothing is filed until a person says yes
+    Column("accepted", Text),  # and this is what they said: push, quiet
     Index("ix_upstreams_next_check", "next_check"),
+    Index("ix_upstreams_host", "host"),
 )
 
 incoming = Table(
@@ -414,6 +433,52 @@ incoming = Table(
     Column("uid", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("seen", Instant, nullable=False),
+    Column("first", Instant),  # when it was first seen
+    Column("raw", Text),  # the hash of the entry as the feed had it: the same again is not read again
+    Column("present", Boolean, nullable=False, server_default=false()),  # it is in the feed now
+    Column("alias", Text),  # its identity, and its link, without scheme and host (feeds:I15)
+    Column("place", Text),
+    Column("dated", Text),  # the date as the feed writes it (feeds:I18)
+    Column("page", Text),  # where the origin shows it
+    Column("gone", Instant),  # since when it is not in the feed any more
+    Column("check_at", Instant),  # when its page is asked next; NULL: it is not
+    Column("checks", Integer, nullable=False, server_default="0"),  # how often it was 404 or 410, in a row
+    Column(
+        "departed", Instant
+    ),  # since when it is certain that its origin took it down, and a person is shown it
+    Index("ix_incoming_alias", "upstream_id", "alias"),
+    Index("ix_incoming_place", "upstream_id", "place"),
+    Index("ix_incoming_uid", "uid"),
+    Index("ix_incoming_present", "upstream_id", sqlite_where=PRESENT, postgresql_where=PRESENT),
+    Index("ix_incoming_check_at", "check_at", sqlite_where=CHECKED, postgresql_where=CHECKED),
+)
+
+# A hub that tells us of an upstream's changes (WebSub, the subscriber's side).
+hub_subscriptions = Table(
+    "hub_subscriptions",
+    metadata,
+    Column("upstream_id", Id, ForeignKey("upstreams.id"), primary_key=True),
+    Column("hub", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("callback", Text, nullable=False, unique=True),  # the random end of our address
+    Column("secret", Text, nullable=False),
+    Column("state", Text, nullable=False),  # pending, active, refused, leaving
+    Column("asked", Instant),
+    Column("lease_until", Instant),
+    Column("next_try", Instant, nullable=False, index=True),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("fault", Text),
+)
+
+# Bodies that hubs brought, until a worker has read them.
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("upstream_id", Id, ForeignKey("upstreams.id"), nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("received", Instant, nullable=False),
 )
 
 schedules = Table(

@@ -6,24 +6,22 @@ A claim raises `lease_no`, the fence: whoever was overtaken settles and files no
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, and_, case, delete, func, or_, select, update
 
 from syndicator.errors import Conflict, Invalid, NotFound
+from syndicator.model.cadence import wait
 from syndicator.model.item import SLUG, Kind, Significance
 from syndicator.model.markup import web_address
-from syndicator.model.release import ReleaseState
-from syndicator.model.upstream import Known, Relation, Upstream, Validators, wait
+from syndicator.model.routing import Route, route_from, route_to_json
+from syndicator.model.upstream import OnGone, Relation, Upstream, Validators
 from syndicator.store import names, schema, topics
-from syndicator.store.engine import Tx, insert_or_skip, insert_or_update
+from syndicator.store.engine import Tx, insert_or_skip
 
 u, n = schema.upstreams.c, schema.incoming.c
-# SQLite takes 32,766 bound values in a statement, but its plans are made for fewer.
-BATCH = 500
 
 
 class Claim(NamedTuple):
@@ -106,6 +104,8 @@ def remove(tx: Tx, slug: str) -> None:
     row = _row(tx, slug)
     _overtake(tx, row.id)  # waits for whoever files for it at this moment, and stops the rest
     tx.connection.execute(delete(schema.incoming).where(n.upstream_id == row.id))
+    for table in (schema.inbox, schema.hub_subscriptions):
+        tx.connection.execute(delete(table).where(table.c.upstream_id == row.id))
     tx.connection.execute(delete(schema.upstreams).where(u.id == row.id))
 
 
@@ -190,32 +190,6 @@ def settle_failure(
     return _settle(tx, held, {**values, "paused": True} if gone else values)
 
 
-def known(tx: Tx, upstream_id: int, identities: Collection[str]) -> dict[str, Known]:
-    """What is remembered of these identities, by identity; those never seen are missing."""
-    names = list(identities)
-    r = schema.releases.c
-    query = select(schema.incoming, r.state, r.at).outerjoin(schema.releases, r.uid == n.uid)
-    found: dict[str, Known] = {}
-    for start in range(0, len(names), BATCH):
-        batch = query.where(n.upstream_id == upstream_id, n.identity.in_(names[start : start + BATCH]))
-        for row in tx.connection.execute(batch):
-            held = ReleaseState(row.state) if row.state else None
-            found[row.identity] = Known(uid=row.uid, fingerprint=row.fingerprint, held=held, at=row.at)
-    return found
-
-
-def remember(tx: Tx, upstream_id: int, identity: str, uid: str, fingerprint: str) -> None:
-    """Write down what an identity became and which words it came with."""
-    values = {
-        "upstream_id": upstream_id,
-        "identity": identity,
-        "uid": uid,
-        "fingerprint": fingerprint,
-        "seen": tx.now,
-    }
-    insert_or_update(tx, schema.incoming, values, ("upstream_id", "identity"))
-
-
 def _vet(tx: Tx, upstream: Upstream) -> None:
     if not SLUG.fullmatch(upstream.slug):
         raise Invalid(f"{upstream.slug!r} is no upstream slug: use 1 to 64 of a-z, 0-9 and hyphen")
@@ -225,7 +199,7 @@ def _vet(tx: Tx, upstream: Upstream) -> None:
         raise Invalid(
             f'on_change = "{upstream.on_change}" is a person\'s to decide: use silent or correction'
         )
-    topics.check_plain(tx, upstream.topics)
+    topics.check_plain(tx, [*upstream.topics, *(slug for rule in upstream.rules for slug in rule.topics)])
 
 
 def _row(tx: Tx, slug: str) -> Row[Any]:
@@ -280,6 +254,12 @@ def _values(upstream: Upstream) -> dict[str, Any]:
         "push_max_age": int(upstream.push_max_age.total_seconds()),
         "on_change": upstream.on_change,
         "hold": upstream.hold,
+        "delay": int(upstream.delay.total_seconds()),
+        "every": int(upstream.every.total_seconds()) if upstream.every else None,
+        "rules": [route_to_json(rule) for rule in upstream.rules],
+        "on_gone": upstream.on_gone,
+        "confirm_above": upstream.confirm_above,
+        "host": upstream.host,
         "allow_private": list(upstream.allow_private),
         "paused": upstream.paused,
         "file": upstream.file,
@@ -298,11 +278,21 @@ def _upstream(tx: Tx, row: Row[Any]) -> Upstream:
         push_max_age=timedelta(seconds=row.push_max_age),
         on_change=Significance(row.on_change),
         hold=row.hold,
+        delay=timedelta(seconds=row.delay),
+        every=timedelta(seconds=row.every) if row.every else None,
+        rules=tuple(_routed(tx, rule) for rule in row.rules),
+        on_gone=OnGone(row.on_gone),
+        confirm_above=row.confirm_above,
         allow_private=tuple(row.allow_private),
         paused=row.paused,
         file=row.file,
         created=row.created,
     )
+
+
+def _routed(tx: Tx, rule: dict[str, Any]) -> Route:
+    route = route_from(rule)
+    return replace(route, topics=names.present(tx, list(route.topics)))
 
 
 def _validators(row: Row[Any]) -> Validators:

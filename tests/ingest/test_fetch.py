@@ -8,7 +8,8 @@ import pytest
 
 from syndicator import __version__
 from syndicator.ingest.fetch import Body, Failed, Gone, Unchanged, fetch, retry_after
-from syndicator.model.upstream import CEILING, Validators
+from syndicator.model.cadence import CEILING
+from syndicator.model.upstream import Validators
 from tests.ingest.feeds import Site, entry, rss
 from tests.make import NOW
 

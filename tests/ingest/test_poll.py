@@ -11,9 +11,10 @@ from syndicator import press
 from syndicator.errors import NotFound, TryLater
 from syndicator.ingest.parse import parse
 from syndicator.ingest.poll import LEASE, Polled, import_items, poll_due, poll_one
+from syndicator.model.incoming import Fate
 from syndicator.model.item import Significance
 from syndicator.model.release import ReleaseState
-from syndicator.model.upstream import Fate, Relation, Upstream
+from syndicator.model.upstream import Relation, Upstream
 from syndicator.store import Store, deliveries, items, releases, upstreams
 from tests.ingest.feeds import Site, atom, entry, rss
 from tests.make import NOW, FakeClock, make_newsroom, make_subscription

@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from syndicator.errors import Conflict, Invalid, NotFound
+from syndicator.model.cadence import CEILING, INTERVAL
+from syndicator.model.incoming import Known
 from syndicator.model.item import Kind, Significance
 from syndicator.model.release import ReleaseState
-from syndicator.model.upstream import CEILING, INTERVAL, Known, Relation, Upstream, Validators
-from syndicator.store import Store, open_store, releases, upstreams
+from syndicator.model.upstream import Relation, Upstream, Validators
+from syndicator.store import Store, incoming, open_store, releases, upstreams
 from tests.make import NOW, FakeClock, make_content, make_newsroom
 
 LEASE = timedelta(minutes=3)
@@ -211,15 +213,15 @@ def test_identities_are_remembered_with_the_fate_of_their_release(store: Store) 
     at = datetime(2026, 4, 1, tzinfo=UTC)
     with store.begin() as tx:
         a, b = upstreams.listing(tx)
-        upstreams.remember(tx, a.id, "1", "urn:x:1", "f1")
-        upstreams.remember(tx, a.id, "1", "urn:x:1", "f2")
-        upstreams.remember(tx, a.id, "2", "urn:x:2", "f")
+        incoming.remember(tx, a.id, "1", "urn:x:1", "f1")
+        incoming.remember(tx, a.id, "1", "urn:x:1", "f2")
+        incoming.remember(tx, a.id, "2", "urn:x:2", "f")
         releases.add(tx, "urn:x:2", make_content(), state=ReleaseState.HELD, at=at)
-        assert upstreams.known(tx, a.id, ["1", "2", "3", *(f"n{n}" for n in range(1200))]) == {
+        assert incoming.known(tx, a.id, ["1", "2", "3", *(f"n{n}" for n in range(1200))]) == {
             "1": Known(uid="urn:x:1", fingerprint="f2"),
             "2": Known(uid="urn:x:2", fingerprint="f", held=ReleaseState.HELD, at=at),
         }
-        assert upstreams.known(tx, b.id, ["1"]) == {}
+        assert incoming.known(tx, b.id, ["1"]) == {}
         upstreams.remove(tx, "a")
         assert [b] == upstreams.listing(tx)
 

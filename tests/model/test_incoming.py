@@ -1,4 +1,4 @@
-"""What an incoming item means, and how long to wait: pure rules at their edges."""
+"""What an incoming item means, judged purely, at its edges."""
 
 from __future__ import annotations
 
@@ -6,25 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from syndicator.model.incoming import SKEW, Fate, Incoming, Known, judge, may_be_uid, words_of
 from syndicator.model.item import Content, Kind, Source
-from syndicator.model.release import ReleaseState
-from syndicator.model.upstream import (
-    CEILING,
-    INTERVAL,
-    LONGEST_KEY,
-    SKEW,
-    Fate,
-    Incoming,
-    Known,
-    Upstream,
-    judge,
-    may_be_uid,
-    wait,
-    words_of,
-)
+from syndicator.model.release import Embargo, ReleaseState
+from syndicator.model.upstream import LONGEST_KEY, Upstream
 from tests.make import NOW
 
 UPSTREAM = Upstream(id=1, slug="cms", url="https://cms.example/feed", created=NOW)
@@ -74,14 +60,14 @@ def test_withheld_and_quarantine_wait_for_a_yes() -> None:
         made = judge(thing, None, upstream, NOW)
         assert (made.fate, made.at) == (Fate.HELD, None)
     until = NOW + timedelta(days=1)
-    assert judge(replace(THING, withheld=True, embargo=until), None, UPSTREAM, NOW).at == until
+    assert judge(replace(THING, withheld=True, embargo=Embargo(until=until)), None, UPSTREAM, NOW).at == until
 
 
 @pytest.mark.parametrize("ahead", [timedelta(microseconds=1), SECOND, SKEW])
 def test_what_is_said_to_wait_waits_to_the_second(ahead: timedelta) -> None:
     """DESIGN §5.10 — the two minutes forgive a date; an embargo, or withheld with a date, holds however near."""
     until = NOW + ahead
-    embargoed = replace(THING, embargo=until)
+    embargoed = replace(THING, embargo=Embargo(until=until))
     undated = replace(embargoed, published=None)
     withheld = replace(THING, published=until, withheld=True)
     for thing in (embargoed, undated, withheld):
@@ -91,7 +77,9 @@ def test_what_is_said_to_wait_waits_to_the_second(ahead: timedelta) -> None:
 
 def test_an_embargo_that_is_over_holds_nothing() -> None:
     """DESIGN §5.10 — "until 09:00" is public at 09:00:00 itself, and news from then on."""
-    made = judge(replace(THING, published=NOW - timedelta(days=9), embargo=NOW), None, UPSTREAM, NOW)
+    made = judge(
+        replace(THING, published=NOW - timedelta(days=9), embargo=Embargo(until=NOW)), None, UPSTREAM, NOW
+    )
     assert (Fate.ITEM, NOW) == (made.fate, made.published)
 
 
@@ -100,9 +88,11 @@ def test_the_later_of_embargo_and_date_counts(withheld: bool) -> None:  # noqa: 
     """DESIGN §5.10 — a past embargo frees nothing dated ahead, a past date nothing under embargo."""
     near, far = NOW + timedelta(hours=1), NOW + timedelta(days=1)
     for embargo in (NOW - SECOND, near, far):
-        thing = replace(THING, published=far, embargo=embargo, withheld=withheld)
+        thing = replace(THING, published=far, embargo=Embargo(until=embargo), withheld=withheld)
         assert far == judge(thing, None, UPSTREAM, NOW).at
-    assert near == judge(replace(THING, embargo=near, withheld=withheld), None, UPSTREAM, NOW).at
+    assert (
+        near == judge(replace(THING, embargo=Embargo(until=near), withheld=withheld), None, UPSTREAM, NOW).at
+    )
 
 
 def test_what_is_held_keeps_its_date() -> None:
@@ -155,16 +145,3 @@ def test_a_due_release_is_left_to_the_release_loop() -> None:
     """embargo: its instant has come; polling it once more changes nothing."""
     due = replace(HELD, at=NOW - SECOND)
     assert judge(replace(THING, published=due.at), due, UPSTREAM, NOW).fate is Fate.UNCHANGED
-
-
-@given(st.text(min_size=1), st.integers(0, 10_000), st.one_of(st.none(), st.timedeltas()))
-def test_waits_stay_between_interval_and_a_day(slug: str, failures: int, asked: timedelta | None) -> None:
-    """feeds:I4, feeds:I6 — never sooner than the interval, never later than a day, the same each time."""
-    span = wait(slug, failures, asked)
-    assert INTERVAL <= span <= CEILING
-    assert span == wait(slug, failures, asked)
-
-
-def test_waits_are_spread() -> None:
-    """feeds:I4 — a hundred upstreams do not stay in step."""
-    assert len({wait(f"u{n}", 0) for n in range(100)}) > 80

@@ -1,0 +1,105 @@
+"""Routing, presence and aliases of what upstreams bring; hubs that tell us, and what they brought."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from alembic import op
+
+from syndicator.store.columns import Id, Instant, Json
+from syndicator.store.schema import CHECKED, PRESENT
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    _upstreams()
+    _incoming()
+    op.create_table(
+        "hub_subscriptions",
+        sa.Column("upstream_id", Id, nullable=False),
+        sa.Column("hub", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("callback", sa.Text(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("asked", Instant(), nullable=True),
+        sa.Column("lease_until", Instant(), nullable=True),
+        sa.Column("next_try", Instant(), nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("fault", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["upstream_id"], ["upstreams.id"], name=op.f("fk_hub_subscriptions_upstream_id")
+        ),
+        sa.PrimaryKeyConstraint("upstream_id", name=op.f("pk_hub_subscriptions")),
+        sa.UniqueConstraint("callback", name=op.f("uq_hub_subscriptions_callback")),
+    )
+    op.create_index(op.f("ix_hub_subscriptions_next_try"), "hub_subscriptions", ["next_try"])
+    op.create_table(
+        "inbox",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("upstream_id", Id, nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("content_type", sa.Text(), nullable=False),
+        sa.Column("received", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["upstream_id"], ["upstreams.id"], name=op.f("fk_inbox_upstream_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox")),
+    )
+    op.create_index(op.f("ix_inbox_upstream_id"), "inbox", ["upstream_id"])
+
+
+def _upstreams() -> None:
+    columns: tuple[sa.Column[Any], ...] = (
+        sa.Column("rules", Json, server_default=sa.text("'[]'"), nullable=False),
+        sa.Column("delay", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("every", sa.Integer(), nullable=True),
+        sa.Column("on_gone", sa.Text(), server_default="ask", nullable=False),
+        sa.Column("confirm_above", sa.Integer(), server_default="25", nullable=False),
+        sa.Column("host", sa.Text(), server_default="", nullable=False),
+        sa.Column("site", sa.Text(), nullable=True),
+        sa.Column("pace", Json, nullable=True),
+        sa.Column("moved_to", sa.Text(), nullable=True),
+        sa.Column("moved_since", Instant(), nullable=True),
+        sa.Column("polls", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("unmodified", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("asking", sa.Integer(), nullable=True),
+        sa.Column("accepted", sa.Text(), nullable=True),
+    )
+    for column in columns:
+        op.add_column("upstreams", column)
+    op.create_index("ix_upstreams_host", "upstreams", ["host"])
+    table = sa.table("upstreams", sa.column("id"), sa.column("url"), sa.column("host"))
+    connection = op.get_bind()
+    for row in connection.execute(sa.select(table.c.id, table.c.url)).all():
+        host = (urlsplit(row.url).hostname or "").lower()
+        connection.execute(sa.update(table).where(table.c.id == row.id).values(host=host))
+
+
+def _incoming() -> None:
+    columns: tuple[sa.Column[Any], ...] = (
+        sa.Column("first", Instant(), nullable=True),
+        sa.Column("raw", sa.Text(), nullable=True),
+        sa.Column("present", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("alias", sa.Text(), nullable=True),
+        sa.Column("place", sa.Text(), nullable=True),
+        sa.Column("dated", sa.Text(), nullable=True),
+        sa.Column("page", sa.Text(), nullable=True),
+        sa.Column("gone", Instant(), nullable=True),
+        sa.Column("check_at", Instant(), nullable=True),
+        sa.Column("checks", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("departed", Instant(), nullable=True),
+    )
+    for column in columns:
+        op.add_column("incoming", column)
+    op.create_index("ix_incoming_alias", "incoming", ["upstream_id", "alias"])
+    op.create_index("ix_incoming_place", "incoming", ["upstream_id", "place"])
+    op.create_index("ix_incoming_uid", "incoming", ["uid"])
+    op.create_index(
+        "ix_incoming_present", "incoming", ["upstream_id"], sqlite_where=PRESENT, postgresql_where=PRESENT
+    )
+    op.create_index(
+        "ix_incoming_check_at", "incoming", ["check_at"], sqlite_where=CHECKED, postgresql_where=CHECKED
+    )
