@@ -10,7 +10,7 @@ from syndicator.errors import SyndicatorError, TryLater
 
 if TYPE_CHECKING:
     from syndicator.ingest.entries import Parsed
-    from syndicator.ingest.poll import Imported
+    from syndicator.ingest.imports import Imported
     from syndicator.runtime import Runtime
 
 

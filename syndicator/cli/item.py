@@ -147,11 +147,11 @@ def import_(
 ) -> None:
     """Take the entries of a feed as items, once; archives are never mailed. Exit 4 if some were refused."""
     from syndicator.cli import feed_source
-    from syndicator.ingest import poll
+    from syndicator.ingest import imports
 
     with session.opened(ctx) as runtime:
         feed, url = feed_source.feed(runtime, source, given.ranges(allow_private))
-        done = poll.import_items(
+        done = imports.import_items(
             runtime.store,
             feed,
             url=url,

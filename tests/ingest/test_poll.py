@@ -9,8 +9,9 @@ import pytest
 
 from syndicator import press
 from syndicator.errors import NotFound, TryLater
+from syndicator.ingest.imports import import_items
 from syndicator.ingest.parse import parse
-from syndicator.ingest.poll import LEASE, Polled, import_items, poll_due, poll_one
+from syndicator.ingest.poll import LEASE, Polled, poll_due, poll_one
 from syndicator.model.incoming import Fate
 from syndicator.model.item import Significance
 from syndicator.model.release import ReleaseState
