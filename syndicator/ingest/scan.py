@@ -10,7 +10,8 @@ from __future__ import annotations
 import codecs
 import html
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from syndicator.model.markup import strip_illegal
 
@@ -60,7 +61,11 @@ UNDECLARED = re.compile(rb"(</?)rss:(?=[A-Za-z])")
 
 
 class Refuse(Exception):
-    """Why a body is not read, for the owner of the feed."""
+    """Why a body is not read, for the owner of the feed; `links` are the feeds that a web page names (feeds:I11)."""
+
+    def __init__(self, why: str, links: Sequence[dict[str, Any]] = ()) -> None:
+        super().__init__(why)
+        self.links = links
 
 
 class Omitted(NamedTuple):
