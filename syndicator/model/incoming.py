@@ -28,6 +28,8 @@ class Incoming:
     `published` is None where the feed gives no usable date (then: time of arrival); `dated` is that
     date as the feed writes it. `withheld` says that the origin itself marks it as not yet public. `raw`
     is the hash of the entry as the feed had it, by which the same again is known without reading it.
+    `alias` and `page` are given by what is no feed of the web, a folder: a second name by which a renamed
+    file is known again, and where it lies (`file:`). None: they follow from its identity and its link.
     """
 
     guid: str | None
@@ -39,6 +41,8 @@ class Incoming:
     categories: tuple[Category, ...] = ()
     raw: str | None = None
     dated: str | None = None
+    alias: str | None = None
+    page: str | None = None
 
     @property
     def identity(self) -> str:
