@@ -14,18 +14,19 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from pydantic import TypeAdapter, ValidationError
 
 import syndicator
 from syndicator.errors import Invalid
-from syndicator.ingest.entries import Answer, Parsed
+from syndicator.ingest.entries import Answer, Link, Parsed
 from syndicator.ingest.fetch import MAX_BYTES
 
 WALL = timedelta(seconds=15)
@@ -39,29 +40,70 @@ DEATHS: dict[int, str] = {
 
 
 class Unreadable(Invalid):
-    """A body that is no feed, or none we dare to read; the message says why in words."""
+    """A body that is no feed, or none we dare to read; the message says why in words.
+
+    `links` are the feeds that it names, if it is a web page that names some (feeds:I11).
+    """
+
+    def __init__(self, words: str, links: tuple[Link, ...] = ()) -> None:
+        super().__init__(words)
+        self.links = links
+
+
+class Pool:
+    """Processes that read feeds, at most `size` at once; for as many threads as like to ask."""
+
+    def __init__(self, size: int = 2) -> None:
+        self._free = threading.Semaphore(size)
+
+    def __enter__(self) -> Self:
+        """The pool; leaving ends its processes."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """End every process; whoever still waits for one gets RuntimeError."""
+
+    def parse(
+        self,
+        body: bytes,
+        *,
+        content_type: str = "",
+        url: str | None = None,
+        known: frozenset[str] = frozenset(),
+        timeout: timedelta = WALL,
+    ) -> Parsed:
+        """The feed in `body`; `url` is what its relative addresses are resolved against.
+
+        Entries whose hash is in `known` are only named, in `Parsed.unchanged`. `timeout` begins when a
+        process is free. Raises Unreadable, whatever the body does to the parser (feeds:I12).
+        """
+        if len(body) > MAX_BYTES:
+            raise Unreadable(f"it is {len(body):,} bytes long; the limit is {MAX_BYTES:,}")
+        if not body.strip():
+            raise Unreadable("it is empty")
+        question = {"content_type": content_type, "url": url, "known": sorted(known)}
+        with self._free:
+            answer = _validated(_ask(json.dumps(question).encode() + b"\n" + body, timeout))
+        if answer.feed is None:
+            raise Unreadable(answer.refused or "the parser gave no answer", answer.links)
+        return answer.feed
 
 
 def parse(
-    body: bytes, *, content_type: str = "", url: str | None = None, timeout: timedelta = WALL
+    body: bytes,
+    *,
+    content_type: str = "",
+    url: str | None = None,
+    known: frozenset[str] = frozenset(),
+    timeout: timedelta = WALL,
 ) -> Parsed:
-    """The feed in `body`; `url` is what its relative addresses are resolved against.
-
-    Raises Unreadable, whatever the body does to the parser (feeds:I12).
-    """
-    if len(body) > MAX_BYTES:
-        raise Unreadable(f"it is {len(body):,} bytes long; the limit is {MAX_BYTES:,}")
-    if not body.strip():
-        raise Unreadable("it is empty")
-    answer = _validated(_ask(_framed(body, content_type, url), timeout))
-    if answer.feed is None:
-        raise Unreadable(answer.refused or "the parser gave no answer")
-    return answer.feed
-
-
-def _framed(body: bytes, content_type: str, url: str | None) -> bytes:
-    """One line of JSON, then the body as it is."""
-    return json.dumps({"content_type": content_type, "url": url}).encode() + b"\n" + body
+    """`Pool.parse` for one body, in a process of its own; raises Unreadable."""
+    with Pool(1) as pool:
+        return pool.parse(body, content_type=content_type, url=url, known=known, timeout=timeout)
 
 
 def _ask(question: bytes, timeout: timedelta) -> bytes:
