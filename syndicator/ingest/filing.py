@@ -13,7 +13,7 @@ from typing import Any
 
 from syndicator import publish
 from syndicator.errors import Invalid, SyndicatorError, TryLater
-from syndicator.ingest.entries import Parsed, incoming
+from syndicator.ingest.entries import Deleted, Parsed, incoming
 from syndicator.model.incoming import Fate, Incoming, Judgement, Known, judge, may_be_uid, words_of
 from syndicator.model.item import Content, Significance
 from syndicator.model.release import ReleaseState
@@ -74,6 +74,106 @@ class LeftOut:
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         return {"title": self.title, "identity": self.identity, "why": self.why}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one reading of an upstream brought, in the order of its feed; doubles of an identity among it.
+
+    `unchanged` are the hashes (`Incoming.raw`) of entries that were not read again, because we have them so
+    already; `deleted` what the feed says was deleted. `whole` is False for a hub's body, which may be new
+    entries alone (feeds:W6).
+    """
+
+    things: tuple[Incoming, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    deleted: tuple[Deleted, ...] = ()
+    warning: str | None = None
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a reading would become; `asking` is how many items would be pushed, if a person would be asked first."""
+
+    prospects: tuple[Prospect, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    asking: int | None = None
+
+
+class Filing:
+    """Files one reading under the fence of its claim, in short transactions.
+
+    After the last step `prospects` and `left_out` say what became of each thing. `asking` is a number
+    when nothing was filed, because that many items would be pushed at once and a person is asked
+    first. `again` says that reading the same once more may bring what was left out.
+    """
+
+    def __init__(self, store: Store, claim: Claim, reading: Reading, mint: Mint, own_host: str = "") -> None:
+        """`mint` makes uids; `own_host` is the host of our own site, on which no foreign feed names anything."""
+        self._store, self._claim, self._reading, self._mint = store, claim, reading, mint
+        self._own_host = own_host
+        self.prospects: list[Prospect] = []
+        self.left_out: list[LeftOut] = list(reading.left_out)
+        self.asking: int | None = None
+
+    @property
+    def again(self) -> bool:
+        """Whether the same body must be read again, though the feed has not changed by then."""
+        return self.asking is not None or any(entry.again for entry in self.left_out)
+
+    def steps(self) -> Iterator[None]:
+        """Do the work, at most one short transaction between two yields; raises Overtaken, and TryLater."""
+        with self._store.read() as tx:
+            now = tx.now
+        for group in groups(_oldest_first(self._reading.things, now)):
+            for outcome in filed(self._store, self._claim, group, self._mint):
+                if isinstance(outcome, Prospect):
+                    self.prospects.append(outcome)
+                else:
+                    self.left_out.append(outcome)
+            yield
+
+
+def reading_of(feed: Parsed, upstream: Upstream, now: datetime) -> Reading:
+    """The entries of a feed cleaned; those that say nothing are left out and named."""
+    things: list[Incoming] = []
+    without = [LeftOut(title=one.title[:200], identity=one.guid, why=one.why) for one in feed.omitted]
+    for entry in feed.entries:
+        try:
+            things.append(incoming(entry, feed, upstream, now))
+        except Invalid as fault:
+            without.append(LeftOut(title=entry.title[:200], identity=entry.guid, why=str(fault)))
+    return Reading(
+        things=tuple(things),
+        left_out=tuple(without),
+        unchanged=feed.unchanged,
+        deleted=feed.deleted,
+        warning=feed.warning,
+    )
+
+
+def preview(store: Store, reading: Reading, upstream: Upstream, own_host: str = "") -> Preview:  # noqa: ARG001 - soon
+    """What each thing would become under this upstream, and why; writes nothing."""
+    with store.read() as tx:
+        things = _oldest_first(reading.things, tx.now)
+        known = brought.known(tx, upstream.id, [thing.identity for thing in things])
+        prospects = tuple(
+            prospect_of(tx, thing, known_as(tx, thing, known, upstream), upstream) for thing in things
+        )
+    return Preview(prospects=prospects, left_out=reading.left_out)
+
+
+def _oldest_first(things: Sequence[Incoming], now: datetime) -> list[Incoming]:
+    first: dict[str, Incoming] = {}
+    for thing in things:
+        first.setdefault(thing.identity, thing)
+    # Feeds run newest first; archive pages are cut by the order in which items came in (DESIGN §5.5).
+    oldest_first = list(first.values())
+    oldest_first.reverse()
+    oldest_first.sort(key=lambda thing: thing.published or now)
+    return oldest_first
 
 
 def things_of(feed: Parsed, upstream: Upstream, now: datetime) -> tuple[list[Incoming], list[LeftOut]]:

@@ -34,6 +34,12 @@ def known(tx: Tx, upstream_id: int, identities: Collection[str]) -> dict[str, Kn
     return found
 
 
+def hashes(tx: Tx, upstream_id: int) -> frozenset[str]:
+    """The hashes (`Incoming.raw`) of what is in the upstream's feed now: entries that need not be read again."""
+    query = select(n.raw).where(n.upstream_id == upstream_id, n.present, n.raw.is_not(None))
+    return frozenset(tx.connection.execute(query).scalars())
+
+
 def remember(tx: Tx, upstream_id: int, identity: str, uid: str, fingerprint: str) -> None:
     """Write down what an identity became and which words it came with."""
     values = {
