@@ -7,17 +7,20 @@ again in `model.cadence`.
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
+from syndicator.errors import Invalid
 from syndicator.model.item import Kind, Significance
 from syndicator.model.routing import Route
 
 # Identities and uids are keys: PostgreSQL refuses index rows above 2,704 bytes, four per character.
 LONGEST_KEY = 600
 CONFIRM_ABOVE = 25  # items that would be pushed by one poll without a person's yes
+FOLDER = "file:"  # what the address of a folder of Markdown files begins with
 
 
 class Relation(StrEnum):
@@ -80,3 +83,36 @@ class Validators:
     etag: str | None = None
     last_modified: str | None = None
     body_hash: str | None = None
+
+
+def is_folder(url: str) -> bool:
+    """Whether an address names a folder on this machine, rather than a feed on the web."""
+    return url[: len(FOLDER)].lower() == FOLDER
+
+
+def folder_path(url: str) -> str:
+    """The absolute folder a `file:` address names (RFC 8089); raises Invalid, saying how it is written.
+
+    >>> folder_path("file:///srv/press%20desk/")
+    '/srv/press desk'
+    """
+    try:
+        parts = urlsplit(url)
+        path = unquote(parts.path, errors="strict")
+    except ValueError:  # brackets that hold no address, or bytes that are no text
+        parts, path = urlsplit(FOLDER), ""
+    if parts.query or parts.fragment or parts.netloc not in {"", "localhost"}:
+        path = ""
+    plain = posixpath.normpath(path).strip("/") if path.startswith("/") and path.isprintable() else ""
+    if not plain:
+        raise Invalid(f"{url!r} is no folder: write file:// and its absolute path, file:///srv/press")
+    return f"/{plain}"
+
+
+def folder_url(path: str) -> str:
+    """The `file:` address of an absolute path.
+
+    >>> folder_url("/srv/press desk")
+    'file:///srv/press%20desk'
+    """
+    return f"{FOLDER}//{quote(path)}"

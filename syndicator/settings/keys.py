@@ -19,7 +19,7 @@ from syndicator.model.delivery import Channel, OnUnknown
 from syndicator.model.item import Kind, Profile, PubDate, Rule, Significance, Spokesperson, Topic
 from syndicator.model.routing import Route
 from syndicator.model.schedule import Job, Schedule, When, when_from
-from syndicator.model.upstream import CONFIRM_ABOVE, OnGone, Relation, Upstream
+from syndicator.model.upstream import CONFIRM_ABOVE, OnGone, Relation, Upstream, is_folder
 from syndicator.settings import values as v
 from syndicator.settings.values import Listen, Secret, SecretUrl, Sender, Value
 
@@ -239,11 +239,13 @@ class FileUpstream:
     """[[upstreams]]: a feed we read."""
 
     slug: str = key(v.SLUGGED, REQUIRED, "The upstream's name in commands and logs.")
-    url: str = key(v.URL, REQUIRED, "The address of the feed.")
+    url: str = key(
+        v.FEED, REQUIRED, "The address of the feed, or of a folder of Markdown files: file:///srv/press."
+    )
     relation: Relation = key(
         v.choice(Relation, "relation"),
         "foreign",
-        "own: our CMS, its pages are canonical. foreign: a partner, credited as the source.",
+        "own: our CMS, its pages are canonical. foreign: a partner, credited as the source. A folder is always own.",
     )
     topics: tuple[str, ...] = key(v.SLUGS, [], "Plain topics given to every item from it.")
     kind: Kind = key(v.choice(Kind, "kind"), "news", "The kind given to every item from it.")
@@ -293,6 +295,8 @@ class FileUpstream:
     def upstream(self, *, id: int, created: datetime, paused: bool = False) -> Upstream:
         """The model's upstream, managed by the file."""
         rest = {f.name: getattr(self, f.name) for f in fields(self)}
+        if is_folder(self.url):
+            rest["relation"] = Relation.OWN
         return Upstream(id=id, created=created, paused=paused, file=True, **rest)
 
 

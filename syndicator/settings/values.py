@@ -27,6 +27,7 @@ from syndicator.model.markup import one_line
 from syndicator.model.release import zone_named
 from syndicator.model.routing import route_from
 from syndicator.model.schedule import checked_cron, checked_interval, duration, duration_text
+from syndicator.model.upstream import folder_path, folder_url, is_folder
 
 HIDDEN = "•••"
 SECRET_KEY_MIN = 16  # characters
@@ -270,6 +271,10 @@ def _url(raw: str) -> str:
     return webhook_url(raw)
 
 
+def _feed_or_folder(raw: str) -> str:
+    return folder_url(folder_path(raw)) if is_folder(raw) else _url(raw)
+
+
 def _password(raw: str) -> Secret | None:
     return Secret(raw) if raw else None
 
@@ -403,6 +408,7 @@ SLUGGED = checked("slug: a-z, 0-9, hyphen", _slug, pattern="^[a-z0-9-]{1,64}$")
 LANGUAGE = checked("language tag", _language, pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
 BASE_URL = checked("web address", _base_url, pattern="^https?://[^?#]+$")
 URL = checked("web address", _url, pattern="^https?://")
+FEED = checked("web address, or file:// and a folder", _feed_or_folder, pattern="^(https?|file)://")
 URL_OR_NONE = checked("web address", lambda text: _url(text) if text else "")
 DATABASE = checked(
     "database address; its password is hidden", _database, pattern="^(sqlite|postgresql)(\\+[a-z0-9]+)?://"

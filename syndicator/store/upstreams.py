@@ -17,7 +17,7 @@ from syndicator.model.cadence import wait
 from syndicator.model.item import SLUG, Kind, Significance
 from syndicator.model.markup import web_address
 from syndicator.model.routing import Route, route_from, route_to_json
-from syndicator.model.upstream import OnGone, Relation, Upstream, Validators
+from syndicator.model.upstream import OnGone, Relation, Upstream, Validators, folder_path, is_folder
 from syndicator.store import names, schema, topics
 from syndicator.store.engine import Tx, insert_or_skip
 
@@ -193,7 +193,11 @@ def settle_failure(
 def _vet(tx: Tx, upstream: Upstream) -> None:
     if not SLUG.fullmatch(upstream.slug):
         raise Invalid(f"{upstream.slug!r} is no upstream slug: use 1 to 64 of a-z, 0-9 and hyphen")
-    if web_address(upstream.url) is None:
+    if is_folder(upstream.url):
+        folder_path(upstream.url)
+        if upstream.relation is not Relation.OWN:
+            raise Invalid("a folder of files is nobody else's: use --relation own")
+    elif web_address(upstream.url) is None:
         raise Invalid(f"{upstream.url!r} is no web address: start it with https://")
     if upstream.on_change not in {Significance.SILENT, Significance.CORRECTION}:
         raise Invalid(
