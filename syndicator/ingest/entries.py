@@ -1,11 +1,13 @@
 """What crosses from the parse child, and what it becomes: `Parsed` feed and entries → `Incoming`.
 
-The child is not trusted: pydantic holds its answer to these types and sizes, and whatever is HTML or
-an address is cleaned here once more. A child that was taken over can lie about the feed, no more.
+The child is not trusted: pydantic holds its answer to these types and sizes; HTML is cleaned here, once,
+and whatever is an address or a line is checked again. A child that was taken over can lie about the feed,
+no more.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
@@ -14,19 +16,21 @@ from pydantic import AwareDatetime, ConfigDict, FailFast, Field
 from pydantic.dataclasses import dataclass
 
 from syndicator.errors import Invalid
-from syndicator.ingest.scan import too_deep
 from syndicator.model.incoming import Incoming
 from syndicator.model.item import Author, Content, Guid, Medium, Source, is_absolute_iri
 from syndicator.model.markup import (
     UNLINEAR,
     clean,
     excerpt,
+    from_plain,
     harmless_line,
     language_tag,
     plain_text,
     strip_illegal,
     web_address,
 )
+from syndicator.model.nesting import too_deep
+from syndicator.model.routing import Category
 from syndicator.model.upstream import Relation, Upstream
 
 # What is wrong costs at most one error for each field: a list of four million wrong things, said in 8 MB,
@@ -34,6 +38,7 @@ from syndicator.model.upstream import Relation, Upstream
 STRICT = ConfigDict(strict=True, extra="ignore")
 MAX_ENTRIES = 5_000
 MAX_TEXT = 2_000_000  # characters of one body; the child leaves out an entry with more
+MARKUP = re.compile(r"<[^<>]*>")
 TITLE_FROM_TEXT = 60  # characters, where there is no title (feeds:P18)
 
 Line = Annotated[str, Field(max_length=4_000)]
@@ -55,7 +60,8 @@ class Person:
 class File:
     """An enclosure; figures are 0 where the feed says nothing sane (feeds:I24).
 
-    `length` is in bytes, `width` and `height` in pixels, `duration` in seconds.
+    `length` is in bytes, `width` and `height` in pixels, `duration` in seconds. `alt` says what a picture
+    shows, `credit` who made it.
     """
 
     url: Line
@@ -64,6 +70,9 @@ class File:
     width: Figure = 0
     height: Figure = 0
     duration: Figure = 0
+    title: Line = ""
+    alt: Line = ""
+    credit: Line = ""
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -86,7 +95,10 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class Link:
-    """A feed that a web page offers; `comments` says that it holds comments, not items (feeds:I11)."""
+    """A feed that a web page offers; `comments` says that it holds comments, not items (feeds:I11).
+
+    `type` is a media type, except "wordpress-api": that is no feed but the root of the site's REST interface.
+    """
 
     url: Line
     title: Line = ""
@@ -107,9 +119,10 @@ class Stated:
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class Entry:
-    """One entry as the feed has it: texts plain, body HTML, addresses absolute, dates UTC or missing.
+    """One entry as the feed has it: texts plain, addresses absolute, dates UTC or missing.
 
-    `dated` is its date as it is written; `raw` the hash of all the feed says of it.
+    `body` is HTML as it stands in the feed, not yet clean, its relative addresses meant against `base`.
+    `dated` is its date as it is written; `raw` the hash of all the feed says of it that we keep.
     """
 
     guid: Line | None = None
@@ -118,6 +131,7 @@ class Entry:
     title: Prose = ""
     summary: Prose = ""
     body: Html = ""
+    base: Line | None = None
     published: AwareDatetime | None = None
     authors: Annotated[tuple[Person, ...], Field(max_length=50), FailFast()] = ()
     language: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$", max_length=35)] | None = None
@@ -175,9 +189,7 @@ def incoming(entry: Entry, feed: Parsed, upstream: Upstream, now: datetime) -> I
     `now` dates the credit of a foreign feed that has no date. Raises Invalid for an entry that says
     nothing: one bad entry never spoils the feed.
     """
-    if too_deep(entry.body):
-        raise Invalid("its text is nested too deep")
-    body = clean(entry.body) if entry.body else ""
+    body = _body(entry)
     link = web_address(entry.link)
     summary = _prose(entry.summary)
     content = Content(
@@ -192,11 +204,31 @@ def incoming(entry: Entry, feed: Parsed, upstream: Upstream, now: datetime) -> I
         media=tuple(medium for medium in map(_medium, entry.files) if medium),
         source=_source(feed, upstream, now) if upstream.relation is Relation.FOREIGN else None,
     )
-    guid = strip_illegal(entry.guid) if entry.guid else None
+    guid = _key(entry.guid) if entry.guid else None
     if guid and feed.version.startswith("rss"):
         content = replace(content, guid=Guid(value=guid, permalink=entry.permalink))
-    published = _utc(entry.published)
-    return Incoming(guid=guid, link=link, content=content, published=published, withheld=entry.withheld)
+    return Incoming(
+        guid=guid,
+        link=link,
+        content=content,
+        published=_utc(entry.published),
+        withheld=entry.withheld,
+        categories=tuple(category for category in map(_category, entry.categories) if category.term),
+        raw=entry.raw,
+        dated=_line(entry.dated) or None if entry.dated else None,
+    )
+
+
+def _body(entry: Entry) -> str:
+    """Its HTML, clean; of what is nested too deep the words only: they are worth more than ten seconds."""
+    if too_deep(entry.body):
+        return clean(from_plain(MARKUP.sub(" ", entry.body)))
+    return clean(entry.body, web_address(entry.base)) if entry.body else ""
+
+
+def _category(term: Term) -> Category:
+    scheme, label = (_line(text) or None if text else None for text in (term.scheme, term.label))
+    return Category(term=_line(term.term), scheme=scheme, label=label)
 
 
 def _title(entry: Entry, body: str, link: str | None) -> str:
@@ -226,6 +258,9 @@ def _medium(file: File) -> Medium | None:
         width=file.width,
         height=file.height,
         duration=file.duration,
+        title=_line(file.title),
+        alt=_line(file.alt),
+        credit=_line(file.credit),
     )
 
 
@@ -247,6 +282,10 @@ def _utc(instant: datetime | None) -> datetime | None:
 
 def _prose(text: str) -> str:
     return strip_illegal(text).strip()
+
+
+def _key(guid: str) -> str:
+    return UNLINEAR.sub("", strip_illegal(guid)).strip()
 
 
 def _line(text: str) -> str:

@@ -15,8 +15,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from syndicator.ingest.scan import Omitted, Refuse, prepared, too_deep
+from syndicator.ingest.scan import Omitted, Refuse, prepared
 from syndicator.model.markup import clean, from_plain, language_tag, plain_text, strip_illegal, web_address
+from syndicator.model.nesting import too_deep
 
 MAX_ENTRIES = 5_000
 MAX_TEXT = 2_000_000  # characters of one body, as `ingest.entries` takes them
@@ -88,7 +89,7 @@ def _self(feed: Dict, url: str | None) -> str | None:
 def _entry(entry: Dict, feed: Dict, version: str, url: str | None) -> dict[str, Any]:
     link = _link(entry, url)
     home = link or web_address(feed.get("link"), url)
-    body, summary = _texts(entry, url, home if version.startswith("rss") else None)
+    body, summary, base = _texts(entry, url, home if version.startswith("rss") else None)
     guid = _line(entry.get("id")) or None
     return {
         "guid": guid,
@@ -97,6 +98,7 @@ def _entry(entry: Dict, feed: Dict, version: str, url: str | None) -> dict[str, 
         "title": _plain(entry, "title")[:4000],
         "summary": summary[:20_000],
         "body": body,
+        "base": base,
         "published": _date(entry),
         "authors": list(_authors(entry, feed, version)),
         "language": _language(entry, feed),
@@ -110,34 +112,35 @@ def _link(entry: Dict, url: str | None) -> str | None:
     return next(filter(None, (web_address(href, url) for href in (entry.get("link"), *others))), None)
 
 
-def _texts(entry: Dict, url: str | None, home: str | None) -> tuple[str, str]:
-    """Body (HTML, clean) and summary (plain): two different texts, or one that is the body (feeds:P17)."""
+def _texts(entry: Dict, url: str | None, home: str | None) -> tuple[str, str, str | None]:
+    """Body (HTML as it stands), summary (plain), the body's base: two different texts, or one, the body (feeds:P17).
+
+    Addresses resolve against xml:base, else the item's page in RSS, else the feed (feeds:I21).
+    """
     contents = [part for part in entry.get("content", ()) if _kind(part) in TEXTUAL and part.get("value")]
     contents.sort(key=lambda part: _kind(part) == "text/plain")  # marked up before plain, else in order
     # feedparser copies a content into a missing summary, but then there is no detail of it.
     brief = entry.get("summary_detail") if "summary_detail" in entry else None
     if brief is None and not contents and entry.get("summary"):
         brief = {"type": "text/html", "value": entry["summary"]}
-    body = _html(contents[0], url, home) if contents else ""
-    short = _html(brief, url, home) if brief else ""
+    body, short = _html(contents[0]) if contents else "", _html(brief) if brief else ""
+    base = (contents[0] if body else brief or {}).get("base") or url
+    base = home if home and base == url else base
     if not body or body == short:
-        return body or short, ""
-    return body, plain_text(short)
+        return body or short, "", base
+    return body, _words(short), base
 
 
-def _html(part: Dict, url: str | None, home: str | None) -> str:
-    """Clean HTML. Addresses resolve against xml:base, else the item's page in RSS, else the feed (I21)."""
+def _html(part: Dict) -> str:
     value = str(part.get("value") or "")
-    if _kind(part) == "text/plain":
-        return clean(from_plain(value))
-    base = part.get("base") or url
-    return _cleaned(value, home if home and base == url else base)
+    return from_plain(value) if _kind(part) == "text/plain" else value
 
 
-def _cleaned(value: str, base: str | None = None) -> str:
-    if too_deep(value):  # its words are worth more than its markup, and than ten seconds
-        return clean(from_plain(re.sub(r"<[^<>]*>", " ", value)))
-    return clean(value, base)
+def _words(html: str) -> str:
+    """The plain text of HTML, be it ever so deep."""
+    if too_deep(html):
+        return " ".join(re.sub(r"<[^<>]*>", " ", html).split())
+    return plain_text(clean(html))
 
 
 def _kind(part: Dict) -> str:
@@ -149,7 +152,7 @@ def _plain(thing: Dict, name: str) -> str:
     detail = thing.get(f"{name}_detail") or {}
     value = strip_illegal(str(detail.get("value") or thing.get(name) or ""))
     if _kind(detail) != "text/plain" and ("<" in value or "&" in value):
-        value = plain_text(_cleaned(value))
+        value = _words(value)
     return " ".join(value.split())
 
 

@@ -109,17 +109,6 @@ def _words(found: re.Match[bytes] | None) -> str:
     return " ".join(strip_illegal(said).split())
 
 
-def too_deep(source: str) -> bool:
-    """Whether HTML is nested so deep that cleaning it takes time that grows with the square of its depth."""
-    if source.count("<") <= MAX_DEPTH:
-        return False
-    try:
-        Scan(source.encode("utf-8", "replace")).walk()
-    except Refuse:
-        return True
-    return False
-
-
 class Scan:
     """One walk over the tags of a body; `doctype` is where its document type declaration stands.
 
