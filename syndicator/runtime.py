@@ -51,7 +51,9 @@ from syndicator.store import (
 )
 from syndicator.store.provisioned import Provisioned
 from syndicator.wire.folder import Folder
-from syndicator.wire.http import Client, Limits, parse_guard
+from syndicator.wire.exchange import Limits
+from syndicator.wire.guard import parse_guard
+from syndicator.wire.http import Client
 from syndicator.wire.letters import Postman
 from syndicator.wire.smtp import Connection, Relay, Timeouts
 
@@ -76,6 +78,11 @@ def mint_uid(host: str, now: datetime) -> str:
 def mint_secret() -> str:
     """A new webhook secret: 256 bits, as Standard Webhooks writes them."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def mint_token() -> str:
+    """A name or secret nobody can guess: 256 bits, fit for a path."""
+    return secrets.token_urlsafe(32)
 
 
 def mint_name(role: str) -> str:
@@ -151,6 +158,14 @@ class Runtime:
             hub = lane.removeprefix("hub/")
             return WebsubRoad(hub, self.hub_client if hub in self.site.hubs else None, clock)
         return MailRoad(self.desk, self.postman)
+
+    def ping_url(self, upstream: Upstream) -> str:
+        """Where a POST makes this upstream be asked now."""
+        return self.site.url(f"/ping/{self.tokens.ping_token(upstream.id)}")
+
+    def callback_url(self, end: str) -> str:
+        """Where a hub reaches us about one subscription."""
+        return self.site.url(f"/callbacks/websub/{end}")
 
     @cached_property
     def desk(self) -> Desk:

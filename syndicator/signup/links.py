@@ -33,6 +33,7 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"
     UNSUBSCRIBE = "unsubscribe"
     PREFERENCES = "preferences"
+    PING = "ping"
 
 
 class Confirmation(StrEnum):
@@ -72,6 +73,10 @@ class Tokens:
     def preferences_token(self, contact_id: int, generation: int = 0) -> str:
         """For `/media-list/preferences/{token}`; another generation makes earlier ones worthless."""
         return self._mint(self._keys[0], Purpose.PREFERENCES, contact_id, generation)
+
+    def ping_token(self, upstream_id: int) -> str:
+        """For `/ping/{token}`; good as long as the key."""
+        return self._mint(self._keys[0], Purpose.PING, upstream_id, 0)
 
     def read(self, purpose: Purpose, token: str, generation: int = 0) -> int | None:
         """The row a token speaks of, or None if we did not sign it for this purpose."""
