@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from syndicator.wire.http import Reply
+from syndicator.wire.exchange import Reply
 
 GONE, TIMEOUT, TOO_EARLY, TOO_MANY = 410, 408, 425, 429
 

@@ -23,7 +23,8 @@ from syndicator.model.site import Site
 from syndicator.observe import logger
 from syndicator.render import payload
 from syndicator.store import Tx, audience, items, topics
-from syndicator.wire.http import Client, Reply
+from syndicator.wire.exchange import Reply
+from syndicator.wire.http import Client
 
 log = logger("webhook")
 BATCH = 1  # one in flight: a partner gets things in order

@@ -16,7 +16,8 @@ from syndicator.delivery.road import Parcel
 from syndicator.errors import Blocked, SyndicatorError, WireFault
 from syndicator.model.delivery import Channel, Outcome, Result, Try, blames_destination, ping_url
 from syndicator.store import Tx
-from syndicator.wire.http import Client, Reply
+from syndicator.wire.exchange import Reply
+from syndicator.wire.http import Client
 
 BATCH = 16  # a worker that ends in the middle repeats so many at most
 FORM = {"content-type": "application/x-www-form-urlencoded"}

@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 from syndicator.errors import Blocked, Invalid, WireFault
 from syndicator.model.cadence import CEILING
 from syndicator.model.upstream import Validators
-from syndicator.wire.http import Headers, Reply
+from syndicator.wire.exchange import Headers, Reply
 
 MAX_BYTES = 5_000_000  # after inflation (delivery-and-security X1)
 ACCEPT = "application/atom+xml, application/rss+xml, application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, */*;q=0.1"

@@ -18,7 +18,9 @@ from syndicator.delivery.webhook import WebhookRoad, judge
 from syndicator.model.audience import Partner
 from syndicator.model.delivery import OnUnknown, Policy
 from syndicator.store import Store, audience, deliveries
-from syndicator.wire.http import Client, Limits, Reply, parse_guard
+from syndicator.wire.exchange import Limits, Reply
+from syndicator.wire.guard import parse_guard
+from syndicator.wire.http import Client
 from tests.delivery.receiver import HANG, RESET, Action, Receiver
 from tests.make import (
     NOW,

@@ -16,7 +16,9 @@ from syndicator.feeds import rebuild_stale
 from syndicator.model.delivery import Outcome, Policy
 from syndicator.model.site import Format
 from syndicator.store import Store, deliveries, documents
-from syndicator.wire.http import Client, Limits, Reply, parse_guard
+from syndicator.wire.exchange import Limits, Reply
+from syndicator.wire.guard import parse_guard
+from syndicator.wire.http import Client
 from tests.delivery.receiver import HANG, RESET, Action, Event, Receiver
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_site, reserved_port
 

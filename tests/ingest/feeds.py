@@ -15,7 +15,9 @@ from typing import Any
 from syndicator import __version__
 from syndicator.ingest.fetch import MAX_BYTES
 from syndicator.model.upstream import Upstream
-from syndicator.wire.http import Client, Guard, Limits, parse_guard
+from syndicator.wire.exchange import Limits
+from syndicator.wire.guard import Guard, parse_guard
+from syndicator.wire.http import Client
 from tests.make import NOW
 
 AGENT = f"Syndicator/{__version__} (+https://news.example)"

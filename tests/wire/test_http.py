@@ -32,7 +32,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syndicator.errors import Blocked, Invalid, NoAnswer, TooLarge, Unreachable, WireFault
-from syndicator.wire.http import Client, Guard, Limits, _authorities, parse_guard
+from syndicator.wire.exchange import Limits, authorities
+from syndicator.wire.guard import Guard, parse_guard
+from syndicator.wire.http import Client
 from tests.make import reserved_port
 
 AGENT = "Syndicator-Test/1"
@@ -806,7 +808,7 @@ def test_an_unknown_authority_is_unreachable(
     """security:S3 — only the usual authorities are trusted, whatever the environment says."""
     (authority.folder / "ca.pem").write_bytes(authority.certificate.public_bytes(serialization.Encoding.PEM))
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.folder / "ca.pem"))
-    _authorities.cache_clear()
+    authorities.cache_clear()
     server = serve(OK, tls=authority.identity("secure.test"))
     with client(limits=FOLLOWING, resolve=SECURE) as http, pytest.raises(Unreachable, match="certificate"):
         http.get(server.url(host="secure.test"))
