@@ -50,8 +50,8 @@ from syndicator.store import (
     upstreams,
 )
 from syndicator.store.provisioned import Provisioned
-from syndicator.wire.folder import Folder
 from syndicator.wire.exchange import Limits
+from syndicator.wire.folder import Folder
 from syndicator.wire.guard import parse_guard
 from syndicator.wire.http import Client
 from syndicator.wire.letters import Postman

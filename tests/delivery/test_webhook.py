@@ -279,4 +279,4 @@ def test_an_answer_is_one_printable_line(status: int, body: bytes) -> None:
 
 
 def reply(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
-    return Reply(status=status, headers=headers or {}, body=body, url="https://x.example", permanent=False)
+    return Reply(status=status, headers=headers or {}, body=body, url="https://x.example")
