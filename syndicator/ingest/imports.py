@@ -1,21 +1,23 @@
 """Importing: a feed's entries, or a back catalogue's, taken as items once, without an upstream.
 
 The same road as a poll takes (`ingest.filing`), but nothing is remembered beside the items themselves:
-the same file again finds what it made by its uid. What is not public yet is refused and named.
+the same again finds what it made by its uid, and so does a later poll of the same feed. What is not
+public yet is refused and named. Large catalogues come piece by piece (`Import.take`).
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from syndicator import publish
 from syndicator.ingest.entries import Parsed
-from syndicator.ingest.filing import LeftOut, Prospect, as_prospect, groups, left_out, things_of
-from syndicator.model.incoming import Fate, Incoming, Known, judge, may_be_uid, words_of
-from syndicator.model.item import Kind
+from syndicator.ingest.filing import LeftOut, Prospect, as_prospect, groups, left_out, reading_of
+from syndicator.model.incoming import Fate, Incoming, Judgement, Known, judge, may_be_uid, words_of
+from syndicator.model.item import Item, Kind
 from syndicator.model.upstream import Relation, Upstream
 from syndicator.store import Store, Tx, items, releases
 from syndicator.store import topics as store_topics
@@ -23,7 +25,7 @@ from syndicator.store import topics as store_topics
 
 @dataclass(slots=True)
 class Imported:
-    """What `item import` took or would take, and what it refused."""
+    """What `item import` took or would take, without the texts, and what it refused."""
 
     items: list[Prospect] = field(default_factory=list)
     refused: list[LeftOut] = field(default_factory=list)
@@ -36,6 +38,57 @@ class Imported:
         }
 
 
+@dataclass(slots=True)
+class Import:
+    """One import, of one feed or of a catalogue in pieces; `filing` says how its items are filed.
+
+    Items older than 24 hours, or undated, are never pushed; with `dry_run` nothing is written.
+    """
+
+    store: Store
+    filing: Upstream
+    dry_run: bool = False
+    done: Imported = field(default_factory=Imported)
+
+    def take(self, feed: Parsed, refused: Sequence[LeftOut] = ()) -> None:
+        """Take the entries of a feed, oldest first; `refused` are those that its reader left out before."""
+        with self.store.read() as tx:
+            now = tx.now
+            reading = reading_of(feed, self.filing, now)
+        self.done.refused += [*refused, *reading.left_out]
+        origin = feed.id or feed.self_link or feed.link or self.filing.url or feed.title
+        begin = self.store.read if self.dry_run else self.store.begin
+        for group in groups(_oldest_first(reading.things, now)):
+            with begin() as tx:
+                outcomes = [self._taken(tx, thing, origin) for thing in group]
+            self.done.items += [one for one in outcomes if isinstance(one, Prospect)]
+            self.done.refused += [one for one in outcomes if isinstance(one, LeftOut)]
+
+    def _taken(self, tx: Tx, thing: Incoming, origin: str) -> Prospect | LeftOut:
+        guid = thing.guid
+        # Not minted at random: the same file again must find what it made the first time.
+        uid = (
+            guid
+            if guid and may_be_uid(guid)
+            else uuid.uuid5(uuid.NAMESPACE_URL, f"{origin}\n{thing.identity}").urn
+        )
+        item = items.find(tx, uid)
+        if item is None and releases.find(tx, uid):
+            return left_out(thing, f"{uid} is a release that is not yet public")
+        known = Known(uid=uid, fingerprint=words_of(item.content)) if item else None
+        judgement = _polled(item) or judge(thing, known, self.filing, tx.now)
+        if judgement.fate is Fate.HELD:
+            why = f"{judgement.why}; use `syndicator release draft` for what is not yet public"
+            return left_out(thing, why)
+        if judgement.fate is Fate.REVISED:
+            why = f"{uid} is public with other words; `syndicator item edit` changes it"
+            return left_out(thing, why)
+        if judgement.fate is Fate.ITEM and not self.dry_run:
+            push = publish.PUSH if thing.published else publish.NEVER_PUSH
+            publish.publish(tx, uid, thing.content, published=judgement.published, push=push)
+        return _without_text(as_prospect(thing, judgement, uid))
+
+
 def import_items(
     store: Store,
     feed: Parsed,
@@ -46,47 +99,41 @@ def import_items(
     relation: Relation = Relation.OWN,
     dry_run: bool = False,
 ) -> Imported:
-    """Take a feed's entries as items, once; older than 24 hours, or undated, they are never pushed.
+    """Take a feed's entries as items, once (`Import`); raises NotFound for an unknown topic.
 
     The same file again changes nothing. What is dated ahead is refused: it is not public yet.
     """
+    once = Import(store, filed_as(store, url, topics, kind, relation), dry_run)
+    once.take(feed)
+    return once.done
+
+
+def filed_as(store: Store, url: str, topics: Sequence[str], kind: Kind, relation: Relation) -> Upstream:
+    """How an import files its items, as an upstream that is kept nowhere; raises NotFound for an unknown topic."""
     with store.read() as tx:
         store_topics.check_plain(tx, topics)
-        filing = Upstream(
+        return Upstream(
             id=0, slug="import", url=url, relation=relation, topics=tuple(topics), kind=kind, created=tx.now
         )
-        things, refused = things_of(feed, filing, tx.now)
-    done = Imported(refused=refused)
-    begin = store.read if dry_run else store.begin
-    origin = feed.id or feed.self_link or feed.link or url or feed.title
-    for group in groups(things):
-        with begin() as tx:
-            for thing in group:
-                _import(tx, thing, filing, origin, done, dry_run=dry_run)
-    return done
 
 
-def _import(tx: Tx, thing: Incoming, filing: Upstream, origin: str, done: Imported, *, dry_run: bool) -> None:
-    guid = thing.guid
-    # Not minted at random: the same file again must find what it made the first time.
-    uid = (
-        guid
-        if guid and may_be_uid(guid)
-        else uuid.uuid5(uuid.NAMESPACE_URL, f"{origin}\n{thing.identity}").urn
-    )
-    item = items.find(tx, uid)
-    known = Known(uid=uid, fingerprint=words_of(item.content)) if item else None
-    judgement = judge(thing, known, filing, tx.now)
-    if releases.find(tx, uid) and item is None:
-        done.refused.append(left_out(thing, f"{uid} is a release that is not yet public"))
-    elif judgement.fate is Fate.HELD:
-        why = f"{judgement.why}; use `syndicator release draft` for what is not yet public"
-        done.refused.append(left_out(thing, why))
-    elif judgement.fate is Fate.REVISED:
-        why = f"{uid} is public with other words; `syndicator item edit` changes it"
-        done.refused.append(left_out(thing, why))
-    else:
-        if judgement.fate is Fate.ITEM and not dry_run:
-            push = publish.PUSH if thing.published else publish.NEVER_PUSH
-            publish.publish(tx, uid, thing.content, published=judgement.published, push=push)
-        done.items.append(as_prospect(thing, judgement, uid))
+def _polled(item: Item | None) -> Judgement | None:
+    """An item that an upstream brought is that upstream's to change: its feed words things in its own way."""
+    if item is None or item.upstream is None:
+        return None
+    why = f"it came with the upstream {item.upstream} already"
+    return Judgement(fate=Fate.UNCHANGED, why=why, published=item.published)
+
+
+def _oldest_first(things: Sequence[Incoming], now: datetime) -> list[Incoming]:
+    # Archive pages are cut by the order in which items came in (DESIGN §5.5); doubles: the first counts.
+    first: dict[str, Incoming] = {}
+    for thing in things:
+        first.setdefault(thing.identity, thing)
+    newest_first = reversed(first.values())
+    return sorted(newest_first, key=lambda thing: thing.published or now)
+
+
+def _without_text(prospect: Prospect) -> Prospect:
+    # A catalogue has a hundred thousand of them: whoever reads the report wants titles.
+    return replace(prospect, content=replace(prospect.content, body="", text=None, media=()))
