@@ -31,7 +31,7 @@ from syndicator.model.upstream import Upstream, Validators
 from syndicator.observe import logger
 from syndicator.store import Store, upstreams
 from syndicator.store import incoming as brought
-from syndicator.store.upstreams import Claim
+from syndicator.store.upstreams import Claim, Heard
 
 log = logger("ingest")
 
@@ -144,7 +144,7 @@ def _poll(store: Store, claim: Claim, client_for: ClientFor, mint: Mint, now: da
     match _fetched(claim.upstream, claim.validators, client_for, now):
         case Unchanged(validators, status):
             with store.begin() as tx:
-                upstreams.settle_unchanged(tx, claim, validators, status=status)
+                upstreams.settle_unchanged(tx, [(claim, Heard(validators=validators, status=status))])
             return Polled(slug=claim.upstream.slug)
         case Body() as body:
             return _read(store, claim, body, mint, now)
@@ -187,7 +187,9 @@ def _read(store: Store, claim: Claim, body: Body, mint: Mint, now: datetime) -> 
     # What may succeed another time must be read again, though the feed has not changed by then.
     again = any(entry.again for entry in without)
     with store.begin() as tx:
-        upstreams.settle_success(tx, claim, Validators() if again else body.validators, fault=fault)
+        upstreams.settle_success(
+            tx, claim, Heard(validators=Validators() if again else body.validators), fault=fault
+        )
     return Polled(
         slug=claim.upstream.slug, read=True, fault=fault, prospects=tuple(prospects), left_out=tuple(without)
     )

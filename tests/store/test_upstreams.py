@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from syndicator.errors import Conflict, Invalid, NotFound
-from syndicator.model.cadence import CEILING, INTERVAL
+from syndicator.model.cadence import CEILING, POLITE
 from syndicator.model.incoming import Known
 from syndicator.model.item import Kind, Significance
 from syndicator.model.release import ReleaseState
@@ -18,6 +18,7 @@ from tests.make import NOW, FakeClock, make_content, make_newsroom
 
 LEASE = timedelta(minutes=3)
 READ = Validators(etag='W/"1"', last_modified="yesterday", body_hash="h")
+HEARD = upstreams.Heard(validators=READ)
 
 
 def make(slug: str = "cms", **other: object) -> Upstream:
@@ -90,7 +91,7 @@ def test_a_claim_is_exclusive_until_its_lease_ends(store: Store, clock: FakeCloc
     with store.begin() as tx:
         assert ["a", "b"] == [one.upstream.slug for one in upstreams.claim_due(tx, 5, LEASE)]
         assert upstreams.claim_due(tx, 5, LEASE) == []
-        assert upstreams.next_check(tx) == NOW + LEASE
+        assert upstreams.next_check(tx) is None
     clock.advance(minutes=3)
     assert claim(store).lease_no == 2
 
@@ -123,16 +124,16 @@ def test_success_is_settled_with_validators(store: Store, clock: FakeClock) -> N
     add(store)
     held = claim(store)
     with store.begin() as tx:
-        assert upstreams.settle_success(tx, held, READ, fault="left out: one")
+        assert upstreams.settle_success(tx, held, HEARD, fault="left out: one")
     now = status(store)
     assert (now.succeeded, now.failures, now.status, now.fault) == (NOW, 0, 200, "left out: one")
     assert now.next_check
-    assert NOW + INTERVAL <= now.next_check <= NOW + INTERVAL * 1.1
-    clock.advance(minutes=20)
+    assert NOW + POLITE <= now.next_check <= NOW + POLITE * 1.1
+    clock.advance(minutes=70)
     again = claim(store)
     assert again.validators == READ
     with store.begin() as tx:
-        assert upstreams.settle_unchanged(tx, again, READ)
+        upstreams.settle_unchanged(tx, [(again, HEARD)])
     assert status(store).fault == "left out: one"
 
 
@@ -144,19 +145,28 @@ def test_failures_back_off_and_a_success_forgets_them(store: Store, clock: FakeC
         held = claim(store)
         with store.begin() as tx:
             upstreams.settle_failure(tx, held, "the server answered 503", status=503)
+        clock.advance(seconds=20)
+        with store.begin() as tx:
             upstreams.poll_now(tx, "cms")
         waits.append(status(store).failures)
     assert waits == list(range(1, 10))
     held = claim(store)
     with store.begin() as tx:
         upstreams.settle_failure(tx, held, "no answer")
-    assert status(store).next_check == NOW + CEILING
+    assert status(store).next_check == clock() + CEILING
+    clock.advance(seconds=1)
     with store.begin() as tx:
         upstreams.pause(tx, "cms", paused=False)
-    held = claim(store)
+    held, five = claim(store), timedelta(hours=5)
     with store.begin() as tx:
-        upstreams.settle_failure(tx, held, "429", status=429, retry_after=timedelta(hours=5))
-    assert status(store).next_check == NOW + timedelta(hours=5)
+        upstreams.settle_failure(tx, held, "429", status=429, retry_after=five)
+    until = status(store).next_check
+    assert until
+    assert clock() + five <= until <= clock() + five * 1.1
+    clock.advance(hours=1)
+    with store.begin() as tx:
+        upstreams.poll_now(tx, "cms")
+    assert status(store).next_check == until
 
 
 def test_gone_pauses(store: Store, clock: FakeClock) -> None:
@@ -181,11 +191,12 @@ def test_whoever_was_overtaken_settles_nothing(store: Store, clock: FakeClock) -
     second = claim(store)
     with store.begin() as tx:
         assert not upstreams.fence(tx, first)
-        assert not upstreams.settle_success(tx, first, READ)
+        assert not upstreams.settle_success(tx, first, HEARD)
         assert not upstreams.settle_failure(tx, first, "late")
         assert upstreams.fence(tx, second)
         upstreams.edit(tx, make(url="https://other.example/feed"))
-        assert not upstreams.settle_success(tx, second, READ)
+        assert not upstreams.settle_success(tx, second, HEARD)
+    clock.advance(seconds=1)
     third = claim(store)
     with store.begin() as tx:
         upstreams.remove(tx, "cms")
@@ -193,14 +204,14 @@ def test_whoever_was_overtaken_settles_nothing(store: Store, clock: FakeClock) -
         assert not upstreams.settle_failure(tx, third, "late")
 
 
-def test_another_address_forgets_validators(store: Store) -> None:
+def test_another_address_forgets_validators(store: Store, clock: FakeClock) -> None:
     """feeds:I2 — validators belong to their address."""
     add(store)
     held = claim(store)
     with store.begin() as tx:
-        upstreams.settle_success(tx, held, READ)
+        upstreams.settle_success(tx, held, HEARD)
         upstreams.edit(tx, make(push=False))
-        upstreams.poll_now(tx, "cms")
+    clock.advance(hours=2)
     assert claim(store).validators == READ
     with store.begin() as tx:
         upstreams.edit(tx, make(url="https://other.example/feed"))
