@@ -15,8 +15,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from enum import Enum
+from ipaddress import ip_address
 from typing import Protocol, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from syndicator.errors import SyndicatorError
 from syndicator.model.markup import UNLINEAR, web_address
@@ -43,6 +45,7 @@ LONGEST_TYPE = 200  # characters of a Content-Type
 LONGEST_REASON = 200  # characters of what a hub says
 TAKEN = 50  # requests taken at a time
 UNANSWERED = "asked, and not yet answered"
+UNREACHABLE = "no hub can call us back: site.base_url is not a public address"
 UNVERIFIED = "the hub has taken the request and not yet asked back"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 # The first of these that a delivery is signed with counts, and no other (feeds:W5).
@@ -140,6 +143,14 @@ class Intent:
     reason: str = ""
 
 
+class Welcome(Enum):
+    """What awaits a hub that brings something."""
+
+    YES = "yes"
+    NOT_NOW = "not now"  # not verified yet, or its lease has run out
+    NEVER = "never"  # nothing is subscribed under this address: it is told 410, and so stops
+
+
 def confirm(store: Store, callback: str, intent: Intent) -> str | None:
     """What to echo to whoever asks whether we meant it; None if we did not: no such address (feeds:W5).
 
@@ -157,17 +168,22 @@ def confirm(store: Store, callback: str, intent: Intent) -> str | None:
                 hubs.drop(tx, known)
                 return intent.challenge
             case ("denied", Subscription()):
-                _refused(tx, known, intent.reason)
+                why = _shown(intent.reason)
+                _refused(
+                    tx, known, f"the hub refuses: {why}" if why else "the hub refuses, and does not say why"
+                )
                 return ""
             case _:
                 return None
 
 
-def listening(store: Store, callback: str) -> bool:
-    """Whether a hub may bring something to this address now; if not it is told 410, and so stops."""
+def welcome(store: Store, callback: str) -> Welcome:
+    """Whether a hub may bring something to this address now."""
     with store.read() as tx:
         known = hubs.behind(tx, callback)
-        return known is not None and hubs.is_active(known, tx.now)
+        if known is None or known.state in {Standing.REFUSED, Standing.LEAVING}:
+            return Welcome.NEVER
+        return Welcome.YES if hubs.is_active(known, tx.now) else Welcome.NOT_NOW
 
 
 def take(store: Store, callback: str, body: bytes, content_type: str, signatures: Sequence[str]) -> bool:
@@ -202,8 +218,8 @@ def genuine(secret: str, body: bytes, signatures: Sequence[str]) -> bool:
 
 def wait(failures: int, key: str) -> timedelta:
     """How long until a hub is asked again after so many requests in a row that came to nothing, at most a day."""
-    doubled = min(PATIENCE * (1 << min(max(failures - 1, 0), 10)), CEILING)
-    return doubled * (1 + zlib.crc32(f"{key}/{failures}".encode()) % 1000 / 10_000)
+    doubled = PATIENCE * (1 << min(max(failures - 1, 0), 10))
+    return min(doubled * (1 + zlib.crc32(f"{key}/{failures}".encode()) % 1000 / 10_000), CEILING)
 
 
 def lease_of(text: str) -> timedelta:
@@ -264,9 +280,13 @@ def _taken(store: Store, address: Callable[[str], str], mint: Callable[[], str])
     with store.begin() as tx:
         for due in hubs.due(tx, TAKEN):
             known = _claimed(tx, due, mint)
-            if known is not None:
-                upstream = upstreams.named(tx, due.slug)
-                asks.append(_Ask(known, upstream, address(known.callback)))
+            if known is None:
+                continue
+            ask = _Ask(known, upstreams.named(tx, due.slug), address(known.callback))
+            if _is_local(ask.callback_url) and not _is_local(known.hub):
+                _refused(tx, known, UNREACHABLE)
+            else:
+                asks.append(ask)
     return asks
 
 
@@ -333,12 +353,11 @@ def _activate(tx: Tx, known: Subscription, intent: Intent) -> bool:
     return hubs.change(tx, known, after)
 
 
-def _refused(tx: Tx, known: Subscription, reason: str) -> None:
+def _refused(tx: Tx, known: Subscription, words: str) -> None:
     """Leave the hub alone for a day; one that was to be left anyway is left."""
     if known.state is Standing.LEAVING:
         hubs.drop(tx, known)
         return
-    words = f"the hub refuses: {_shown(reason)}" if reason else "the hub refuses and does not say why"
     after = replace(
         known,
         state=Standing.REFUSED,
@@ -369,3 +388,18 @@ def _method_of(signature: str) -> tuple[str, str]:
 
 def _usable(address: str) -> bool:
     return len(address) <= LONGEST_ADDRESS and web_address(address) is not None
+
+
+def _is_local(address: str) -> bool:
+    """Whether only this machine or this network can know the host of this address (RFC 6761, RFC 6762)."""
+    host = urlsplit(address).hostname or ""
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.rpartition(".")[2] in {
+            "example",
+            "invalid",
+            "local",
+            "localhost",
+            "test",
+        }

@@ -1,4 +1,4 @@
-"""Hubs that tell us of an upstream's changes, and the bodies they brought: WebSub, the subscriber's side.
+"""Who tells us of an upstream's changes: hubs (WebSub, the subscriber's side), what they brought, and pings.
 
 One row per upstream says where its subscription stands; `asked` is set while an answer of the hub is
 awaited, and only then may the hub confirm anything (feeds:W5). What a hub brings waits in the inbox until
@@ -7,6 +7,7 @@ a worker has read it. What is decided here is decided in `ingest.websub`; these 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -68,6 +69,14 @@ class Pushed(NamedTuple):
     body: bytes
     content_type: str
     topic: str
+
+
+class Place(NamedTuple):
+    """Where an upstream is: its feed, and the page its feed names as its own."""
+
+    slug: str
+    url: str
+    site: str | None
 
 
 def find(tx: Tx, upstream_id: int) -> Subscription | None:
@@ -197,6 +206,14 @@ def pushed(tx: Tx, limit: int) -> list[Pushed]:
 def forget(tx: Tx, pushed_id: int) -> None:
     """A body has been read, or cannot be."""
     tx.connection.execute(delete(schema.inbox).where(i.id == pushed_id))
+
+
+def places(tx: Tx, hosts: Collection[str]) -> list[Place]:
+    """The upstreams that are read whose feed, or perhaps whose page, is on one of these hosts; by slug."""
+    pages = [u.site.contains(f"//{host}", autoescape=True) for host in sorted(hosts)]
+    near = and_(~u.paused, or_(u.host.in_(list(hosts)), *pages))
+    query = select(u.slug, u.url, u.site).where(near).order_by(u.slug)
+    return [Place(row.slug, row.url, row.site) for row in tx.connection.execute(query)]
 
 
 def slug_of(tx: Tx, upstream_id: int) -> str:

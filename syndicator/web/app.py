@@ -30,6 +30,7 @@ from syndicator.model.site import Site
 from syndicator.observe import logger
 from syndicator.signup import Tokens
 from syndicator.store import Store
+from syndicator.web.callbacks import Callbacks
 from syndicator.web.catalogue import Catalogue
 from syndicator.web.doors import Feeds, Porter, Receive, Scope, Send, protocol, send_answer
 from syndicator.web.feeds import NOT_FOUND, PREFIX, PREFLIGHT, Answer
@@ -74,7 +75,8 @@ class App:
 
     def __init__(self, web: Web) -> None:
         self.catalogue = Catalogue(web.store, web.site, web.watch)
-        self.porter = Porter(self.catalogue, Visitors(web.full_reads), Trust(web.trusted_proxies))
+        self._trust = Trust(web.trusted_proxies)
+        self.porter = Porter(self.catalogue, Visitors(web.full_reads), self._trust)
         self._feeds = Feeds(self.porter, time.monotonic)
         self._redirects = Redirects(web.redirects, urlsplit(web.site.base_url).path.rstrip("/"))
         self._pages = Pages(web.site)
@@ -124,6 +126,7 @@ class App:
             *Health(web.store, self.catalogue.age, web.ready).routes(),
             *Newsroom(web.store, web.site, self._pages).routes(),
             *MediaList(web.store, web.tokens, self._pages).routes(),
+            *Callbacks(web.store, web.tokens, self._trust).routes(),
             *web.extra_routes,
         ]
 

@@ -1,4 +1,4 @@
-"""How many whole feeds a visitor may fetch (feeds:H9), and who a visitor is.
+"""How many whole feeds a visitor may fetch (feeds:H9), how often he may ping, and who a visitor is.
 
 Pure: time comes as an argument, in seconds of a clock that never jumps. Answers without a body
 (304, HEAD) are never asked about here, so whoever polls with conditions is never limited.
@@ -44,6 +44,21 @@ class Visitors:
         if len(self._paid) > self._capacity:
             del self._paid[next(iter(self._paid))]
         return 0 if allowed else max(1, math.ceil(excess))
+
+
+class Knocks:
+    """Counts requests that make us do something: `each` a minute by one visitor, `all` by everybody together.
+
+    Whoever cannot be told from others is counted among all, and nobody is made to wait for the sake of one.
+    """
+
+    def __init__(self, each: int, all: int) -> None:
+        self._each, self._all = Visitors(each), Visitors(all)
+
+    def take(self, visitor: str | None, now: float) -> int:
+        """0 if this visitor may have one more, which is then counted; else the seconds to wait, at least 1."""
+        wait = self._each.take(visitor, now) if visitor else 0
+        return wait or self._all.take("", now)
 
 
 class Trust:
