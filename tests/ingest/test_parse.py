@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from syndicator.ingest.entries import Entry, Parsed, incoming
-from syndicator.ingest.parse import Unreadable, _environment, _validated, parse
+from syndicator.ingest.nursery import environment
+from syndicator.ingest.parse import Unreadable, _feed, parse
 from syndicator.model.upstream import Upstream
 from tests.ingest.feeds import atom, entry, rss
 from tests.make import NOW
@@ -138,14 +139,14 @@ def test_the_wall_clock_ends_a_child() -> None:
 def test_memory_is_bounded() -> None:
     """security:X2 — the child cannot have more than 512 MB of address space."""
     code = "from syndicator.ingest import child; child._confine(); bytearray(600 * 2**20)"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, env=_environment(), check=False)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment(), check=False)
     assert b"MemoryError" in ran.stderr
 
 
 def test_the_child_sees_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """security:D1 — the environment of the house is not handed down."""
     monkeypatch.setenv("SYNDICATOR_SITE__SECRET_KEY", "x")
-    assert set(_environment()) == {"PYTHONPATH", "PYTHONUTF8"}
+    assert set(environment()) == {"PYTHONPATH", "PYTHONUTF8"}
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_the_child_sees_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_answers_of_another_shape_are_refused(said: bytes) -> None:
     """security:X2 — a child that was taken over can lie about the feed, and nothing else."""
     with pytest.raises(Unreadable, match="not acceptable"):
-        _validated(said)
+        _feed(said)
 
 
 def test_no_child_is_left_behind() -> None:
