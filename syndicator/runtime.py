@@ -54,6 +54,7 @@ from syndicator.wire.exchange import Limits
 from syndicator.wire.folder import Folder
 from syndicator.wire.guard import parse_guard
 from syndicator.wire.http import Client
+from syndicator.wire.http_async import AsyncClient
 from syndicator.wire.letters import Postman
 from syndicator.wire.smtp import Connection, Relay, Timeouts
 
@@ -221,9 +222,9 @@ class Runtime:
         )
         return Client(parse_guard(self.settings.feeds.allow_private), self._agent, limits)
 
-    def upstream_client(self, upstream: Upstream) -> Client:
+    def upstream_client(self, upstream: Upstream) -> AsyncClient:
         """The guarded client of one upstream."""
-        return Client(parse_guard(upstream.allow_private), self._agent, FEED_LIMITS)
+        return AsyncClient(parse_guard(upstream.allow_private), self._agent, FEED_LIMITS)
 
     def crew(self, worker: str, stop: threading.Event) -> Crew:
         """What the delivery lanes of one worker share."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -36,14 +37,18 @@ def report(done: Imported, *, as_json: bool) -> None:
 
 
 def _fetched(runtime: Runtime, url: str, allow_private: Sequence[str]) -> tuple[bytes, str, str]:
-    from syndicator.ingest.fetch import Body, fetch
+    from syndicator.ingest.fetch import Body, Fetched, fetch
     from syndicator.model.upstream import Upstream, Validators
 
     with runtime.store.read() as tx:
         now = tx.now
     once = Upstream(id=0, slug="import", url=url, allow_private=tuple(allow_private), created=now)
-    with runtime.upstream_client(once) as client:
-        answer = fetch(client, url, Validators(), now)
+
+    async def asked() -> Fetched:
+        async with runtime.upstream_client(once) as client:
+            return await fetch(client, url, Validators(), now)
+
+    answer = asyncio.run(asked())
     if isinstance(answer, Body):
         return answer.body, answer.content_type, answer.base
     words = getattr(answer, "words", "it answered with nothing new")

@@ -1,50 +1,68 @@
 """Fetching a feed: one conditional GET through the guarded client, and what its answer means.
 
 Validators go back byte for byte (feeds:I1); an unchanged body is recognised by its hash, so that it
-costs no parsing. Errors are values here: a feed that fails is part of every day's work.
+costs no parsing. Errors are values here: a feed that fails is part of every day's work. What the answer's
+headers say is read in `ingest.headers`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Protocol
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from syndicator.errors import Blocked, Invalid, WireFault
-from syndicator.model.cadence import CEILING
+from syndicator.ingest.headers import links, pace, retry_after
 from syndicator.model.upstream import Validators
-from syndicator.wire.exchange import Headers, Reply
+from syndicator.wire.exchange import Headers, Intake, Reply
 
 MAX_BYTES = 5_000_000  # after inflation (delivery-and-security X1)
-ACCEPT = "application/atom+xml, application/rss+xml, application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, */*;q=0.1"
+LONGEST_VALIDATOR = 4_000  # characters; a longer one is nothing that a server could mean
+ACCEPT = (
+    "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
+    "application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1"
+)
+GZIP = b"\x1f\x8b\x08"  # RFC 1952 §2.3.1: what a gzip file begins with
 
 
 class Getter(Protocol):
-    """The part of `wire.http.Client` that a fetch needs."""
+    """The part of `wire.http_async.AsyncClient` that a fetch and a page check need."""
 
-    def get(self, url: str, headers: Headers | None = None) -> Reply:
+    async def get(self, url: str, headers: Headers | None = None) -> Reply:
         """Fetch `url`; raises WireFault."""
         ...
 
+    async def status(self, url: str, headers: Headers | None = None) -> int:
+        """How `url` answers; raises WireFault."""
+        ...
 
-Opened = AbstractContextManager[Getter]
+
+Opened = AbstractAsyncContextManager[Getter]
 
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """Nothing new: 304, or the same bytes again; `validators` are those to send next time."""
+    """Nothing new: 304, or the same bytes again; `validators` are those to send next time.
+
+    `headers_pace` is how long the answer is fresh by its own words (feeds:I4); `moved` the address that
+    answered, where every redirect on the way to it was permanent (feeds:I5).
+    """
 
     validators: Validators
     status: int
+    headers_pace: timedelta | None = None
+    moved: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body to parse; `base` is what its relative addresses are resolved against (feeds:I21)."""
+    """A body to parse; `base` is what its relative addresses are resolved against (feeds:I21).
+
+    `links` are the relations and addresses of its Link header (RFC 8288); the rest is as in `Unchanged`.
+    """
 
     body: bytes
     content_type: str
@@ -52,6 +70,9 @@ class Body:
     base: str
     validators: Validators
     status: int = 200
+    headers_pace: timedelta | None = None
+    moved: str | None = None
+    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +95,25 @@ class Failed:
 Fetched = Unchanged | Body | Gone | Failed
 
 
-def fetch(client: Getter, url: str, validators: Validators, now: datetime) -> Fetched:
+async def fetch(client: Getter, url: str, validators: Validators, now: datetime) -> Fetched:
     """Ask for `url`, unless it is what we have; never raises for what a server or the network does."""
     try:
-        reply = client.get(url, _conditions(validators))
+        reply = await client.get(url, _conditions(validators))
+        return _meaning(reply, validators, now)
     except (WireFault, Invalid) as fault:
         hint = "" if not isinstance(fault, Blocked) else " (nothing was sent)"
         return Failed(f"{fault}{hint}")
-    return _meaning(url, reply, validators, now)
+
+
+async def page_gone(client: Getter, url: str) -> bool | None:
+    """Whether a page is gone (404, 410) or there; None where its server does not really say."""
+    try:
+        status = await client.status(url, {"accept": "text/html, */*;q=0.5"})
+    except (WireFault, Invalid):
+        return None
+    if status in {404, 410}:
+        return True
+    return False if 200 <= status < 400 else None
 
 
 def _conditions(validators: Validators) -> dict[str, str]:
@@ -95,56 +127,67 @@ def _conditions(validators: Validators) -> dict[str, str]:
     return headers
 
 
-def _meaning(url: str, reply: Reply, validators: Validators, now: datetime) -> Fetched:
-    if reply.status == 304 and validators.body_hash:
-        return Unchanged(validators, 304)
-    if reply.status == 410:
+def _meaning(reply: Reply, validators: Validators, now: datetime) -> Fetched:
+    elsewhere = bool(reply.moves) and not reply.permanent  # what is there today says nothing of tomorrow
+    wait, moved = pace(reply.headers, now), reply.url if reply.permanent else None
+    if reply.status == 304 and validators.body_hash and not elsewhere:
+        return Unchanged(validators, 304, wait, moved)
+    if reply.status == 410 and not elsewhere:
         return Gone("the server says 410: this feed is closed for good; polling is paused")
     if reply.status != 200:
-        wait = retry_after(reply.headers.get("retry-after"), now)
-        return Failed(f"the server answered {reply.status}{_advice(reply.status)}", wait, reply.status)
-    if not reply.body.strip():
+        stay_away = retry_after(reply.headers.get("retry-after"), now)
+        return Failed(f"the server answered {reply.status}{_advice(reply.status)}", stay_away, reply.status)
+    body = _unpacked(reply)
+    if not body.strip():
         return Failed("the answer is empty", status=200)
-    fresh = _fresh(url, reply)
+    fresh = Validators(body_hash=hashlib.sha256(body).hexdigest())
+    if not elsewhere:  # else they belong to where a temporary redirect led today (feeds:I2)
+        etag, modified = _sendable(reply, "etag"), _sendable(reply, "last-modified")
+        fresh = replace(
+            fresh, etag=etag, last_modified=modified
+        )  # what this 200 lacks is forgotten (feeds:I1)
     if fresh.body_hash == validators.body_hash:
-        return Unchanged(fresh, 200)
-    return Body(reply.body, reply.headers.get("content-type", ""), reply.url, _base(reply), fresh)
+        return Unchanged(fresh, 200, wait, moved)
+    return Body(
+        body,
+        _content_type(reply),
+        reply.url,
+        _base(reply),
+        fresh,
+        headers_pace=wait,
+        moved=moved,
+        links=links(reply.headers.get("link", ""), reply.url),
+    )
 
 
-def _fresh(url: str, reply: Reply) -> Validators:
-    """What this 200 said; what it lacks is forgotten (feeds:I1)."""
-    fresh = Validators(body_hash=hashlib.sha256(reply.body).hexdigest())
-    if reply.url != url and not reply.permanent:
-        return fresh  # they belong to where a temporary redirect led today (feeds:I2)
-    etag, modified = _sendable(reply, "etag"), _sendable(reply, "last-modified")
-    return replace(fresh, etag=etag, last_modified=modified)
+def _unpacked(reply: Reply) -> bytes:
+    """The body, inflated where gzip was sent without a word about it (feeds:I7); raises WireFault."""
+    if not reply.body.startswith(GZIP):
+        return reply.body
+    intake = Intake(urlsplit(reply.url).hostname or "", "gzip", MAX_BYTES)
+    intake.take(reply.body)
+    intake.end()
+    return intake.plain
+
+
+def _content_type(reply: Reply) -> str:
+    named = reply.headers.get("content-type", "")
+    return "" if "gzip" in named.lower() else named  # that was the wrapping, not the feed
 
 
 def _sendable(reply: Reply, name: str) -> str | None:
     value = reply.headers.get(name)
     # The client refuses to send anything else: one odd ETag must not stop every later poll.
-    return value if value and value.isascii() and value.isprintable() else None
+    plain = value and value.isascii() and value.isprintable() and len(value) <= LONGEST_VALIDATOR
+    return value if plain else None
 
 
 def _base(reply: Reply) -> str:
     try:
-        return urljoin(reply.url, reply.headers.get("content-location", ""))
+        base = urljoin(reply.url, reply.headers.get("content-location", ""))
     except ValueError:
         return reply.url
-
-
-def retry_after(text: str | None, now: datetime) -> timedelta | None:
-    """How long a Retry-After asks us to wait, seconds or a date, at most a day (RFC 9110 §10.2.3)."""
-    if not text:
-        return None
-    if text.strip().isdecimal():
-        return min(timedelta(seconds=int(text.strip()[:9])), CEILING)
-    try:
-        until = parsedate_to_datetime(text)
-    except (ValueError, IndexError):
-        return None
-    aware = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return min(max(aware - now, timedelta()), CEILING)
+    return base if base.startswith(("http://", "https://")) else reply.url
 
 
 def _advice(status: int) -> str:

@@ -7,6 +7,7 @@ feed. Serves walk A; `item import` (`ingest.imports`) takes the same road withou
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -155,9 +156,12 @@ def _poll(store: Store, claim: Claim, client_for: ClientFor, mint: Mint, now: da
 def _fetched(
     upstream: Upstream, validators: Validators, client_for: ClientFor, now: datetime
 ) -> Unchanged | Body | Gone | Failed:
+    async def asked() -> Unchanged | Body | Gone | Failed:
+        async with client_for(upstream) as client:
+            return await fetch(client, upstream.url, validators, now)
+
     try:
-        with client_for(upstream) as client:
-            return fetch(client, upstream.url, validators, now)
+        return asyncio.run(asked())
     except SyndicatorError as fault:  # its own settings are at fault, such as an address range
         return Failed(str(fault))
 

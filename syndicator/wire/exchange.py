@@ -19,7 +19,7 @@ from functools import lru_cache
 
 import httpx
 
-from syndicator.errors import Blocked, Invalid, NoAnswer, TooLarge, Unreachable
+from syndicator.errors import Blocked, Invalid, NoAnswer, TooLarge, Unreachable, WireFault
 from syndicator.observe import logger
 from syndicator.wire.guard import check_host, closed_port
 
@@ -37,9 +37,10 @@ _OURS = frozenset(
     "transfer-encoding upgrade content-length accept-encoding expect".split()
 )
 # What may follow a redirect to another origin. An allow-list: secrets travel in headers of any name.
-_HARMLESS = frozenset(
-    "accept accept-encoding accept-language user-agent content-type if-none-match if-modified-since".split()
-)
+_HARMLESS = frozenset("accept accept-encoding accept-language user-agent content-type".split())
+# Validators belong to where they came from: they follow only what moved for good (feeds:I2).
+_CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
+_PERMANENT = frozenset({301, 308})
 _GET_FOLLOWS = frozenset({301, 302, 303, 307, 308})
 _POST_FOLLOWS = frozenset({307, 308})
 
@@ -82,7 +83,7 @@ class Reply:
     @property
     def permanent(self) -> bool:
         """Whether redirects were followed and each said 301 or 308: moved for good (RFC 9110 §15.4)."""
-        return bool(self.moves) and {301, 308}.issuperset(self.moves)
+        return bool(self.moves) and _PERMANENT.issuperset(self.moves)
 
 
 class Walk:
@@ -107,17 +108,31 @@ class Walk:
         if len(self._moves) == self._limits.redirects:
             raise Blocked(f"{self.host} redirects more than {len(self._moves)} times; use its final address")
         self._moves += (response.status_code,)
-        self.request = _redirected(self.request, location)
+        self.request = _redirected(self.request, location, lasting=response.status_code in _PERMANENT)
         return True
 
-    def intake(self, response: httpx.Response) -> Intake:
-        """Where the body of this answer goes."""
-        return Intake(self.host, response.headers.get("content-encoding", "identity"), self._limits.max_bytes)
+    @contextmanager
+    def intake(self, response: httpx.Response) -> Iterator[Intake]:
+        """Where the body of this answer goes, for as long as it is read; raises what `Intake` does."""
+        intake = Intake(
+            self.host, response.headers.get("content-encoding", "identity"), self._limits.max_bytes
+        )
+        try:
+            try:
+                yield intake
+            except httpx.RemoteProtocolError as fault:
+                raise intake.cut_off(response.headers.get("content-length")) from fault
+            intake.end()
+        except (WireFault, httpx.TransportError):
+            if not self._limits.status_only:
+                raise
 
-    def reply(self, response: httpx.Response, body: bytes) -> Reply:
+    def reply(self, response: httpx.Response, intake: Intake) -> Reply:
         """What the last answer amounts to."""
         url, headers = str(self.request.url), dict(response.headers)
-        return Reply(status=response.status_code, headers=headers, body=body, url=url, moves=self._moves)
+        return Reply(
+            status=response.status_code, headers=headers, body=intake.plain, url=url, moves=self._moves
+        )
 
 
 class Intake:
@@ -135,6 +150,14 @@ class Intake:
     def plain(self) -> bytes:
         """What came so far, cut where more of it came than was allowed."""
         return bytes(self._plain[: self._most])
+
+    def cut_off(self, announced: str | None) -> NoAnswer:
+        """The fault of a body that was not sent as it was announced."""
+        if announced is None:
+            return NoAnswer(f"{self._host} broke off amid its answer, after {self._coded} bytes")
+        return NoAnswer(
+            f"{self._host} sent {self._coded} bytes and broke off; its Content-Length says {announced}"
+        )
 
     def take(self, piece: bytes) -> None:
         """Add what was read; raises TooLarge, and NoAnswer for what cannot be inflated."""
@@ -239,10 +262,14 @@ def _host(url: httpx.URL) -> str:
     return url.raw_host.decode("ascii")  # `url.host` fails on an xn-- label that decodes to nothing
 
 
-def _redirected(request: httpx.Request, location: str) -> httpx.Request:
+def _redirected(request: httpx.Request, location: str, *, lasting: bool) -> httpx.Request:
     here, there = request.url, _target(location, request.url)
     if here.scheme == "https" and there.scheme == "http":
         raise Blocked(f"{_host(here)} redirects from https down to http; use an https address")
     same = (here.scheme, here.raw_host, here.port) == (there.scheme, there.raw_host, there.port)
-    kept = {name: value for name, value in request.headers.items() if same or name in _HARMLESS}
+    kept = {
+        name: value
+        for name, value in request.headers.items()
+        if (lasting if name in _CONDITIONS else same or name in _HARMLESS)
+    }
     return httpx.Request(request.method, there, headers=kept, content=request.content)

@@ -20,7 +20,6 @@ from typing import Any
 import httpcore
 import httpx
 
-from syndicator.errors import WireFault
 from syndicator.wire import guard as guards
 from syndicator.wire.exchange import (
     DIAL_SECONDS,
@@ -93,18 +92,10 @@ class Client(AbstractContextManager["Client"]):
             while True:
                 with translated(walk.host), closing(self._transport.handle_request(walk.request)) as response:
                     if not walk.leads_on(response):
-                        return walk.reply(response, self._body(walk, response))
-
-    def _body(self, walk: Walk, response: httpx.Response) -> bytes:
-        intake = walk.intake(response)
-        try:
-            for piece in response.iter_raw():
-                intake.take(piece)
-            intake.end()
-        except (WireFault, httpx.TransportError):
-            if not self._limits.status_only:
-                raise
-        return intake.plain
+                        with walk.intake(response) as intake:
+                            for piece in response.iter_raw():
+                                intake.take(piece)
+                        return walk.reply(response, intake)
 
 
 class _Backend(httpcore.NetworkBackend):

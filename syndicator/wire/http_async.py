@@ -13,6 +13,7 @@ import ssl
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -20,13 +21,13 @@ from typing import Any, TypeVar
 import httpcore
 import httpx
 
-from syndicator.errors import WireFault
 from syndicator.wire import guard as guards
 from syndicator.wire.exchange import (
     DIAL_SECONDS,
     KEEP_ALIVE_SECONDS,
     USUAL,
     Headers,
+    Intake,
     Limits,
     Reply,
     Walk,
@@ -79,11 +80,16 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
 
     async def get(self, url: str, headers: Headers | None = None) -> Reply:
         """Fetch `url`; raises Blocked, Unreachable, NoAnswer, TooLarge, and Invalid for an illegal header."""
-        return await self._exchange("GET", url, headers, None)
+        return await self._exchange("GET", url, headers, None, self._limits)
+
+    async def status(self, url: str, headers: Headers | None = None) -> int:
+        """How `url` answers, redirects followed as by `get`; its body is not read. Raises like `get`."""
+        limits = replace(self._limits, max_bytes=1, status_only=True)
+        return (await self._exchange("GET", url, headers, None, limits)).status
 
     async def post(self, url: str, body: bytes, headers: Headers | None = None) -> Reply:
         """Send `body` to `url`; raises like `get`. Only 307 and 308 may repeat it, others are replies."""
-        return await self._exchange("POST", url, headers, body)
+        return await self._exchange("POST", url, headers, body, self._limits)
 
     async def aclose(self) -> None:
         """Hang up; a further request would dial anew."""
@@ -95,8 +101,10 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _exchange(self, method: str, url: str, headers: Headers | None, body: bytes | None) -> Reply:
-        walk = Walk(method, url, self._own | checked(headers or {}), body, self._limits)
+    async def _exchange(
+        self, method: str, url: str, headers: Headers | None, body: bytes | None, limits: Limits
+    ) -> Reply:
+        walk = Walk(method, url, self._own | checked(headers or {}), body, limits)
         async with self._turn:
             self._backend.start(self._limits.deadline)
             try:
@@ -111,21 +119,18 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
                 answer = await self._transport.handle_async_request(walk.request)
                 async with aclosing(answer) as response:
                     if not walk.leads_on(response):
-                        return walk.reply(response, await self._body(walk, response))
+                        with walk.intake(response) as intake:
+                            await _take(intake, response)
+                        return walk.reply(response, intake)
 
-    async def _body(self, walk: Walk, response: httpx.Response) -> bytes:
-        intake, count = walk.intake(response), 0
-        try:
-            async for piece in response.aiter_raw():
-                intake.take(piece)
-                count += 1
-                if count % PIECES == 0:
-                    await asyncio.sleep(0)
-            intake.end()
-        except (WireFault, httpx.TransportError):
-            if not self._limits.status_only:
-                raise
-        return intake.plain
+
+async def _take(intake: Intake, response: httpx.Response) -> None:
+    count = 0
+    async for piece in response.aiter_raw():
+        intake.take(piece)
+        count += 1
+        if count % PIECES == 0:
+            await asyncio.sleep(0)
 
 
 class _Backend(httpcore.AsyncNetworkBackend):

@@ -17,7 +17,7 @@ from syndicator.ingest.fetch import MAX_BYTES
 from syndicator.model.upstream import Upstream
 from syndicator.wire.exchange import Limits
 from syndicator.wire.guard import Guard, parse_guard
-from syndicator.wire.http import Client
+from syndicator.wire.http_async import AsyncClient
 from tests.make import NOW
 
 AGENT = f"Syndicator/{__version__} (+https://news.example)"
@@ -80,17 +80,17 @@ class Site:
         self.body = gzip.compress(self.body)
         self.headers["content-encoding"] = "gzip"
 
-    def client(self, upstream: Upstream) -> Client:
+    def client(self, upstream: Upstream) -> AsyncClient:
         """A real guarded client that may reach the ranges this upstream allows."""
-        return Client(parse_guard(upstream.allow_private), AGENT, LIMITS)
+        return AsyncClient(parse_guard(upstream.allow_private), AGENT, LIMITS)
 
-    def open(self) -> Client:
+    def open(self) -> AsyncClient:
         """A real client that may reach loopback."""
-        return Client(parse_guard(["127.0.0.0/8"]), AGENT, LIMITS)
+        return AsyncClient(parse_guard(["127.0.0.0/8"]), AGENT, LIMITS)
 
-    def shut(self) -> Client:
+    def shut(self) -> AsyncClient:
         """A real client for the public internet only."""
-        return Client(Guard(), AGENT, LIMITS)
+        return AsyncClient(Guard(), AGENT, LIMITS)
 
 
 @contextmanager

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from syndicator import __version__
-from syndicator.ingest.fetch import Body, Failed, Gone, Unchanged, fetch, retry_after
+from syndicator.ingest.fetch import Body, Failed, Gone, Unchanged, fetch
+from syndicator.ingest.headers import retry_after
 from syndicator.model.cadence import CEILING
 from syndicator.model.upstream import Validators
+from syndicator.wire.http_async import AsyncClient
 from tests.ingest.feeds import Site, entry, rss
 from tests.make import NOW
 
@@ -18,8 +21,15 @@ HTTP_NOW = "Mon, 02 Mar 2026 09:00:00 GMT"
 
 
 def get(site: Site, validators: Validators = NOTHING) -> Unchanged | Body | Gone | Failed:
-    with site.open() as client:
-        return fetch(client, site.url, validators, NOW)
+    return ask(site.open(), site.url, validators)
+
+
+def ask(opened: AsyncClient, url: str, validators: Validators = NOTHING) -> Unchanged | Body | Gone | Failed:
+    async def asked() -> Unchanged | Body | Gone | Failed:
+        async with opened as client:
+            return await fetch(client, url, validators, NOW)
+
+    return asyncio.run(asked())
 
 
 def body_of(site: Site, validators: Validators = NOTHING) -> Body:
@@ -153,8 +163,7 @@ def test_gzip_is_read(site: Site) -> None:
 
 def test_a_private_address_is_not_dialled(site: Site) -> None:
     """feeds:I10 — without leave, loopback is refused before anything is sent."""
-    with site.shut() as client:
-        got = fetch(client, site.url, Validators(), NOW)
+    got = ask(site.shut(), site.url)
     assert isinstance(got, Failed)
     assert "(nothing was sent)" in got.words
     assert site.asked == []
