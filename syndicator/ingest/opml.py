@@ -19,6 +19,8 @@ from syndicator.model.nesting import MAX_DEPTH
 
 MOST_BYTES = 32 * 2**20
 MOST_OUTLINES = 200_000
+MOST_ATTRIBUTES = 200  # on one element, and characters of one: what feeds may have (delivery-and-security X1, X4)
+MOST_VALUE = 2**20
 _WIDE = {  # the first bytes of XML in a wide encoding, with its mark or without
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
@@ -91,6 +93,10 @@ class _Reader:
             raise Invalid(f"this is no OPML: its first element is <{name[:40]}>")
         if len(self.open) >= MAX_DEPTH:
             raise Invalid(f"this OPML is nested more than {MAX_DEPTH} deep")
+        if len(attributes) > MOST_ATTRIBUTES:
+            raise Invalid(f"an element of this OPML has more than {MOST_ATTRIBUTES} attributes")
+        if any(len(value) > MOST_VALUE for value in attributes.values()):
+            raise Invalid(f"a text in this OPML is longer than {MOST_VALUE:,} characters")
         self.open.append(self._outline(attributes) if name.lower() == "outline" else None)
 
     def end(self, _name: str) -> None:
