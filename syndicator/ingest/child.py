@@ -188,7 +188,7 @@ def _said(question: Question) -> list[bytes]:
         feed = reading.read(question.body, question.content_type, question.url, question.known)
         return list(_pieces(feed))
     except Refuse as refusal:
-        answer: dict[str, Any] = {"refused": str(refusal)}
+        answer: dict[str, Any] = {"refused": str(refusal), "links": list(refusal.links)}
     except MemoryError:
         answer = {"refused": f"reading it takes more than {MEMORY // 2**20} MB of memory"}
     except RecursionError:

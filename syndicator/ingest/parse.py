@@ -165,15 +165,17 @@ class Pool:
             raise RuntimeError("the pool is closed")
 
     def _said(self, body: bytes, head: Head, ends: float) -> Said:
+        why = ""
         for _ in range(2):  # a nursery that was killed is replaced once
             nursery = self._taken()
             try:
                 return nursery.ask(body, head, ends)
-            except Broken:
+            except Broken as fault:
                 self._open()
+                why = str(fault)
             finally:
                 self._back(nursery)
-        raise Unreadable("the process that was to read it ended")
+        raise Unreadable(f"no process is left to read it: {why}")
 
     def _taken(self) -> Nursery:
         with self._lock:
