@@ -1,7 +1,8 @@
-"""Filing what a feed brought: judged by `model.upstream`, done through `publish` and `store.releases`.
+"""Filing what an upstream brought: judged by `model.incoming`, done through `publish` and `store.releases`.
 
-A group of entries is one transaction under the fence of the claim. An entry that cannot be filed is
-left out and named; it never spoils its feed (walk A). The flow around it is `ingest.poll`.
+A group of things is one transaction under the fence of the claim. A thing that cannot be filed is left
+out and named; it never spoils its feed. Which thing is which is found in `ingest.identity`, what each
+becomes is planned in `ingest.prospects`. Serves walk A; the flow around it is `ingest.poll`.
 """
 
 from __future__ import annotations
@@ -9,57 +10,45 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from syndicator import publish
-from syndicator.errors import Invalid, SyndicatorError, TryLater
+from syndicator.errors import Conflict, Invalid, SyndicatorError, TryLater
 from syndicator.ingest.entries import Deleted, Parsed, incoming
-from syndicator.model.incoming import Fate, Incoming, Judgement, Known, judge, may_be_uid, words_of
+from syndicator.ingest.identity import Match, Matched, matched, oldest_first
+from syndicator.ingest.prospects import Desk, Prospect, as_prospect, maybe_pushed, worked_out
+from syndicator.model.incoming import IN_HAND, Fate, Incoming, Known, routed
 from syndicator.model.item import Content, Significance
-from syndicator.model.release import ReleaseState
-from syndicator.model.upstream import Relation, Upstream
+from syndicator.model.markup import excerpt, plain_text
+from syndicator.model.release import ReleaseState, moved
+from syndicator.model.upstream import OnGone, Relation, Upstream
 from syndicator.observe import logger
-from syndicator.publish import Push
-from syndicator.store import Store, Tx, items, releases, topics, upstreams
+from syndicator.store import Store, Tx, departures, items, releases, topics, upstreams
 from syndicator.store import incoming as brought
 from syndicator.store.upstreams import Claim
 
+__all__ = [
+    "Filing",
+    "LeftOut",
+    "Overtaken",
+    "Preview",
+    "Prospect",
+    "Reading",
+    "as_prospect",
+    "preview",
+    "reading_of",
+]
+
 log = logger("ingest")
 
-GROUP = 50  # entries in one transaction: others want to write, too
+GROUP = 50  # things in one transaction: others want to write, too
+
+UNRELEASED = IN_HAND | {ReleaseState.HELD}
 
 Mint = Callable[[datetime], str]
 
 
 class Overtaken(TryLater):
     """Our claim ran out and somebody else polls this upstream now; nothing more is written."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prospect:
-    """What an entry became, or would become, and why; `uid` is None where one would be minted."""
-
-    identity: str
-    uid: str | None
-    content: Content
-    fate: Fate
-    why: str
-    published: datetime | None = None
-    at: datetime | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """For `--json`: what an operator wants to see before saying yes."""
-        return {
-            "uid": self.uid,
-            "title": self.content.title,
-            "kind": str(self.content.kind),
-            "topics": list(self.content.topics),
-            "url": self.content.url,
-            "published": self.published.isoformat() if self.published else None,
-            "at": self.at.isoformat() if self.at else None,
-            "fate": str(self.fate),
-            "why": self.why,
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +60,7 @@ class LeftOut:
     why: str
     again: bool = False
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """For `--json`."""
         return {"title": self.title, "identity": self.identity, "why": self.why}
 
@@ -92,6 +81,12 @@ class Reading:
     warning: str | None = None
     whole: bool = True
 
+    @property
+    def tells_who_is_gone(self) -> bool:
+        """Whether what it does not hold has left the feed: not if it is empty, or holds what nobody can name (feeds:I17)."""
+        named = all(entry.identity for entry in self.left_out)
+        return self.whole and named and bool(self.things or self.unchanged or self.left_out)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
@@ -100,6 +95,37 @@ class Preview:
     prospects: tuple[Prospect, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     asking: int | None = None
+
+
+def reading_of(feed: Parsed, upstream: Upstream, now: datetime) -> Reading:
+    """The entries of a feed cleaned; those that say nothing are left out and named."""
+    things: list[Incoming] = []
+    without = [LeftOut(title=one.title[:200], identity=one.guid, why=one.why) for one in feed.omitted]
+    for entry in feed.entries:
+        try:
+            things.append(incoming(entry, feed, upstream, now))
+        except Invalid as fault:
+            name = entry.guid or entry.link
+            without.append(LeftOut(title=entry.title[:200], identity=name, why=str(fault)))
+    return Reading(
+        things=tuple(things),
+        left_out=tuple(without),
+        unchanged=feed.unchanged,
+        deleted=feed.deleted,
+        warning=feed.warning,
+    )
+
+
+def preview(store: Store, reading: Reading, upstream: Upstream, own_host: str = "") -> Preview:
+    """What each thing would become under this upstream, and why; writes nothing."""
+    with store.read() as tx:
+        reading = _routed(reading, upstream)
+        found = matched(tx, upstream.id, reading)
+        desk = Desk(upstream, own_host, first=not brought.anything(tx, upstream.id))
+        prospects = tuple(worked_out(tx, match.thing, match.known, desk)[0] for match in found.matches)
+        count = sum(desk.at_once(prospect) for prospect in prospects)
+        asked = count > upstream.confirm_above and brought.anybody(tx)
+    return Preview(prospects=prospects, left_out=reading.left_out, asking=count if asked else None)
 
 
 class Filing:
@@ -112,7 +138,8 @@ class Filing:
 
     def __init__(self, store: Store, claim: Claim, reading: Reading, mint: Mint, own_host: str = "") -> None:
         """`mint` makes uids; `own_host` is the host of our own site, on which no foreign feed names anything."""
-        self._store, self._claim, self._reading, self._mint = store, claim, reading, mint
+        self._store, self._claim, self._mint = store, claim, mint
+        self._reading = _routed(reading, claim.upstream)
         self._own_host = own_host
         self.prospects: list[Prospect] = []
         self.left_out: list[LeftOut] = list(reading.left_out)
@@ -125,235 +152,225 @@ class Filing:
 
     def steps(self) -> Iterator[None]:
         """Do the work, at most one short transaction between two yields; raises Overtaken, and TryLater."""
+        upstream = self._claim.upstream
         with self._store.read() as tx:
-            now = tx.now
-        for group in groups(_oldest_first(self._reading.things, now)):
-            for outcome in filed(self._store, self._claim, group, self._mint):
+            found = matched(tx, upstream.id, self._reading)
+            desk = self._desk(tx)
+        yield
+        self.asking = self._asks(found, desk)
+        if self.asking is not None:
+            return
+        for start in range(0, len(found.matches), GROUP):
+            for outcome in self._filed(found.matches[start : start + GROUP], desk):
                 if isinstance(outcome, Prospect):
                     self.prospects.append(outcome)
                 else:
                     self.left_out.append(outcome)
             yield
+        self._end(found)
 
+    def _desk(self, tx: Tx) -> Desk:
+        claim = self._claim
+        upstream, quiet = claim.upstream, claim.accepted == "quiet"
+        nothing_yet = not brought.anything(tx, upstream.id)
+        unread = claim.validators.body_hash is None and claim.asking is None
+        return Desk(upstream, self._own_host, first=nothing_yet or unread, quiet=quiet, began=tx.now)
 
-def reading_of(feed: Parsed, upstream: Upstream, now: datetime) -> Reading:
-    """The entries of a feed cleaned; those that say nothing are left out and named."""
-    things: list[Incoming] = []
-    without = [LeftOut(title=one.title[:200], identity=one.guid, why=one.why) for one in feed.omitted]
-    for entry in feed.entries:
+    def _asks(self, found: Matched, desk: Desk) -> int | None:
+        """How many items would be pushed at once, if that is so many that a person is asked first."""
+        limit = desk.upstream.confirm_above
+        if self._claim.accepted or not desk.upstream.push:
+            return None
+        with self._store.read() as tx:
+            likely = maybe_pushed(tx, found.matches, desk)
+            if len(likely) <= limit or not brought.anybody(tx):
+                return None
+            count = sum(desk.at_once(worked_out(tx, one.thing, one.known, desk)[0]) for one in likely)
+        if count <= limit:
+            return None
+        with self._store.begin() as tx:
+            self._hold(tx)
+            upstreams.ask(tx, self._claim, count)
+        return count
+
+    def _filed(self, group: Sequence[Match], desk: Desk) -> Iterator[Prospect | LeftOut]:
+        """File a group in one transaction; if that fails as a whole, each thing in its own."""
         try:
-            things.append(incoming(entry, feed, upstream, now))
-        except Invalid as fault:
-            without.append(LeftOut(title=entry.title[:200], identity=entry.guid, why=str(fault)))
-    return Reading(
-        things=tuple(things),
-        left_out=tuple(without),
-        unchanged=feed.unchanged,
-        deleted=feed.deleted,
-        warning=feed.warning,
+            with self._store.begin() as tx:
+                self._hold(tx)
+                outcomes = list(self._file(tx, group, desk))
+        except TryLater:
+            raise
+        except Exception as fault:
+            if len(group) == 1:
+                thing = group[0].thing
+                log.exception("entry left out", upstream=desk.upstream.slug, identity=thing.identity)
+                yield left_out(thing, f"it could not be stored: {type(fault).__name__}", again=True)
+                return
+            for match in group:
+                yield from self._filed([match], desk)
+        else:
+            yield from outcomes
+
+    def _file(self, tx: Tx, group: Sequence[Match], desk: Desk) -> Iterator[Prospect | LeftOut]:
+        key = desk.upstream.id
+        # Read anew: a person may have done something with one of them since.
+        known = brought.known(tx, key, {match.known.identity for match in group if match.known})
+        for match in group:
+            thing = match.thing
+            have = known.get(match.known.identity) if match.known else None
+            try:
+                if have and have.identity != thing.identity:
+                    brought.rename(tx, key, have.identity, thing.identity)
+                prospect, have = worked_out(tx, thing, have, desk)
+                if prospect.uid is None:
+                    prospect = replace(prospect, uid=self._mint(tx.now))
+                _carry_out(tx, thing, prospect, have, desk)
+                if have is None or not have.same(thing):
+                    assert prospect.uid
+                    brought.remember(tx, key, thing, prospect.uid, since=desk.began or tx.now)
+            except TryLater:
+                raise
+            except SyndicatorError as fault:
+                yield left_out(thing, str(fault), again=True)
+            else:
+                yield prospect
+
+    def _hold(self, tx: Tx) -> None:
+        if not upstreams.fence(tx, self._claim):
+            slug = self._claim.upstream.slug
+            raise Overtaken(f'somebody else polls "{slug}" by now; this poll took too long')
+
+    def _end(self, found: Matched) -> None:
+        """What is true of the reading as a whole: who left, who was deleted, and that nobody is asked any more."""
+        claim, reading = self._claim, self._reading
+        missing = found.missing if reading.tells_who_is_gone else frozenset()
+        if not (missing or reading.deleted or claim.asking is not None or claim.accepted):
+            return
+        with self._store.begin() as tx:
+            self._hold(tx)
+            upstream = claim.upstream
+            asks = upstream.relation is Relation.OWN and upstream.on_gone is not OnGone.KEEP
+            brought.leave(tx, upstream.id, missing, ask=asks)
+            self.prospects += _deleted(tx, reading, found, upstream)
+            upstreams.answered(tx, claim)
+
+
+def _routed(reading: Reading, upstream: Upstream) -> Reading:
+    return replace(reading, things=tuple(routed(thing, upstream) for thing in reading.things))
+
+
+def _carry_out(tx: Tx, thing: Incoming, prospect: Prospect, known: Known | None, desk: Desk) -> None:
+    """Write what was worked out."""
+    uid, slug = prospect.uid, desk.upstream.slug
+    assert uid
+    match prospect.fate:
+        case Fate.ITEM:
+            push = desk.push(tx, thing, None)
+            publish.publish(tx, uid, prospect.content, published=prospect.published, upstream=slug, push=push)
+        case Fate.HELD | Fate.DRAFT:
+            topics.check_plain(tx, prospect.content.topics)
+            releases.add(
+                tx,
+                uid,
+                prospect.content,
+                state=ReleaseState.DRAFT if prospect.fate is Fate.DRAFT else ReleaseState.HELD,
+                embargo=prospect.embargo,
+                at=prospect.at,
+                published=prospect.published or _unpushable(thing, prospect, desk, tx.now),
+                upstream=slug,
+                reason=prospect.why,
+            )
+        case Fate.REVISED if known and known.held in UNRELEASED:
+            _rework(tx, uid, prospect)
+        case Fate.REVISED:
+            _revise(tx, thing, prospect, known, desk)
+
+
+def _unpushable(thing: Incoming, prospect: Prospect, desk: Desk, now: datetime) -> datetime | None:
+    """The date of an undated thing that is held: None (its release is its date), unless it may be an archive's.
+
+    An archive's is dated too old to be pushed, whenever somebody says yes: its age is unknown, and the
+    column for its date is all that a release carries along. What is withheld was never public before,
+    and a draft is dated by whoever releases it.
+    """
+    if not desk.first or thing.withheld or prospect.fate is Fate.DRAFT:
+        return None
+    return now - max(desk.upstream.push_max_age, publish.PUSH.max_age)
+
+
+def _rework(tx: Tx, uid: str, prospect: Prospect) -> None:
+    release = releases.held_for_change(tx, uid)
+    back = release
+    if release.state in (ReleaseState.APPROVED, ReleaseState.SCHEDULED):
+        back = replace(moved(release, ReleaseState.DRAFT), approved_by=None)
+    elif release.state not in UNRELEASED:
+        raise Conflict(f"the release {uid} is {release.state} since a moment ago; look again")
+    changed = replace(
+        back,
+        content=prospect.content,
+        embargo=prospect.embargo,
+        at=prospect.at,
+        published=prospect.published,
+        version=release.version + 1,
+        reason=prospect.why,
     )
+    releases.save(tx, changed)
 
 
-def preview(store: Store, reading: Reading, upstream: Upstream, own_host: str = "") -> Preview:  # noqa: ARG001 - soon
-    """What each thing would become under this upstream, and why; writes nothing."""
-    with store.read() as tx:
-        things = _oldest_first(reading.things, tx.now)
-        known = brought.known(tx, upstream.id, [thing.identity for thing in things])
-        prospects = tuple(
-            prospect_of(tx, thing, known_as(tx, thing, known, upstream), upstream) for thing in things
-        )
-    return Preview(prospects=prospects, left_out=reading.left_out)
+def _revise(tx: Tx, thing: Incoming, prospect: Prospect, known: Known | None, desk: Desk) -> None:
+    assert prospect.uid
+    # Another topic or address alone corrects nothing: nobody is told of it as a correction.
+    words = known is None or known.fingerprint != thing.fingerprint
+    if words and desk.upstream.on_change is Significance.CORRECTION:
+        note = f"changed at its origin ({desk.upstream.slug})"
+        publish.correct(tx, prospect.uid, prospect.content, note=note)
+    else:
+        publish.edit(tx, prospect.uid, prospect.content, push=desk.push(tx, thing, known))
+
+
+def _deleted(tx: Tx, reading: Reading, found: Matched, upstream: Upstream) -> Iterator[Prospect]:
+    """Take back what its feed says was deleted, unless it holds it all the same (RFC 6721 §3).
+
+    Under quarantine, or if it were too many at once, a person is asked instead.
+    """
+    refs = {one.ref: one for one in reading.deleted if one.ref not in found.here}
+    known = [one for one in brought.known(tx, upstream.id, refs).values() if brought.standing(tx, one)]
+    asks = upstream.hold or len(known) > upstream.confirm_above
+    for one in known:
+        if asks:
+            if departures.put_before_a_person(tx, upstream.id, one.identity):
+                log.warning("deleted at its origin", upstream=upstream.slug, uid=one.uid)
+            continue
+        comment = excerpt(plain_text(refs[one.identity].comment))
+        reason = comment or f"withdrawn at its origin ({upstream.slug})"
+        content = take_back(tx, one.uid, reason)
+        departures.settle(tx, upstream.id, one.identity)
+        yield Prospect(identity=one.identity, uid=one.uid, content=content, fate=Fate.WITHDRAWN, why=reason)
+
+
+def take_back(tx: Tx, uid: str, reason: str) -> Content:
+    """Withdraw the item its origin deleted, or cancel its release if it is not public yet; its words."""
+    if item := items.find(tx, uid):
+        publish.withdraw(tx, uid, reason)
+        return item.content
+    release = releases.held_for_change(tx, uid)
+    releases.save(tx, replace(moved(release, ReleaseState.CANCELLED), reason=reason, at=None))
+    return release.content
+
+
+def left_out(thing: Incoming, why: str, *, again: bool = False) -> LeftOut:
+    """A thing that was not taken."""
+    return LeftOut(title=thing.content.title, identity=thing.identity, why=why, again=again)
+
+
+def groups(things: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
+    """Few enough at a time for one short transaction."""
+    return (things[start : start + GROUP] for start in range(0, len(things), GROUP))
 
 
 def _oldest_first(things: Sequence[Incoming], now: datetime) -> list[Incoming]:
     first: dict[str, Incoming] = {}
     for thing in things:
         first.setdefault(thing.identity, thing)
-    # Feeds run newest first; archive pages are cut by the order in which items came in (DESIGN §5.5).
-    oldest_first = list(first.values())
-    oldest_first.reverse()
-    oldest_first.sort(key=lambda thing: thing.published or now)
-    return oldest_first
-
-
-def things_of(feed: Parsed, upstream: Upstream, now: datetime) -> tuple[list[Incoming], list[LeftOut]]:
-    """The entries cleaned, oldest first, each identity once: the first in the feed wins (feeds:I15)."""
-    things: dict[str, Incoming] = {}
-    without = [LeftOut(title=one.title[:200], identity=one.guid, why=one.why) for one in feed.omitted]
-    for entry in feed.entries:
-        try:
-            thing = incoming(entry, feed, upstream, now)
-        except Invalid as fault:
-            without.append(LeftOut(title=entry.title[:200], identity=entry.guid, why=str(fault)))
-        else:
-            things.setdefault(thing.identity, thing)
-    # Feeds run newest first; archive pages are cut by the order in which items came in (DESIGN §5.5).
-    oldest_first = list(things.values())
-    oldest_first.reverse()
-    oldest_first.sort(key=lambda thing: thing.published or now)
-    return oldest_first, without
-
-
-def filed(store: Store, claim: Claim, group: Sequence[Incoming], mint: Mint) -> Iterator[Prospect | LeftOut]:
-    """File a group in one transaction; if that fails as a whole, each entry in its own."""
-    try:
-        with store.begin() as tx:
-            outcomes = _file(tx, claim, group, mint)
-    except TryLater:
-        raise
-    except Exception as fault:
-        if len(group) == 1:
-            log.exception("entry left out", upstream=claim.upstream.slug, identity=group[0].identity)
-            why = f"it could not be stored: {type(fault).__name__}"
-            yield left_out(group[0], why, again=True)
-            return
-        for thing in group:
-            yield from filed(store, claim, [thing], mint)
-    else:
-        yield from outcomes
-
-
-def _file(tx: Tx, claim: Claim, group: Sequence[Incoming], mint: Mint) -> list[Prospect | LeftOut]:
-    if not upstreams.fence(tx, claim):
-        raise Overtaken(f'somebody else polls "{claim.upstream.slug}" by now; this poll took too long')
-    upstream, first = claim.upstream, claim.validators.body_hash is None
-    known = brought.known(tx, upstream.id, [thing.identity for thing in group])
-    outcomes: list[Prospect | LeftOut] = []
-    for thing in group:
-        before = known_as(tx, thing, known, upstream)
-        try:
-            done = _apply(tx, thing, before, upstream, mint, first=first)
-        except TryLater:
-            raise
-        except SyndicatorError as fault:
-            outcomes.append(left_out(thing, str(fault), again=True))
-        else:
-            outcomes.append(done)
-    return outcomes
-
-
-def _apply(
-    tx: Tx, thing: Incoming, known: Known | None, upstream: Upstream, mint: Mint, *, first: bool
-) -> Prospect:
-    prospect = prospect_of(tx, thing, known, upstream)
-    if prospect.fate is Fate.UNCHANGED:
-        return prospect
-    prospect = replace(prospect, uid=prospect.uid or mint(tx.now))
-    uid = prospect.uid
-    assert uid
-    match prospect.fate:
-        case Fate.ITEM:
-            # Without a date its age is unknown: the first poll of an archive must mail nothing of it.
-            push = replace(_push(upstream), allowed=upstream.push and not (first and thing.published is None))
-            publish.publish(
-                tx, uid, thing.content, published=prospect.published, upstream=upstream.slug, push=push
-            )
-        case Fate.HELD:
-            topics.check_plain(tx, thing.content.topics)
-            releases.add(
-                tx,
-                uid,
-                thing.content,
-                state=ReleaseState.HELD,
-                at=prospect.at,
-                published=prospect.published or _unpushable(thing, upstream, tx.now, first=first),
-                upstream=upstream.slug,
-                reason=prospect.why,
-            )
-        case _:
-            prospect = _revise(tx, thing, known, prospect, upstream)
-    brought.remember(tx, upstream.id, thing.identity, uid, thing.fingerprint)
-    return prospect
-
-
-def _unpushable(thing: Incoming, upstream: Upstream, now: datetime, *, first: bool) -> datetime | None:
-    """The date of an undated thing that is held: None (its release is its date), unless it may be an archive's.
-
-    An archive's is dated too old to be pushed, whenever somebody says yes: its age is unknown, and the
-    column for its date is all that a release carries along. What is withheld was never public before.
-    """
-    if not first or thing.withheld:
-        return None
-    return now - max(upstream.push_max_age, publish.PUSH.max_age)
-
-
-def _revise(tx: Tx, thing: Incoming, known: Known | None, prospect: Prospect, upstream: Upstream) -> Prospect:
-    assert prospect.uid
-    if known and known.held is ReleaseState.HELD:
-        release = releases.held_for_change(tx, prospect.uid)
-        content = _refiled(thing.content, release.content)
-        published = prospect.published or release.published
-        changed = replace(release, content=content, at=prospect.at, published=published)
-        releases.save(tx, replace(changed, version=release.version + 1, reason=prospect.why))
-        return prospect
-    item = items.find(tx, prospect.uid)
-    if item is None or not item.live:
-        return replace(
-            prospect, fate=Fate.UNCHANGED, why="it was taken back here; its origin does not revive it"
-        )
-    content = _refiled(thing.content, item.content)
-    if content.fingerprint == item.content.fingerprint:
-        return replace(prospect, fate=Fate.UNCHANGED, why="it reads so here already")
-    if upstream.on_change is Significance.CORRECTION:
-        publish.correct(tx, item.uid, content, note=f"changed at its origin ({upstream.slug})")
-    else:
-        publish.edit(tx, item.uid, content, push=_push(upstream))
-    return prospect
-
-
-def _refiled(said: Content, here: Content) -> Content:
-    """The origin's new words under our own filing: where a person moved an item, there it stays."""
-    return replace(said, topics=here.topics, kind=here.kind, spokesperson=here.spokesperson)
-
-
-def prospect_of(tx: Tx, thing: Incoming, known: Known | None, upstream: Upstream) -> Prospect:
-    judgement = judge(thing, known, upstream, tx.now)
-    uid = known.uid if known else _free_uid(tx, thing)
-    return as_prospect(thing, judgement, uid)
-
-
-def as_prospect(thing: Incoming, judgement: Judgement, uid: str | None) -> Prospect:
-    return Prospect(
-        identity=thing.identity,
-        uid=uid,
-        content=thing.content,
-        fate=judgement.fate,
-        why=judgement.why,
-        published=judgement.published,
-        at=judgement.at,
-    )
-
-
-def known_as(tx: Tx, thing: Incoming, known: dict[str, Known], upstream: Upstream) -> Known | None:
-    return known.get(thing.identity) or _adopted(tx, thing, upstream)
-
-
-def _adopted(tx: Tx, thing: Incoming, upstream: Upstream) -> Known | None:
-    """An item that is this very one: from this upstream before it was removed, or imported from our own CMS.
-
-    Only so: a foreign feed that names the guid of somebody else's item gets an item of its own (feeds:I15).
-    """
-    item = items.find(tx, thing.guid) if thing.guid and may_be_uid(thing.guid) else None
-    ours = {upstream.slug, None} if upstream.relation is Relation.OWN else {upstream.slug}
-    if item is None or item.upstream not in ours:
-        return None
-    return Known(uid=item.uid, fingerprint=words_of(item.content))
-
-
-def _free_uid(tx: Tx, thing: Incoming) -> str | None:
-    guid = thing.guid
-    if guid is None or not may_be_uid(guid) or items.find(tx, guid) or releases.find(tx, guid):
-        return None
-    return guid
-
-
-def _push(upstream: Upstream) -> Push:
-    return Push(allowed=upstream.push, max_age=upstream.push_max_age)
-
-
-def left_out(thing: Incoming, why: str, *, again: bool = False) -> LeftOut:
-    return LeftOut(title=thing.content.title, identity=thing.identity, why=why, again=again)
-
-
-def groups(things: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
-    return (things[start : start + GROUP] for start in range(0, len(things), GROUP))
+    return oldest_first(first.values(), now)

@@ -1,18 +1,22 @@
 """What upstreams brought: which identities are known, what became of them, and which are in the feed now.
 
 The pure rules are in `model.incoming`; who may write for an upstream is the claim's affair
-(`store.upstreams`). Serves walk A.
+(`store.upstreams`); what becomes of what left a feed is in `store.departures`. Serves walk A.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Row, Select, case, exists, func, or_, select, update
 
-from syndicator.model.incoming import Known
-from syndicator.model.release import ReleaseState
-from syndicator.store import schema
+from syndicator.model.audience import SubscriptionState
+from syndicator.model.incoming import Filed, Incoming, Known, alias_of
+from syndicator.model.item import Kind
+from syndicator.model.release import OPEN_RELEASES, ReleaseState
+from syndicator.store import items, names, releases, schema
 from syndicator.store.engine import Tx, insert_or_update
 
 n = schema.incoming.c
@@ -20,18 +24,59 @@ n = schema.incoming.c
 BATCH = 500
 
 
+class Present(NamedTuple):
+    """What was in the feed when it was last read."""
+
+    identity: str
+    uid: str
+    raw: str | None
+    page: str | None
+
+
+class Alike(NamedTuple):
+    """A known identity that may be the same thing as another: without scheme and host, or by its link."""
+
+    known: Known
+    alias: str | None
+    place: str | None
+
+
 def known(tx: Tx, upstream_id: int, identities: Collection[str]) -> dict[str, Known]:
     """What is remembered of these identities, by identity; those never seen are missing."""
-    names = list(identities)
-    r = schema.releases.c
-    query = select(schema.incoming, r.state, r.at).outerjoin(schema.releases, r.uid == n.uid)
-    found: dict[str, Known] = {}
-    for start in range(0, len(names), BATCH):
-        batch = query.where(n.upstream_id == upstream_id, n.identity.in_(names[start : start + BATCH]))
-        for row in tx.connection.execute(batch):
-            held = ReleaseState(row.state) if row.state else None
-            found[row.identity] = Known(uid=row.uid, fingerprint=row.fingerprint, held=held, at=row.at)
-    return found
+    query = _remembered().where(n.upstream_id == upstream_id)
+    return {
+        row.identity: _known(tx, row)
+        for some in _batches(identities)
+        for row in tx.connection.execute(query.where(n.identity.in_(some)))
+    }
+
+
+def alike(tx: Tx, upstream_id: int, things: Sequence[Incoming]) -> list[Alike]:
+    """What is known that may be one of these things under another identity: of the same alias, place or uid."""
+    query = _remembered(n.alias, n.place).where(n.upstream_id == upstream_id)
+    found: dict[str, Alike] = {}
+    for start in range(0, len(things), BATCH):
+        some = things[start : start + BATCH]
+        aliases, places = {alias_for(one) for one in some}, {alias_of(one.link) for one in some}
+        same = or_(
+            n.alias.in_(sorted(filter(None, aliases))),
+            n.place.in_(sorted(filter(None, places))),
+            n.uid.in_(sorted({one.guid for one in some if one.guid})),
+        )
+        for row in tx.connection.execute(query.where(same)):
+            found[row.identity] = Alike(_known(tx, row), row.alias, row.place)
+    return list(found.values())
+
+
+def alias_for(thing: Incoming) -> str | None:
+    """The second name by which a thing is known again when its first has changed."""
+    return thing.alias or alias_of(thing.identity)
+
+
+def present(tx: Tx, upstream_id: int) -> list[Present]:
+    """What was in the upstream's feed when it was last read."""
+    query = select(n.identity, n.uid, n.raw, n.page).where(n.upstream_id == upstream_id, n.present)
+    return [Present(*row) for row in tx.connection.execute(query)]
 
 
 def hashes(tx: Tx, upstream_id: int) -> frozenset[str]:
@@ -40,13 +85,136 @@ def hashes(tx: Tx, upstream_id: int) -> frozenset[str]:
     return frozenset(tx.connection.execute(query).scalars())
 
 
-def remember(tx: Tx, upstream_id: int, identity: str, uid: str, fingerprint: str) -> None:
-    """Write down what an identity became and which words it came with."""
+def remembers(tx: Tx, upstream_id: int, uid: str) -> bool:
+    """Whether some identity of this upstream became the item or release of this uid."""
+    query = select(n.identity).where(n.upstream_id == upstream_id, n.uid == uid).limit(1)
+    return tx.connection.execute(query).first() is not None
+
+
+def first_seen(tx: Tx, upstream_id: int) -> datetime | None:
+    """When the first thing of this upstream was seen; None if nothing was yet, or nobody wrote down when."""
+    seen: datetime | None = tx.connection.execute(
+        select(func.min(n.first)).where(n.upstream_id == upstream_id)
+    ).scalar()
+    return seen
+
+
+def anything(tx: Tx, upstream_id: int) -> bool:
+    """Whether anything of this upstream was ever filed."""
+    query = select(n.identity).where(n.upstream_id == upstream_id).limit(1)
+    return tx.connection.execute(query).first() is not None
+
+
+def remember(tx: Tx, upstream_id: int, thing: Incoming, uid: str, *, since: datetime) -> None:
+    """Write down what a thing became, which words it came with and where the rules put it; it is in the feed.
+
+    `since` is when it was first seen, if it is new.
+    """
+    # What lost its date, or its address, keeps the last it had (feeds:I18).
+    kept = {"dated": thing.dated, "page": thing.page or thing.link, "place": alias_of(thing.link)}
     values = {
         "upstream_id": upstream_id,
-        "identity": identity,
+        "identity": thing.identity,
         "uid": uid,
-        "fingerprint": fingerprint,
+        "fingerprint": _written(thing),
         "seen": tx.now,
+        "raw": thing.raw,
+        "present": True,
+        "alias": alias_for(thing),
+        "gone": None,
+        "check_at": None,
+        "checks": 0,
+        "departed": None,
     }
-    insert_or_update(tx, schema.incoming, values, ("upstream_id", "identity"))
+    known_already = _row_of(upstream_id, thing.identity)
+    said = {name: value for name, value in kept.items() if value is not None}
+    if (
+        tx.connection.execute(update(schema.incoming).where(*known_already).values(**values, **said)).rowcount
+        == 0
+    ):
+        row = {**values, **kept, "first": since}
+        insert_or_update(tx, schema.incoming, row, ("upstream_id", "identity"))
+
+
+def rename(tx: Tx, upstream_id: int, before: str, identity: str) -> None:
+    """What was known by one identity is known by another from now on: its site moved (feeds:I15)."""
+    renamed = update(schema.incoming).where(*_row_of(upstream_id, before))
+    tx.connection.execute(renamed.values(identity=identity))
+
+
+def leave(tx: Tx, upstream_id: int, identities: Collection[str], *, ask: bool) -> None:
+    """These are not in the feed any more; with `ask` their pages are asked whether they are gone (feeds:I17)."""
+    check = case((n.page.is_not(None), tx.now)) if ask else None
+    for some in _batches(identities):
+        left = update(schema.incoming).where(n.upstream_id == upstream_id, n.identity.in_(some), n.present)
+        tx.connection.execute(left.values(present=False, gone=tx.now, check_at=check))
+
+
+def dates(tx: Tx, uids: Collection[str]) -> dict[str, datetime]:
+    """When the live items among these were published."""
+    i = schema.items.c
+    query = select(i.uid, i.published).where(i.state == "live")
+    return {
+        row.uid: row.published
+        for some in _batches(uids)
+        for row in tx.connection.execute(query.where(i.uid.in_(some)))
+    }
+
+
+def anybody(tx: Tx) -> bool:
+    """Whether there is somebody to whom items are pushed: a live subscription, or a partner."""
+    s, p = schema.subscriptions.c, schema.partners.c
+    query = select(exists().where(s.state == SubscriptionState.ACTIVE) | exists().where(~p.paused))
+    return bool(tx.connection.execute(query).scalar())
+
+
+def standing(tx: Tx, known: Known) -> str | None:
+    """The title of what it became, if that is public or waits to be; None if it was taken back or never will be."""
+    item = items.find(tx, known.uid)
+    if item:
+        return item.content.title if item.live else None
+    release = releases.find(tx, known.uid)
+    return release.content.title if release and release.state in OPEN_RELEASES else None
+
+
+def _remembered(*more: Any) -> Select[Any]:
+    r = schema.releases.c
+    return select(
+        n.identity, n.uid, n.fingerprint, n.first, n.present, n.raw, n.dated, n.page, r.state, r.at, *more
+    ).outerjoin(schema.releases, r.uid == n.uid)
+
+
+def _known(tx: Tx, row: Row[Any]) -> Known:
+    words, *filed = row.fingerprint.split(" ")
+    return Known(
+        uid=row.uid,
+        fingerprint=words,
+        held=ReleaseState(row.state) if row.state else None,
+        at=row.at,
+        identity=row.identity,
+        filed=_filed(tx, *filed) if filed else None,
+        first=row.first,
+        present=row.present,
+        raw=row.raw,
+        dated=row.dated,
+        page=row.page,
+    )
+
+
+def _written(thing: Incoming) -> str:
+    """Words and filing in one: a hash, the kind, and the topics, if any."""
+    filed = thing.filed
+    return " ".join((thing.fingerprint, filed.kind, *filed.topics))
+
+
+def _filed(tx: Tx, kind: str, *slugs: str) -> Filed:
+    return Filed(Kind(kind), tuple(sorted(names.present(tx, slugs))))
+
+
+def _row_of(upstream_id: int, identity: str) -> tuple[Any, Any]:
+    return n.upstream_id == upstream_id, n.identity == identity
+
+
+def _batches(values: Iterable[str]) -> Iterator[list[str]]:
+    every = list(values)
+    return (every[start : start + BATCH] for start in range(0, len(every), BATCH))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from syndicator.errors import Conflict, Invalid, NotFound
 from syndicator.model.cadence import CEILING, POLITE
-from syndicator.model.incoming import Known
 from syndicator.model.item import Kind, Significance
-from syndicator.model.release import ReleaseState
 from syndicator.model.upstream import Relation, Upstream, Validators
-from syndicator.store import Store, incoming, open_store, releases, upstreams
-from tests.make import NOW, FakeClock, make_content, make_newsroom
+from syndicator.store import Store, open_store, upstreams
+from tests.make import NOW, FakeClock, make_newsroom
 
 LEASE = timedelta(minutes=3)
 READ = Validators(etag='W/"1"', last_modified="yesterday", body_hash="h")
@@ -216,25 +214,6 @@ def test_another_address_forgets_validators(store: Store, clock: FakeClock) -> N
     with store.begin() as tx:
         upstreams.edit(tx, make(url="https://other.example/feed"))
     assert claim(store).validators == Validators()
-
-
-def test_identities_are_remembered_with_the_fate_of_their_release(store: Store) -> None:
-    """feeds:I15 — by upstream; with the state and date of a release that is still held; removal forgets."""
-    add(store, "a", "b")
-    at = datetime(2026, 4, 1, tzinfo=UTC)
-    with store.begin() as tx:
-        a, b = upstreams.listing(tx)
-        incoming.remember(tx, a.id, "1", "urn:x:1", "f1")
-        incoming.remember(tx, a.id, "1", "urn:x:1", "f2")
-        incoming.remember(tx, a.id, "2", "urn:x:2", "f")
-        releases.add(tx, "urn:x:2", make_content(), state=ReleaseState.HELD, at=at)
-        assert incoming.known(tx, a.id, ["1", "2", "3", *(f"n{n}" for n in range(1200))]) == {
-            "1": Known(uid="urn:x:1", fingerprint="f2"),
-            "2": Known(uid="urn:x:2", fingerprint="f", held=ReleaseState.HELD, at=at),
-        }
-        assert incoming.known(tx, b.id, ["1"]) == {}
-        upstreams.remove(tx, "a")
-        assert [b] == upstreams.listing(tx)
 
 
 def test_unknown_slugs_are_named(store: Store) -> None:

@@ -1,0 +1,239 @@
+"""What each thing of a reading would become, down to its words: for a dry run, and for `ingest.filing` to carry out.
+
+Reads the store and writes nothing. `model.incoming` judges; here stands what only a look at the item or
+the release can tell: who edited it here, where a person filed it, and whether it would be pushed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from syndicator.model.difference import changed_fields
+from syndicator.model.incoming import (
+    IN_HAND,
+    Fate,
+    Incoming,
+    Judgement,
+    Known,
+    filed_as,
+    has_moved,
+    judge,
+    may_be_uid,
+    words_of,
+)
+from syndicator.model.item import Content, reworded
+from syndicator.model.release import Embargo, ReleaseState
+from syndicator.model.upstream import Relation, Upstream
+from syndicator.publish import Push
+from syndicator.store import Tx, items, releases
+from syndicator.store import incoming as brought
+
+if TYPE_CHECKING:
+    from syndicator.ingest.identity import Match
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """What an entry became, or would become, and why; `uid` is None where one would be minted.
+
+    `pushed` says whether it is sent to people then; None where that depends on a person's yes.
+    """
+
+    identity: str
+    uid: str | None
+    content: Content
+    fate: Fate
+    why: str
+    published: datetime | None = None
+    at: datetime | None = None
+    embargo: Embargo | None = None
+    pushed: bool | None = False
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`: what an operator wants to see before saying yes."""
+        return {
+            "uid": self.uid,
+            "title": self.content.title,
+            "kind": str(self.content.kind),
+            "topics": list(self.content.topics),
+            "url": self.content.url,
+            "published": self.published.isoformat() if self.published else None,
+            "at": self.at.isoformat() if self.at else None,
+            "fate": str(self.fate),
+            "pushed": self.pushed,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Whose things are filed, and how: `own_host` is that of our site; `first` says that nothing was filed before,
+    `quiet` that a person wants nothing of it pushed; `began` is when this reading was begun.
+    """
+
+    upstream: Upstream
+    own_host: str = ""
+    first: bool = False
+    quiet: bool = False
+    began: datetime | None = None
+
+    @property
+    def rules(self) -> Upstream:
+        """What judges: who said yes to a batch, and that it goes to nobody, needs no delay to look at it."""
+        return replace(self.upstream, delay=timedelta()) if self.quiet else self.upstream
+
+    def push(self, tx: Tx, thing: Incoming, known: Known | None) -> Push:
+        """Whether and how young this thing is pushed. Without a date the age of what an archive held is unknown."""
+        aged = thing.published is not None or not self._of_first_reading(tx, known)
+        allowed = self.upstream.push and not self.quiet and aged
+        return Push(allowed=allowed, max_age=self.upstream.push_max_age)
+
+    def at_once(self, prospect: Prospect) -> bool:
+        """Whether filing it sends it to people without anybody's further word."""
+        delayed = prospect.fate is Fate.HELD and prospect.at is not None and bool(self.rules.delay)
+        return bool(prospect.pushed) and (prospect.fate in {Fate.ITEM, Fate.REVISED} or delayed)
+
+    def _of_first_reading(self, tx: Tx, known: Known | None) -> bool:
+        if known is None:
+            return self.first
+        return known.first is None or known.first == brought.first_seen(tx, self.upstream.id)
+
+
+def worked_out(tx: Tx, thing: Incoming, known: Known | None, desk: Desk) -> tuple[Prospect, Known | None]:
+    """What becomes of a routed thing, and what is known of it: an item imported or filed before is adopted."""
+    known = known or _adopted(tx, thing, desk.upstream)
+    judgement = judge(thing, known, desk.rules, tx.now)
+    prospect = as_prospect(thing, judgement, known.uid if known else _free_uid(tx, thing, desk))
+    if known is None:
+        return replace(prospect, pushed=_pushed(tx, thing, prospect, desk)), None
+    if prospect.fate is Fate.REVISED:
+        unreleased = known.held is ReleaseState.HELD or known.held in IN_HAND
+        rework = _reworked if unreleased else _revised
+        prospect = rework(tx, thing, known, prospect, desk)
+    return prospect, known
+
+
+def as_prospect(thing: Incoming, judgement: Judgement, uid: str | None) -> Prospect:
+    """A judgement with the words it is about."""
+    return Prospect(
+        identity=thing.identity,
+        uid=uid,
+        content=thing.content,
+        fate=judgement.fate,
+        why=judgement.why,
+        published=judgement.published,
+        at=judgement.at,
+        embargo=judgement.embargo,
+    )
+
+
+def maybe_pushed(tx: Tx, matches: Sequence[Match], desk: Desk) -> list[Match]:
+    """All that filing would push at once, and perhaps more: judged without a look at each."""
+    oldest = tx.now - desk.upstream.push_max_age
+    fates = [(match, judge(match.thing, match.known, desk.rules, tx.now)) for match in matches]
+    refiled = {match.known.uid for match, one in fates if match.known and one.fate is Fate.REVISED}
+    young = {uid for uid, published in brought.dates(tx, refiled).items() if published > oldest}
+    return [
+        match
+        for match, one in fates
+        if (
+            match.known.uid in young
+            if match.known
+            else one.fate in {Fate.ITEM, Fate.HELD} and (one.published or tx.now) > oldest
+        )
+    ]
+
+
+def _pushed(tx: Tx, thing: Incoming, prospect: Prospect, desk: Desk) -> bool | None:
+    push = desk.push(tx, thing, None)
+    if not push.allowed:
+        return False
+    if prospect.fate is Fate.ITEM or prospect.at:
+        moment = prospect.at or tx.now
+        return moment - (prospect.published or moment) < push.max_age
+    return None
+
+
+def _revised(tx: Tx, thing: Incoming, known: Known, prospect: Prospect, desk: Desk) -> Prospect:
+    """News of what is public."""
+    item = items.find(tx, known.uid)
+    if item is None or not item.live:
+        why = "it was taken back here; its origin does not revive it"
+        return replace(prospect, fate=Fate.UNCHANGED, why=why)
+    content = _renewed(thing, item.content, known)
+    prospect = replace(prospect, content=content)
+    if content.fingerprint == item.content.fingerprint:
+        kept = known.fingerprint == thing.fingerprint and known.filed not in {thing.filed, None}
+        why = "a person filed it here where it is" if kept else "it reads so here already"
+        return replace(prospect, fate=Fate.UNCHANGED, why=why)
+    entered = set(content.topics) - set(item.content.topics)
+    return replace(prospect, pushed=bool(entered) and desk.push(tx, thing, known).covers(item, tx.now))
+
+
+def _reworked(tx: Tx, thing: Incoming, known: Known, prospect: Prospect, _: Desk) -> Prospect:
+    """News of what is not public yet: a held release follows its origin; a draft does until a person edits it."""
+    release = releases.named(tx, known.uid)
+    content = _renewed(thing, release.content, known)
+    if known.held is ReleaseState.HELD:
+        kept = prospect.embargo or (
+            release.embargo if prospect.at == known.at and not thing.embargo else None
+        )
+        published = prospect.published or release.published
+        return replace(prospect, content=content, published=published, embargo=kept, pushed=None)
+    if words_of(release.content) != known.fingerprint and known.fingerprint != thing.fingerprint:
+        fields = ", ".join(changed_fields(release.content, content)) or "nothing"
+        why = (
+            f"{prospect.why} at its origin, but it was edited here and stays as it is: {fields} would differ"
+        )
+        return replace(prospect, content=release.content, fate=Fate.UNCHANGED, why=why)
+    if content.fingerprint == release.content.fingerprint:
+        return replace(prospect, content=content, fate=Fate.UNCHANGED, why="its draft reads so already")
+    again = "" if release.state is ReleaseState.DRAFT else "; it must be approved again"
+    return replace(
+        prospect,
+        content=content,
+        why=f"{prospect.why}{again}",
+        embargo=release.embargo,
+        published=release.published,
+        pushed=None,
+    )
+
+
+def _renewed(thing: Incoming, here: Content, known: Known) -> Content:
+    """The words here with what is new at the origin; where a person filed it, there it stays."""
+    said = thing.content
+    if known.fingerprint == thing.fingerprint:
+        edited = words_of(here) != known.fingerprint
+        moved = has_moved(known.page, thing.link)
+        # A new address alone takes nothing back of what a person wrote here.
+        said = here if not moved else replace(here, url=said.url) if edited else said
+    filing = thing.content if known.filed == filed_as(here) else here
+    content = replace(said, topics=filing.topics, kind=filing.kind, spokesperson=here.spokesperson)
+    if filed_as(content) == filed_as(here):
+        content = replace(content, topics=here.topics)  # another order is nothing new
+    # The feed's own date is in its credit, and no reason to write anything.
+    content = reworded(content, here)
+    return replace(content, source=here.source) if words_of(content) == words_of(here) else content
+
+
+def _adopted(tx: Tx, thing: Incoming, upstream: Upstream) -> Known | None:
+    """An item that is this very one: from this upstream before it was removed, or imported from our own CMS.
+
+    Only so: a foreign feed that names the guid of somebody else's item gets an item of its own (feeds:I15).
+    """
+    item = items.find(tx, thing.guid) if thing.guid and may_be_uid(thing.guid) else None
+    ours = {upstream.slug, None} if upstream.relation is Relation.OWN else {upstream.slug}
+    if item is None or item.upstream not in ours or brought.remembers(tx, upstream.id, item.uid):
+        return None
+    return Known(uid=item.uid, fingerprint=words_of(item.content), page=item.content.url)
+
+
+def _free_uid(tx: Tx, thing: Incoming, desk: Desk) -> str | None:
+    guid = thing.guid
+    foreign_to = desk.own_host if desk.upstream.relation is Relation.FOREIGN else ""
+    if guid is None or not may_be_uid(guid, foreign_to) or items.find(tx, guid) or releases.find(tx, guid):
+        return None
+    return guid
