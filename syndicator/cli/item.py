@@ -5,13 +5,14 @@ Running workers rebuild the feeds after each of these; nothing here needs one to
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from syndicator.cli import arguments as given
 from syndicator.cli import files, output, session, views
-from syndicator.errors import Invalid
+from syndicator.errors import Invalid, SyndicatorError
 from syndicator.model.item import Item, Kind, Verdict
 from syndicator.model.site import Site
 from syndicator.model.upstream import Relation
@@ -136,10 +137,16 @@ def history(ctx: typer.Context, uid: given.Uid, *, as_json: given.Json = False) 
 @app.command("import")
 def import_(
     ctx: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="FILE|URL", help="A feed; - for stdin.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|URL", help="A feed, a WordPress export or a WordPress site; - for stdin."
+        ),
+    ],
     topics: given.Topics = "",
     kind: Annotated[Kind, typer.Option(help="The kind given to every item.")] = Kind.NEWS,
     relation: Annotated[Relation, typer.Option(help="Whose feed it is.")] = Relation.OWN,
+    pages: Annotated[bool, typer.Option("--pages", help="Of WordPress: its pages, too.")] = False,  # noqa: FBT002 - typer's way
     allow_private: given.Ranges = None,
     *,
     dry_run: given.DryRun = False,
@@ -147,21 +154,20 @@ def import_(
 ) -> None:
     """Take the entries of a feed as items, once; archives are never mailed. Exit 4 if some were refused."""
     from syndicator.cli import feed_source
-    from syndicator.ingest import imports
+    from syndicator.ingest.imports import Import, filed_as
 
     with session.opened(ctx) as runtime:
-        feed, url = feed_source.feed(runtime, source, given.ranges(allow_private))
-        done = imports.import_items(
-            runtime.store,
-            feed,
-            url=url,
-            topics=given.names(topics),
-            kind=kind,
-            relation=relation,
-            dry_run=dry_run,
-        )
-    feed_source.report(done, as_json=as_json)
-    if done.refused and not dry_run:
+        web = source if source.startswith(feed_source.WEB) else ""
+        filing = filed_as(runtime.store, web, given.names(topics), kind, relation)
+        once = Import(runtime.store, replace(filing, allow_private=given.ranges(allow_private)), dry_run)
+        try:
+            feed_source.take(runtime, source, once, pages=pages)
+        except SyndicatorError:
+            if once.done.items or once.done.refused:  # what was taken before the fault is here
+                feed_source.report(once.done, as_json=as_json)
+            raise
+    feed_source.report(once.done, as_json=as_json)
+    if once.done.refused and not dry_run:
         raise typer.Exit(4)
 
 

@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syndicator.cli import arguments as given
-from syndicator.cli import output, session, views
+from syndicator.cli import output, session, upstream_sources, views
 from syndicator.model.incoming import Fate
 from syndicator.model.item import Kind, Significance
 from syndicator.model.schedule import duration
-from syndicator.model.upstream import Relation, Upstream
+from syndicator.model.upstream import Relation, Upstream, is_folder
 
 if TYPE_CHECKING:
     from syndicator.ingest.poll import Polled
     from syndicator.store import Tx
 
 app = given.group("The feeds we read.")
+app.command()(upstream_sources.find)
+app.command("import")(upstream_sources.import_)
+app.command()(upstream_sources.export)
 
-Url = Annotated[str, typer.Argument(metavar="URL", help="The address of the feed.")]
+Url = Annotated[str, typer.Argument(metavar="URL", help="Of the feed, or file:///a/folder.")]
+POLLED = ("slug", "new", "held", "revised", "left_out", "asking", "fault")
 COLUMNS = ("slug", "relation", "paused", "succeeded", "next_check", "fault", "url")
 
 
@@ -57,6 +61,8 @@ def add(
     from syndicator.store import upstreams
 
     said = _said(relation, topics, kind, push, push_max_age, on_change, hold, allow_private)
+    if is_folder(url):  # nobody else's files are on this machine
+        said.setdefault("relation", Relation.OWN)
     with session.writing(ctx) as (_, tx):
         upstreams.add(tx, Upstream(id=0, slug=slug, url=url, created=tx.now, **said))
         view = _view(tx, slug)
@@ -117,20 +123,22 @@ def poll(
     dry_run: given.DryRun = False,
     as_json: given.Json = False,
 ) -> None:
-    """Read upstreams now, due or not. Exit 75 if none could be read, 4 if something was left out."""
+    """Read upstreams now, due or not. Exit 75 if none could be read, 4 if something was left out.
+
+    With --dry-run nothing is written: it shows what each entry would become, and why.
+    """
     from syndicator.ingest import poll as polling
     from syndicator.store import upstreams
 
     with session.opened(ctx) as runtime:
         with runtime.store.read() as tx:
             slugs = [slug] if slug else [one.slug for one in upstreams.listing(tx) if not one.paused]
-        done = [
-            polling.poll_one(runtime.store, one, runtime.upstream_client, runtime.mint_uid, dry_run=dry_run)
-            for one in slugs
-        ]
-    output.listing(
-        map(_polled, done), ("slug", "new", "held", "revised", "left_out", "fault"), as_json=as_json
-    )
+        with runtime.poller() as poller:
+            done = polling.poll_some(poller, slugs, dry_run=dry_run)
+    if dry_run and slug and not as_json:
+        _show_prospects(done[0])
+    else:
+        output.listing(map(_polled, done), POLLED, as_json=as_json)
     _judge(done)
 
 
@@ -211,10 +219,20 @@ def _polled(done: Polled) -> views.View:
         "revised": done.count(Fate.REVISED),
         "unchanged": done.count(Fate.UNCHANGED),
         "left_out": len(done.left_out),
+        "asking": done.asking,
         "fault": done.fault,
         "items": [prospect.as_json() for prospect in done.prospects],
         "refused": [entry.as_json() for entry in done.left_out],
     }
+
+
+def _show_prospects(done: Polled) -> None:
+    """Each entry on a line: what it would become, under which title, and why."""
+    rows = [prospect.as_json() for prospect in done.prospects]
+    left = [{**entry.as_json(), "fate": "left out"} for entry in done.left_out]
+    output.listing([*rows, *left], ("fate", "title", "topics", "why"), as_json=False)
+    if done.asking is not None:
+        output.say(f"{done.asking} of them would be sent at once, so a poll would file none and ask first")
 
 
 def _judge(done: list[Polled]) -> None:

@@ -40,15 +40,15 @@ def take(store: Store, found: Subscriptions, like: Upstream, *, dry_run: bool = 
     taken = Taken(refused=[(url, "it is no address of the web") for url in found.refused])
     with store.read() as tx:
         ours = list(lists.listed(tx))
-    names = _Names({one.slug for one in ours})
-    known = {_place(one.url): one.slug for one in ours}
+    names = Names({one.slug for one in ours})
+    known = {place_of(one.url): one.slug for one in ours}
     for outline in found.feeds:
         if len(outline.url) > LONGEST_ADDRESS:
             taken.refused.append((outline.url[:200], f"it is longer than {LONGEST_ADDRESS} characters"))
-        elif slug := known.get(_place(outline.url)):
+        elif slug := known.get(place_of(outline.url)):
             taken.there.append((slug, outline.url))
         else:
-            slug = known[_place(outline.url)] = names.free(outline)
+            slug = known[place_of(outline.url)] = names.free(outline)
             taken.added.append((slug, outline))
     if not dry_run:
         _add(store, taken, like)
@@ -75,8 +75,8 @@ def _add(store: Store, taken: Taken, like: Upstream) -> None:
 
 
 @dataclass(slots=True)
-class _Names:
-    """Gives slugs that nobody has, made of titles; `next_` saves counting up for each of 100,000 namesakes."""
+class Names:
+    """Gives slugs that no upstream has, made of titles; `next_` saves counting up for each of 100,000 namesakes."""
 
     taken: set[str]
     next_: dict[str, int] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class _Names:
         return slug
 
 
-def _place(url: str) -> str:
+def place_of(url: str) -> str:
     """What makes two addresses the same feed: http and https are, and so is a host in other letters."""
     parts = urlsplit(url)
     return f"{parts.netloc.lower()}{parts.path or '/'}?{parts.query}"

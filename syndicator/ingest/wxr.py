@@ -35,6 +35,7 @@ FOOTER = "</channel></rss>\n"
 TOKEN = re.compile(rb"<!\[CDATA\[|<!--|<item(?=[\s>])[^<>]{0,200}+>|</item\s{0,200}+>|</channel\s{0,200}+>")
 TAG = re.compile(rb"<!\[CDATA\[|<!--|<(/?)([A-Za-z][\w:.-]{0,80}+)([^<>]{0,4000}+)>")
 PLAIN = re.compile(r"utf-?8|us-ascii|iso-8859-\d{1,2}|windows-125\d|koi8-[ru]", re.IGNORECASE)
+TITLE = re.compile(r"<item><title>([^<]{1,1000})")
 NICE = re.compile(r"(domain|nicename)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 DECLARED = re.compile(rb"\A\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 BLOCK = re.compile(
@@ -67,6 +68,12 @@ class Piece:
     def body(self) -> bytes:
         """The RSS document of these items."""
         return f"{HEADER}{self.head}{''.join(self.items)}{FOOTER}".encode("utf-8", "replace")
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What the items are called."""
+        found = (TITLE.match(item) for item in self.items)
+        return tuple(html.unescape(one[1])[:200] if one else "an item" for one in found)
 
     def halves(self) -> tuple[Piece, Piece]:
         """The items in two pieces: where the gate refuses all, one alone may be the reason."""
