@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Row, and_, case, delete, func, insert, or_, select, update
 
 from syndicator.errors import NotFound
 from syndicator.store import schema
@@ -135,8 +135,9 @@ def drop(tx: Tx, known: Subscription) -> None:
     """Forget a subscription, and have the feed read whole once more: the hub it offers now is in it."""
     gone = delete(schema.hub_subscriptions).where(*_same(known))
     if tx.connection.execute(gone).rowcount:
-        forgotten = dict.fromkeys(("etag", "last_modified", "body_hash"))
-        tx.connection.execute(update(schema.upstreams).where(u.id == known.upstream_id).values(**forgotten))
+        # Nothing conditional; whether it was ever read stays (`upstreams.unread`).
+        unread = {"etag": None, "last_modified": None, "body_hash": case((u.body_hash.is_not(None), ""))}
+        tx.connection.execute(update(schema.upstreams).where(u.id == known.upstream_id).values(**unread))
 
 
 def anything_due(tx: Tx) -> bool:

@@ -16,6 +16,7 @@ from syndicator.model.markup import web_address
 from syndicator.model.upstream import Relation, Upstream, folder_path, is_folder
 from syndicator.store import schema, topics
 from syndicator.store.engine import Tx, insert_or_skip
+from syndicator.store.hubs import leave
 from syndicator.store.upstreams.rows import anew, row_of, upstream_of, values_of
 
 u, n, h = schema.upstreams.c, schema.incoming.c, schema.hub_subscriptions.c
@@ -74,6 +75,7 @@ def edit(tx: Tx, upstream: Upstream) -> Upstream:
     if before.url != upstream.url:
         _overtake(tx, before.id)  # a poll of the old address must not settle here
         tx.connection.execute(update(schema.upstreams).where(u.id == before.id).values(**anew(tx.now)))
+        leave(tx, before.id)  # what a hub brings is of the old address
     return named(tx, upstream.slug)
 
 
