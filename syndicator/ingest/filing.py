@@ -337,6 +337,7 @@ def _deleted(tx: Tx, reading: Reading, found: Matched, upstream: Upstream) -> It
     refs = {one.ref: one for one in reading.deleted if one.ref not in found.here}
     known = [one for one in brought.known(tx, upstream.id, refs).values() if brought.standing(tx, one)]
     asks = upstream.hold or len(known) > upstream.confirm_above
+    brought.leave(tx, upstream.id, [one.identity for one in known], ask=False)
     for one in known:
         if asks:
             if departures.put_before_a_person(tx, upstream.id, one.identity):

@@ -42,18 +42,23 @@ class Departed(NamedTuple):
     since: datetime
 
 
-def take_due(tx: Tx, limit: int) -> list[Check]:
-    """Pages to be asked now; others are told to leave them alone for an hour."""
+def take_due(tx: Tx, looked_at: int, limit: int) -> list[Check]:
+    """Up to `limit` pages to be asked now, one of each upstream among the first `looked_at`; others leave them
+    alone for an hour from now on.
+    """
     u = schema.upstreams.c
     query = (
         select(n.upstream_id, u.slug, n.identity, n.uid, n.page, n.checks, n.gone)
         .join(schema.upstreams, u.id == n.upstream_id)
         .where(n.check_at <= tx.now, ~u.paused)
         .order_by(n.check_at, n.identity)
-        .limit(limit)
+        .limit(looked_at)
         .with_for_update(of=schema.incoming, skip_locked=True)
     )
-    taken = [Check(*row) for row in tx.connection.execute(query)]
+    first: dict[int, Check] = {}
+    for row in tx.connection.execute(query):
+        first.setdefault(row.upstream_id, Check(*row))
+    taken = list(first.values())[:limit]
     for one in taken:
         _write(tx, one.upstream_id, one.identity, check_at=tx.now + APART)
     return taken

@@ -92,15 +92,15 @@ def test_pages_are_asked_an_hour_apart(store: Store, key: int, clock: FakeClock)
     remember(store, key, 1, 2)
     with store.begin() as tx:
         incoming.leave(tx, key, names(1), ask=True)
-        (check,) = departures.take_due(tx, 10)
+        (check,) = departures.take_due(tx, 10, 10)
         assert ("cms", "urn:x:1", thing(1).link, 0) == (check.slug, check.uid, check.page, check.checks)
-        assert [] == departures.take_due(tx, 10)
+        assert [] == departures.take_due(tx, 10, 10)
         assert departures.count(tx, key, check.identity, 1)
         assert 1 == departures.pending(tx, key)
     clock.advance(hours=1)
     remember(store, key, 1)
     with store.begin() as tx:
-        assert [] == departures.take_due(tx, 10)
+        assert [] == departures.take_due(tx, 10, 10)
         assert not departures.count(tx, key, check.identity, 2)
         assert 0 == departures.pending(tx, key)
 
@@ -112,7 +112,7 @@ def test_nobody_asks_where_nobody_is_to(store: Store, key: int) -> None:
         incoming.remember(tx, key, thing(2), "urn:x:2", since=NOW)
         incoming.leave(tx, key, names(1), ask=True)
         incoming.leave(tx, key, names(2), ask=False)
-        assert [] == departures.take_due(tx, 10)
+        assert [] == departures.take_due(tx, 10, 10)
 
 
 def test_a_person_is_shown_what_departed_until_they_say(store: Store, key: int, clock: FakeClock) -> None:
@@ -137,4 +137,4 @@ def test_a_person_is_shown_what_departed_until_they_say(store: Store, key: int, 
             departures.keep(tx, "urn:x:2")
     clock.advance(seconds=timedelta(hours=2).total_seconds())
     with store.begin() as tx:
-        assert [] == departures.take_due(tx, 10)
+        assert [] == departures.take_due(tx, 10, 10)
