@@ -15,11 +15,12 @@ import secrets
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from syndicator import __version__, feeds
 from syndicator.delivery.lanes import Crew
@@ -58,8 +59,12 @@ from syndicator.wire.http_async import AsyncClient
 from syndicator.wire.letters import Postman
 from syndicator.wire.smtp import Connection, Relay, Timeouts
 
+if TYPE_CHECKING:
+    from syndicator.ingest.poll import Polled, Poller
+
 WEBHOOK_DEADLINE = timedelta(seconds=15)
 HUB_DEADLINE = timedelta(seconds=10)
+PARSERS = 2  # processes that parse feeds; more would take the cores from those that serve
 HUB_WIDTH = 2  # pings to one hub at a time: a rebuild of every feed must not take the day
 WEBHOOK_ANSWER = 1024  # bytes kept of what a partner or a hub says (security:S7)
 FEED_LIMITS = Limits(max_bytes=5_000_000, deadline=timedelta(seconds=30), redirects=5)
@@ -225,6 +230,28 @@ class Runtime:
     def upstream_client(self, upstream: Upstream) -> AsyncClient:
         """The guarded client of one upstream."""
         return AsyncClient(parse_guard(upstream.allow_private), self._agent, FEED_LIMITS)
+
+    @contextlib.contextmanager
+    def poller(self, told: Callable[[Polled], None] = lambda _: None) -> Iterator[Poller]:
+        """Who polls upstreams, and the processes that parse for it; `told` hears of every poll that has ended."""
+        from syndicator.ingest.parse import Pool  # most commands poll nothing
+        from syndicator.ingest.poll import HubDesk, Poller
+
+        desk = HubDesk(
+            address=lambda end: self.site.url(f"/callbacks/websub/{end}"),
+            mint=lambda: secrets.token_urlsafe(32),
+        )
+        with Pool(PARSERS) as pool:
+            yield Poller(
+                self.store,
+                self.upstream_client,
+                self.mint_uid,
+                pool,
+                self.site,
+                desk=desk,
+                told=told,
+                parsers=PARSERS,
+            )
 
     def crew(self, worker: str, stop: threading.Event) -> Crew:
         """What the delivery lanes of one worker share."""

@@ -8,6 +8,7 @@ unique per slot lets one worker win. SIGTERM: no new work, finish what is in han
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 import time
@@ -27,7 +28,7 @@ from syndicator import feeds, press
 from syndicator import topics as topic_life
 from syndicator.delivery import lanes
 from syndicator.errors import Invalid, SyndicatorError, TryLater
-from syndicator.ingest import poll
+from syndicator.ingest.poll import Polled
 from syndicator.model.item import Topic
 from syndicator.model.release import Release
 from syndicator.model.schedule import Job, RunState, Schedule, next_slots
@@ -80,23 +81,25 @@ class Worker:
         self._stuck = Stuck()
         self._started: datetime | None = None
         self._tidied: float | None = None
+        self._grace = GRACE
 
     def start(self) -> None:
         """Start every loop and the alarm clock."""
         turns: dict[str, tuple[Callable[[], datetime | None], threading.Event]] = {
             "release": (self.release, self.hints.release),
             "feeds": (self.feeds, self.hints.feeds),
-            "poll": (self.poll, self.hints.poll),
             "tidy": (self.tidy, self.hints.tidy),
         }
         for name, (turn, hint) in turns.items():
             self._thread(name, partial(self._loop, name, turn, hint))
         self._thread("deliver", lambda: lanes.attend(self.crew, self.hints.deliver))
+        self._thread("poll", self._poll)
         self._thread("schedules", self._ring)
         log.info("started", worker=self.name, store=self.runtime.store.kind)
 
     def end(self, grace: timedelta) -> bool:
         """Wait for the work in hand, `grace` at most; True if nothing was left running."""
+        self._grace = grace
         self.stop.set()
         for hint in self.hints.all():
             hint.set()
@@ -133,12 +136,6 @@ class Worker:
         with self.runtime.store.read() as tx:
             return feeds.next_stale(tx)
 
-    def poll(self) -> datetime | None:
-        """Read the upstreams that are due."""
-        _poll_all(self)
-        with self.runtime.store.read() as tx:
-            return upstreams.next_check(tx)
-
     def tidy(self) -> None:
         """Forget what is out of use: at the start and once an hour, whether or not a schedule does so, too."""
         now = time.monotonic()
@@ -173,6 +170,27 @@ class Worker:
             except Exception:  # a bug: loud, but the other items must still get out
                 log.exception("loop broke", loop=name)
             hint.wait(pause)
+
+    def _poll(self) -> None:
+        """Poll upstreams until told to stop; the poller minds faults itself, and is begun anew after a bug."""
+        while not self.stop.is_set():
+            try:
+                with self.runtime.poller(self._polled) as poller:
+                    asyncio.run(poller.run(self.stop, self.hints.poll, self._last_orders))
+            except TryLater as fault:
+                log.warning("store away", loop="poll", fault=str(fault))
+            except Exception:
+                log.exception("loop broke", loop="poll")
+            self.stop.wait(BEAT)
+
+    def _polled(self, polled: Polled) -> None:
+        if polled.changed:
+            self.hints.feeds.set()
+            self.hints.deliver.set()
+
+    def _last_orders(self) -> float:
+        """Seconds that polls in hand may still take: most of the grace, for what was broken off is to be given back."""
+        return self._grace.total_seconds() * 0.8
 
     def _until(self, due: datetime | None) -> float:
         if due is None:
@@ -365,7 +383,7 @@ def run_once(runtime: Runtime, loops: Sequence[str] = LOOPS) -> dict[str, Any]:
         raise Invalid(f"there is no job {unknown[0]!r}: use {', '.join((*LOOPS, Job.PRUNE, Job.RECONCILE))}")
     worker = Worker(runtime, threading.Event())
     turns: dict[str, Callable[[], Any]] = {
-        "poll": lambda: _poll_all(worker),
+        "poll": lambda: _poll_all(runtime),
         "release": lambda: len(press.release_due(runtime.store).items),
         "feeds": lambda: feeds.rebuild_stale(runtime.store, runtime.site).changed,
         "deliver": lambda: lanes.drain(worker.crew),
@@ -375,16 +393,9 @@ def run_once(runtime: Runtime, loops: Sequence[str] = LOOPS) -> dict[str, Any]:
     return {name: turn() for name, turn in turns.items() if name in loops}
 
 
-def _poll_all(worker: Worker) -> int:
-    """Read what is due, one claim at a time: told to stop, a worker claims no further upstream."""
-    runtime, count = worker.runtime, 0
-    while not worker.stop.is_set():
-        if not poll.poll_due(runtime.store, runtime.upstream_client, runtime.mint_uid, limit=1).polled:
-            break
-        count += 1
-        worker.hints.feeds.set()
-        worker.hints.deliver.set()
-    return count
+def _poll_all(runtime: Runtime) -> int:
+    with runtime.poller() as poller:
+        return asyncio.run(poller.drain()).polled
 
 
 def _poll_now(worker: Worker, schedule: Schedule) -> str:

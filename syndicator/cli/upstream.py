@@ -25,7 +25,18 @@ app.command()(upstream_sources.export)
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="Of the feed, or file:///a/folder.")]
 POLLED = ("slug", "new", "held", "revised", "left_out", "asking", "fault")
-COLUMNS = ("slug", "relation", "paused", "succeeded", "next_check", "fault", "url")
+COLUMNS = (
+    "slug",
+    "relation",
+    "paused",
+    "succeeded",
+    "next_check",
+    "weekly",
+    "unmodified",
+    "hub",
+    "fault",
+    "url",
+)
 
 
 def _option(words: str, *names: str, **said: Any) -> Any:
@@ -230,7 +241,7 @@ def _show_prospects(done: Polled) -> None:
     """Each entry on a line: what it would become, under which title, and why."""
     rows = [prospect.as_json() for prospect in done.prospects]
     left = [{**entry.as_json(), "fate": "left out"} for entry in done.left_out]
-    output.listing([*rows, *left], ("fate", "title", "topics", "why"), as_json=False)
+    output.listing([*rows, *left], ("fate", "pushed", "title", "topics", "why"), as_json=False)
     if done.asking is not None:
         output.say(f"{done.asking} of them would be sent at once, so a poll would file none and ask first")
 

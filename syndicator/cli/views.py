@@ -112,6 +112,8 @@ def document(known: Validators, site: Site) -> View:
 
 def upstream(one: Upstream, status: Status) -> View:
     """An upstream and how it fares."""
+    from syndicator.model.routing import route_to_json
+
     return {
         "slug": one.slug,
         "url": one.url,
@@ -122,6 +124,11 @@ def upstream(one: Upstream, status: Status) -> View:
         "push_max_age": one.push_max_age,
         "on_change": one.on_change,
         "hold": one.hold,
+        "delay": one.delay,
+        "every": one.every,
+        "rules": [route_to_json(rule) for rule in one.rules],
+        "on_gone": one.on_gone,
+        "confirm_above": one.confirm_above,
         "allow_private": list(one.allow_private),
         "paused": status.paused,
         "managed_by_file": one.file,
@@ -131,6 +138,15 @@ def upstream(one: Upstream, status: Status) -> View:
         "failures": status.failures,
         "status": status.status,
         "fault": status.fault,
+        "weekly": status.weekly,
+        "polls": status.polls,
+        "unmodified": f"{status.unmodified / status.polls:.0%}" if status.polls else None,
+        "site": status.site,
+        "moved_to": status.moved_to,
+        "hub": status.hub,
+        "page_checks": status.checks,
+        "departed": status.departed,
+        "asking": status.asking,
     }
 
 

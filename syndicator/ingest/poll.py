@@ -1,91 +1,208 @@
-"""The poll flow: due upstreams → claim → fetch → parse → judge → one transaction through `publish`.
+"""The poll flow: due upstreams → claim → visit → settle, streaming, as many at a time as there are slots.
 
-The claim is committed before any network. What an incoming item becomes is decided by
-`model.upstream.judge`; here it is only done. A bad entry is left out and named, and never spoils its
-feed. Serves walk A; `item import` (`ingest.imports`) takes the same road without an upstream.
+One event loop, one store thread, a few parsing threads (`ingest.visit`): an upstream that hangs, drips
+or bombs takes one slot until its deadline and delays nobody. Unchanged feeds, nearly all of them, are
+settled in groups. Beside the polls it reads what hubs bring, speaks to hubs and asks the pages of items
+that vanished. Safe beside other workers: everything is claimed. Serves walk A.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Self
 
 from syndicator.errors import SyndicatorError, TryLater
-from syndicator.ingest.entries import Parsed
-from syndicator.ingest.fetch import Body, Failed, Gone, Opened, Unchanged, fetch
-from syndicator.ingest.filing import (
-    LeftOut,
-    Mint,
-    Overtaken,
-    Prospect,
-    filed,
-    groups,
-    known_as,
-    prospect_of,
-    things_of,
-)
-from syndicator.ingest.parse import Unreadable, parse
-from syndicator.model.incoming import Fate
-from syndicator.model.upstream import Upstream, Validators
+from syndicator.ingest import visit as visits
+from syndicator.ingest import websub
+from syndicator.ingest.filing import Mint
+from syndicator.ingest.parse import Pool
+from syndicator.ingest.visit import ClientFor, Kit, Polled, Reader
+from syndicator.model.site import Site
 from syndicator.observe import logger
-from syndicator.store import Store, upstreams
-from syndicator.store import incoming as brought
+from syndicator.store import Store, Tx, hubs, upstreams
 from syndicator.store.upstreams import Claim, Heard
+
+__all__ = [
+    "LEASE",
+    "WIDTH",
+    "ClientFor",
+    "HubDesk",
+    "Kit",
+    "Polled",
+    "Poller",
+    "Report",
+    "poll_one",
+    "poll_some",
+]
 
 log = logger("ingest")
 
-LEASE = timedelta(minutes=3)  # twice the worst fetch (30 s), parse (15 s) and filing together
-NAMED_FAULTS = 3  # entries named in an upstream's fault; the report has them all
+WIDTH = 100  # upstreams in hand at a time
+BATCH = 25  # free slots before more are claimed: a claim is a transaction
+LEASE = timedelta(minutes=3)  # renewed while we live, so it is only for those that die
+RENEW = 60.0  # seconds between renewals
+SETTLE = 0.1  # seconds for which unchanged polls are gathered
+BEAT = 1.0  # seconds: how long it sleeps at most, and how often what hubs brought is looked for
+BLOCKED = 0.25  # seconds until upstreams that are due are looked at again, whose hosts are being asked
+TEND = 5.0  # seconds between looks after hubs and vanished pages
+PUSHES = 10  # bodies from hubs taken at a time: each may have megabytes
+LAST_FETCH = 5.0  # seconds that a fetch may still take when we are told to stop
 
-ClientFor = Callable[[Upstream], Opened]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Polled:
-    """One upstream's poll: `fault` is None when all is well, `read` False where nothing new was there."""
-
-    slug: str
-    read: bool = False
-    fault: str | None = None
-    prospects: tuple[Prospect, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
-
-    def count(self, fate: Fate) -> int:
-        """How many entries met this fate."""
-        return sum(prospect.fate is fate for prospect in self.prospects)
+Side = Callable[[Kit], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HubDesk:
+    """What speaking to hubs takes: `address` makes our public address of a callback's end, `mint` such ends and secrets."""
+
+    address: Callable[[str], str]
+    mint: Callable[[], str]
+
+
+@dataclass(slots=True)
 class Report:
-    """What one round of polling did."""
+    """What one round of polling did: how many upstreams were asked, and how many brought a change."""
 
-    feeds: tuple[Polled, ...] = ()
-
-    @property
-    def polled(self) -> int:
-        """How many upstreams were asked."""
-        return len(self.feeds)
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything public may have changed, so that feeds should be rebuilt."""
-        return any(feed.count(fate) for feed in self.feeds for fate in (Fate.ITEM, Fate.REVISED))
+    polled: int = 0
+    changed: int = 0
 
 
-def poll_due(
-    store: Store, client_for: ClientFor, mint: Mint, *, limit: int = 10, lease: timedelta = LEASE
-) -> Report:
-    """Read up to `limit` upstreams that are due, one after the other."""
-    feeds: list[Polled] = []
-    while len(feeds) < limit:
-        with store.begin() as tx:  # one at a time: the lease of the last must not run while the first is read
-            claims, now = upstreams.claim_due(tx, 1, lease), tx.now
-        if not claims:
-            break
-        feeds.append(_polled(store, claims[0], client_for, mint, now))
-    return Report(feeds=tuple(feeds))
+@dataclass(slots=True)
+class _Hand:
+    """What is in hand: running visits by their claim, and unchanged ones that wait to be settled."""
+
+    running: dict[asyncio.Task[None], Claim] = field(default_factory=dict)
+    unchanged: list[tuple[Claim, Heard]] = field(default_factory=list)
+
+    def claims(self) -> list[Claim]:
+        return [*self.running.values(), *(claim for claim, _ in self.unchanged)]
+
+
+class Poller:
+    """Polls upstreams from one process: `run` for as long as a worker lives, `drain` until nothing is due.
+
+    `told` hears of every poll that has ended. `sides` is other work to look after every few seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        client_for: ClientFor,
+        mint: Mint,
+        reader: Reader,
+        site: Site,
+        *,
+        desk: HubDesk | None = None,
+        sides: Sequence[Side] = (),
+        told: Callable[[Polled], None] = lambda _: None,
+        width: int = WIDTH,
+        parsers: int = 2,
+        lease: timedelta = LEASE,
+    ) -> None:
+        self._kit = (store, client_for, mint, reader, site, parsers)
+        self._sides = [*([_tending(desk)] if desk else []), *sides]
+        self._told, self._width, self._lease = told, width, lease
+
+    async def run(
+        self,
+        stop: threading.Event,
+        hint: threading.Event,
+        grace: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """Poll what is due until told to stop; `hint` says that something may be due now.
+
+        Then nothing more is claimed, and what is in hand has so many seconds of `grace` to end.
+        """
+        async with self._round(self._told) as round_:
+            ear = ThreadPoolExecutor(1, "poll-hint")
+            try:
+                await self._turns(round_, stop, hint, ear)
+            finally:
+                hint.set()  # nobody listens any more
+                ear.shutdown()
+            await round_.end(grace())
+
+    async def drain(self) -> Report:
+        """Poll until nothing is due that nobody else polls, file what hubs brought, and do the other work once."""
+        async with self._round(self._told) as round_:
+            while True:
+                started = await round_.fill() or await round_.fill_pushed()
+                if not started and not round_.busy and await round_.pause() > BLOCKED:
+                    break
+                await round_.freed(BLOCKED)
+            await round_.settle_all()
+            for side in self._sides:
+                await side(round_.kit)
+            return round_.report
+
+    async def these(self, slugs: Sequence[str]) -> list[Polled]:
+        """Poll these upstreams now, due or not, in the order given; one that another process polls is not waited for.
+
+        Raises NotFound.
+        """
+        done: dict[str, Polled] = {}
+        async with self._round(lambda one: done.update({one.slug: one})) as round_:
+            await round_.kit.read(lambda tx: [upstreams.named(tx, slug) for slug in slugs])
+            left = list(slugs)
+            while left or round_.busy:
+                claimed = await round_.fill(left)
+                left = [slug for slug in left if slug not in claimed]
+                if left and not claimed and not round_.busy and not await round_.blocked(left):
+                    break
+                await round_.freed(BLOCKED)
+            await round_.settle_all()
+        away = "is being polled at this moment; look again in a minute"
+        return [done.get(slug) or Polled(slug=slug, fault=f'"{slug}" {away}') for slug in slugs]
+
+    async def look(self, slugs: Sequence[str]) -> list[Polled]:
+        """What each entry of these upstreams would become, and why; writes nothing. Raises NotFound."""
+        kit, gate = Kit(*self._kit), asyncio.Semaphore(self._width)
+        try:
+            known = await kit.read(lambda tx: [(upstreams.named(tx, slug), tx.now) for slug in slugs])
+            hosts = {upstream.host: asyncio.Lock() for upstream, _ in known}
+
+            async def one(index: int) -> Polled:
+                upstream, now = known[index]
+                async with hosts[upstream.host], gate:
+                    return await visits.look(kit, upstream, now)
+
+            return await asyncio.gather(*map(one, range(len(known))))
+        finally:
+            kit.close()
+
+    def _round(self, told: Callable[[Polled], None]) -> _Round:
+        return _Round(Kit(*self._kit), told, self._width, self._lease)
+
+    async def _turns(
+        self, round_: _Round, stop: threading.Event, hint: threading.Event, ear: ThreadPoolExecutor
+    ) -> None:
+        sides = _Sides(round_.kit, self._sides)
+        heard: asyncio.Future[Any] | None = None
+        listen = 0.0  # when to look for what hubs brought
+        while not stop.is_set():
+            pause = BEAT
+            try:
+                hint.clear()
+                if not await round_.fill():
+                    pause = min(await round_.pause(), BEAT)
+                if time.monotonic() >= listen:
+                    listen = time.monotonic() + BEAT
+                    await round_.fill_pushed()
+            except TryLater as fault:
+                log.warning("store away", loop="poll", fault=str(fault))
+            sides.go_on()
+            if heard is None or heard.done():
+                heard = asyncio.get_running_loop().run_in_executor(ear, hint.wait, BEAT)
+            await round_.freed(pause, heard)
+        await sides.end()
 
 
 def poll_one(
@@ -93,132 +210,240 @@ def poll_one(
     slug: str,
     client_for: ClientFor,
     mint: Mint,
+    site: Site,
     *,
     dry_run: bool = False,
+    reader: Reader | None = None,
     lease: timedelta = LEASE,
 ) -> Polled:
     """Read one upstream now, due or not; with `dry_run` nothing is written and its whole feed is shown.
 
     Raises NotFound, and TryLater while somebody else polls it.
     """
-    if dry_run:
-        return _looked_at(store, slug, client_for)
-    with store.begin() as tx:
-        claim, now = upstreams.claim(tx, slug, lease), tx.now
-    if claim is None:
-        raise TryLater(f'"{slug}" is being polled at this moment; look again in a minute')
-    return _polled(store, claim, client_for, mint, now)
+
+    async def one(reader: Reader) -> Polled:
+        kit = Kit(store, client_for, mint, reader, site)
+        try:
+            if dry_run:
+                upstream, now = await kit.read(lambda tx: (upstreams.named(tx, slug), tx.now))
+                return await visits.look(kit, upstream, now)
+            claim, now = await kit.write(lambda tx: (upstreams.claim(tx, slug, lease), tx.now))
+            if claim is None:
+                raise TryLater(f'"{slug}" is being polled at this moment; look again in a minute')
+            same: list[tuple[Claim, Heard]] = []
+            polled = await visits.visit(kit, claim, now, lambda *one: same.append(one))
+            await kit.write(lambda tx: upstreams.settle_unchanged(tx, same))
+            return polled
+        finally:
+            kit.close()
+
+    if reader:
+        return asyncio.run(one(reader))
+    with Pool(1) as pool:
+        return asyncio.run(one(pool))
 
 
-def preview(store: Store, feed: Parsed, upstream: Upstream) -> Polled:
-    """What each entry of a feed would become under this upstream, and why; writes nothing."""
-    with store.read() as tx:
-        things, without = things_of(feed, upstream, tx.now)
-        known = brought.known(tx, upstream.id, [thing.identity for thing in things])
-        prospects = tuple(
-            prospect_of(tx, thing, known_as(tx, thing, known, upstream), upstream) for thing in things
-        )
-    return Polled(
-        slug=upstream.slug, read=True, fault=feed.warning, prospects=prospects, left_out=tuple(without)
-    )
+def poll_some(poller: Poller, slugs: Sequence[str], *, dry_run: bool = False) -> list[Polled]:
+    """Read these upstreams now, due or not, many at a time; with `dry_run` only look. Raises NotFound."""
+    return asyncio.run(poller.look(slugs) if dry_run else poller.these(slugs))
 
 
-def _polled(store: Store, claim: Claim, client_for: ClientFor, mint: Mint, now: datetime) -> Polled:
-    slug = claim.upstream.slug
-    try:
-        polled = _poll(store, claim, client_for, mint, now)
-    except Overtaken as overtaken:
-        polled = Polled(slug=slug, fault=str(overtaken))
-    except TryLater:
-        raise  # the database is away: no upstream is to blame
-    except Exception as bug:  # a bug that one feed wakes must not keep all others from being read
-        log.exception("poll failed", upstream=slug)
-        polled = _failed(store, claim, Failed(f"a fault of our own: {type(bug).__name__}"))
-    counts = {str(fate): polled.count(fate) for fate in Fate if polled.count(fate)}
-    # No title in the log: what was left out or held may be under embargo (security:E2).
-    fault = None if polled.read else polled.fault
-    log.info("polled", upstream=slug, read=polled.read, left_out=len(polled.left_out), fault=fault, **counts)
-    return polled
+class _Round:
+    """One stretch of polling: slots that are filled and freed, and the grouped settling of what is unchanged."""
 
+    def __init__(self, kit: Kit, told: Callable[[Polled], None], width: int, lease: timedelta) -> None:
+        self.kit, self.report = kit, Report()
+        self._told, self._width, self._lease = told, width, lease
+        self._batch = max(1, min(BATCH, width // 4))
+        self._hand = _Hand()
+        self._freed = asyncio.Event()
+        self._keepers: list[asyncio.Task[None]] = []
 
-def _poll(store: Store, claim: Claim, client_for: ClientFor, mint: Mint, now: datetime) -> Polled:
-    match _fetched(claim.upstream, claim.validators, client_for, now):
-        case Unchanged(validators, status):
-            with store.begin() as tx:
-                upstreams.settle_unchanged(tx, [(claim, Heard(validators=validators, status=status))])
-            return Polled(slug=claim.upstream.slug)
-        case Body() as body:
-            return _read(store, claim, body, mint, now)
-        case Gone() | Failed() as failure:
-            return _failed(store, claim, failure)
+    async def __aenter__(self) -> Self:
+        """Start what keeps leases and settles groups."""
+        self._keepers = [
+            asyncio.create_task(self._every(SETTLE, self.settle_all)),
+            asyncio.create_task(self._every(RENEW, self._renew)),
+        ]
+        return self
 
+    async def __aexit__(self, *_: object) -> None:
+        """Break off whatever is left, and give back what it held."""
+        await self.end(0)
+        await _cancelled(self._keepers)
+        self.kit.close()
 
-def _fetched(
-    upstream: Upstream, validators: Validators, client_for: ClientFor, now: datetime
-) -> Unchanged | Body | Gone | Failed:
-    async def asked() -> Unchanged | Body | Gone | Failed:
-        async with client_for(upstream) as client:
-            return await fetch(client, upstream.url, validators, now)
+    @property
+    def busy(self) -> bool:
+        """Whether any visit is in hand."""
+        return bool(self._hand.running)
 
-    try:
-        return asyncio.run(asked())
-    except SyndicatorError as fault:  # its own settings are at fault, such as an address range
-        return Failed(str(fault))
+    async def fill(self, only: Sequence[str] | None = None) -> set[str]:
+        """Claim as many as there are slots, if they are worth a claim, and start their visits; their slugs."""
+        free = self._width - len(self._hand.running)
+        if free < self._batch or only == []:
+            return set()
+        wanted = None if only is None else only[: self._width * 5]
 
+        def claims(tx: Tx) -> tuple[list[Claim], datetime]:
+            if wanted is None:
+                return upstreams.claim_due(tx, free, self._lease), tx.now
+            return upstreams.claim_some(tx, wanted, free, self._lease), tx.now
 
-def _failed(store: Store, claim: Claim, failure: Failed | Gone) -> Polled:
-    gone = isinstance(failure, Gone)
-    wait = None if isinstance(failure, Gone) else failure.retry_after
-    with store.begin() as tx:
-        upstreams.settle_failure(tx, claim, failure.words, status=failure.status, retry_after=wait, gone=gone)
-    return Polled(slug=claim.upstream.slug, fault=failure.words)
+        if wanted is None and not await self.kit.read(upstreams.anything_due):
+            return set()  # looking is cheaper than writing
+        taken, now = await self.kit.write(claims)
+        for claim in taken:
+            self._start(claim, self._visited(claim, now))
+        return {claim.upstream.slug for claim in taken}
 
+    async def fill_pushed(self) -> int:
+        """Take what hubs brought, a few at a time; how many."""
+        if self._width - len(self._hand.running) < self._batch:
+            return 0
+        waiting = await self.kit.read(lambda tx: hubs.pushed(tx, PUSHES))
+        started = 0
+        for pushed in waiting:
+            claim, now = await self.kit.write(partial(self._claim_pushed, pushed.slug))
+            if claim:
+                self._start(claim, visits.receive(self.kit, pushed, claim, now))
+                started += 1
+        return started
 
-def _read(store: Store, claim: Claim, body: Body, mint: Mint, now: datetime) -> Polled:
-    try:
-        feed = parse(body.body, content_type=body.content_type, url=body.base)
-    except Unreadable as refusal:
-        return _failed(store, claim, Failed(str(refusal), status=body.status))
-    things, without = things_of(feed, claim.upstream, now)
-    prospects: list[Prospect] = []
-    for group in groups(things):
-        for outcome in filed(store, claim, group, mint):
-            if isinstance(outcome, Prospect):
-                prospects.append(outcome)
-            else:
-                without.append(outcome)
-    fault = _fault(feed, without)
-    # What may succeed another time must be read again, though the feed has not changed by then.
-    again = any(entry.again for entry in without)
-    with store.begin() as tx:
-        upstreams.settle_success(
-            tx, claim, Heard(validators=Validators() if again else body.validators), fault=fault
-        )
-    return Polled(
-        slug=claim.upstream.slug, read=True, fault=fault, prospects=tuple(prospects), left_out=tuple(without)
-    )
+    async def pause(self) -> float:
+        """Seconds until the next upstream is due; a little while where it is due and its host is busy."""
 
+        def left(tx: Tx) -> float:
+            due = upstreams.next_check(tx)
+            return (due - tx.now).total_seconds() if due else float("inf")
 
-def _looked_at(store: Store, slug: str, client_for: ClientFor) -> Polled:
-    with store.read() as tx:
-        upstream, now = upstreams.named(tx, slug), tx.now
-    match _fetched(upstream, Validators(), client_for, now):
-        case Body() as body:
+        return max(await self.kit.read(left), BLOCKED)
+
+    async def blocked(self, slugs: Sequence[str]) -> bool:
+        """Whether some of these are only waiting for their hosts, and nobody polls them."""
+        return await self.kit.read(lambda tx: upstreams.any_free(tx, slugs))
+
+    async def freed(self, seconds: float, *others: asyncio.Future[Any]) -> None:
+        """Wait until enough slots are free to claim more, one of the others has happened, or the time is over."""
+        slots = asyncio.ensure_future(self._freed.wait())
+        await asyncio.wait([slots, *others], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        slots.cancel()
+        self._freed.clear()
+
+    async def settle_all(self) -> None:
+        """Settle what was found unchanged since the last time, in one transaction."""
+        group = self._hand.unchanged[:]
+        if group:
+            await self.kit.write(lambda tx: upstreams.settle_unchanged(tx, group))
+            del self._hand.unchanged[: len(group)]
+
+    async def end(self, grace: float) -> None:
+        """Let what is in hand end; then break off the rest, and give it back.
+
+        Fetches get less of the time: what has not come yet is read by the next worker.
+        """
+        running, ends = self._hand.running, time.monotonic() + grace
+        if running and grace:
+            await asyncio.wait(running, timeout=min(grace, LAST_FETCH))
+        broken = [self._hand.running[task] for task in running if task in self.kit.fetching]
+        await _cancelled([task for task in running if task in self.kit.fetching])
+        if running and grace:
+            await asyncio.wait(running, timeout=max(ends - time.monotonic(), 0))
+        broken += running.values()
+        await _cancelled(list(running))
+        with suppress(SyndicatorError):  # the database is away: the leases run out
+            await self.settle_all()
+            if broken:
+                await self.kit.write(lambda tx: upstreams.give_back(tx, broken))
+
+    def _claim_pushed(self, slug: str, tx: Tx) -> tuple[Claim | None, datetime]:
+        return upstreams.claim_pushed(tx, slug, self._lease), tx.now
+
+    def _start(self, claim: Claim, work: Awaitable[Polled]) -> None:
+        task = asyncio.ensure_future(self._ended(claim, work))
+        self._hand.running[task] = claim
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        del self._hand.running[task]
+        if self._width - len(self._hand.running) >= self._batch:
+            self._freed.set()
+
+    async def _visited(self, claim: Claim, now: datetime) -> Polled:
+        return await visits.visit(self.kit, claim, now, lambda *same: self._hand.unchanged.append(same))
+
+    async def _ended(self, claim: Claim, work: Awaitable[Polled]) -> None:
+        slug = claim.upstream.slug
+        try:
+            polled = await work
+        except TryLater as fault:  # overtaken, or the database is away: the lease runs out
+            log.warning("poll not settled", upstream=slug, fault=str(fault))
+        except Exception:
+            log.exception("poll not settled", upstream=slug)
+        else:
+            self.report.polled += 1
+            self.report.changed += polled.changed
+            self._told(polled)
+
+    async def _renew(self) -> None:
+        held = self._hand.claims()
+        await self.kit.write(lambda tx: upstreams.renew(tx, held, self._lease))
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
             try:
-                feed = parse(body.body, content_type=body.content_type, url=body.base)
-            except Unreadable as fault:
-                return Polled(slug=slug, fault=str(fault))
-            return preview(store, feed, upstream)
-        case Gone(words=words) | Failed(words=words):
-            return Polled(slug=slug, fault=words)
-        case Unchanged():
-            return Polled(slug=slug)  # cannot be: nothing conditional was asked
+                await work()
+            except TryLater as fault:
+                log.warning("store away", loop="poll", fault=str(fault))
+                await asyncio.sleep(BEAT)
+            except Exception:
+                log.exception("loop broke", loop="poll")
+                await asyncio.sleep(BEAT)
 
 
-def _fault(feed: Parsed, without: Sequence[LeftOut]) -> str | None:
-    """What an operator should know of a feed that was read, in one line."""
-    words = [f"read with a warning: {feed.warning}"] if feed.warning else []
-    words += [f'left out "{entry.title[:80]}": {entry.why}' for entry in without[:NAMED_FAULTS]]
-    if len(without) > NAMED_FAULTS:
-        words.append(f"and {len(without) - NAMED_FAULTS} more")
-    return "; ".join(words) or None
+class _Sides:
+    """Work beside the polls, each of its kind once at a time."""
+
+    def __init__(self, kit: Kit, sides: Sequence[Side]) -> None:
+        self._kit = kit
+        self._next = dict.fromkeys(sides, 0.0)
+        self._running: dict[Side, asyncio.Task[None]] = {}
+
+    def go_on(self) -> None:
+        """Start those whose time has come again and that are not running."""
+        now = time.monotonic()
+        for side, due in self._next.items():
+            if now >= due and side not in self._running:
+                self._next[side] = now + TEND
+                task = asyncio.create_task(self._done(side))
+                self._running[side] = task
+                task.add_done_callback(partial(self._over, side))
+
+    async def end(self) -> None:
+        """Break them off: they go on elsewhere, or another time."""
+        await _cancelled(list(self._running.values()))
+
+    def _over(self, side: Side, _: object) -> None:
+        del self._running[side]
+
+    async def _done(self, side: Side) -> None:
+        try:
+            await side(self._kit)
+        except TryLater as fault:
+            log.warning("store away", loop="poll", fault=str(fault))
+        except Exception:
+            log.exception("loop broke", loop="poll")
+
+
+async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tending(desk: HubDesk) -> Side:
+    async def tend(kit: Kit) -> int:
+        return await websub.tend(kit.store, kit.call, kit.client_for, desk.address, desk.mint)
+
+    return tend

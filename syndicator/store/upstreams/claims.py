@@ -6,7 +6,7 @@ one feed at a time, by all workers together (feeds:I4). How long to wait is `mod
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -68,6 +68,19 @@ def next_check(tx: Tx) -> datetime | None:
     return tx.connection.execute(waiting).scalar()
 
 
+def anything_due(tx: Tx) -> bool:
+    """Whether an upstream is due that nobody polls now."""
+    due = select(u.id).where(u.next_check <= tx.now, ~u.paused, _free(tx)).limit(1)
+    return tx.connection.execute(due).first() is not None
+
+
+def any_free(tx: Tx, slugs: Collection[str]) -> bool:
+    """Whether nobody polls one of these now."""
+    return (
+        tx.connection.execute(select(u.id).where(u.slug.in_(slugs), _free(tx)).limit(1)).first() is not None
+    )
+
+
 def claim_due(tx: Tx, limit: int, lease: timedelta) -> list[Claim]:
     """Take up to `limit` upstreams that are due, longest waiting first, until the lease runs out.
 
@@ -75,7 +88,14 @@ def claim_due(tx: Tx, limit: int, lease: timedelta) -> list[Claim]:
     those are passed by, and due as before.
     """
     alone(tx, CLAIM_LOCK)  # two workers that look at the same instant would take two feeds of one host
-    return _claim(tx, list(_one_per_host(tx, limit)), lease)
+    due = and_(u.next_check <= tx.now, ~u.paused)
+    return _claim(tx, list(_one_per_host(tx, due, limit)), lease)
+
+
+def claim_some(tx: Tx, slugs: Collection[str], limit: int, lease: timedelta) -> list[Claim]:
+    """Take up to `limit` of these upstreams, due or not, paused or not, one of a host at a time as `claim_due` does."""
+    alone(tx, CLAIM_LOCK)
+    return _claim(tx, list(_one_per_host(tx, u.slug.in_(slugs), limit)), lease)
 
 
 def claim(tx: Tx, slug: str, lease: timedelta) -> Claim | None:
@@ -160,20 +180,45 @@ def settle_failure(
 
 
 def settle_elsewhere(tx: Tx, held: Claim, url: str) -> bool:
-    """Read another address from now on, at once: the page at the old one names it as its feed. False if overtaken."""
+    """Read another address from now on, at once: the page at the old one names it as its feed. False if overtaken.
+
+    It counts as a failure until that one is read.
+    """
     at = replace(held.upstream, url=url)
-    return _settle(tx, held, {"url": url, "host": at.host, **anew(tx.now)}, heed_pings=False)
+    return _settle(tx, held, {"url": url, "host": at.host, **anew(tx.now), "failures": 1}, heed_pings=False)
 
 
-def settle_pushed(tx: Tx, held: Claim) -> bool:
-    """End a claim that asked nobody: validators and clock stay as they are. False if overtaken (feeds:W6)."""
-    return _settle(tx, held, {}, heed_pings=False)
+def settle_pushed(tx: Tx, held: Claim, *, again: bool = False) -> bool:
+    """End a claim that asked nobody: validators and clock stay as they are. False if overtaken (feeds:W6).
+
+    With `again` the feed is asked at once, and read whole: not all that was brought could be taken.
+    """
+    if not again:
+        return _settle(tx, held, {}, heed_pings=False)
+    forgotten = unread(held.validators)
+    values = {"etag": None, "last_modified": None, "body_hash": forgotten.body_hash, "next_check": tx.now}
+    return _settle(tx, held, values, heed_pings=False)
+
+
+def unread(validators: Validators) -> Validators:
+    """What to remember of a body that must be read again: nothing conditional; whether it is the first stays."""
+    return Validators(body_hash=None if validators.body_hash is None else "")
+
+
+def renew(tx: Tx, held: Sequence[Claim], lease: timedelta) -> None:
+    """Keep claims whose work takes longer than their lease."""
+    if held:
+        mine = update(schema.upstreams).where(
+            u.id == bindparam("key"), u.lease_no == bindparam("fence"), u.lease_until.is_not(None)
+        )
+        rows = [{"key": one.upstream.id, "fence": one.lease_no} for one in held]
+        tx.connection.execute(mine.values(lease_until=tx.now + lease), rows)
 
 
 def give_back(tx: Tx, held: Sequence[Claim]) -> None:
     """End claims of polls that were broken off: they are due as before, without waiting for the lease."""
     for one in held:
-        settle_pushed(tx, one)
+        _settle(tx, one, {}, heed_pings=False)
 
 
 def _good(tx: Tx, held: Claim, heard: Heard) -> tuple[dict[str, Any], str | None]:
@@ -215,11 +260,11 @@ def _free(tx: Tx) -> ColumnElement[bool]:
     return or_(u.lease_until.is_(None), u.lease_until <= tx.now)
 
 
-def _one_per_host(tx: Tx, limit: int) -> Iterator[int]:
-    """Upstreams that are due, longest waiting first, the first of each host that is idle, `limit` at most."""
+def _one_per_host(tx: Tx, wanted: ColumnElement[bool], limit: int) -> Iterator[int]:
+    """Of those wanted the longest waiting first, the first of each host that is idle, `limit` at most."""
     seen: set[str] = set()
     found, size = 0, 2 * limit
-    due = select(u.id, u.host, u.next_check).where(u.next_check <= tx.now, ~u.paused, _free(tx))
+    due = select(u.id, u.host, u.next_check).where(wanted, _free(tx))
     page = due
     while True:
         rows = tx.connection.execute(page.order_by(u.next_check, u.id).limit(size)).all()
