@@ -1,115 +1,140 @@
 """Reading a feed: bytes in, plain values out. It runs in the parse child and nowhere else.
 
-The only place where feedparser is called. It is handed a stream, never a string or bytes: those it would
-open as an address or a file (feeds:I8).
+An entry whose hash is known already is not worked out: of fifty entries one has changed, mostly. What is
+HTML stays as it stands in the feed: it is cleaned where it is believed, in `ingest.entries`.
 """
 
 from __future__ import annotations
 
-import io
+import hashlib
 import re
-import warnings
-from calendar import timegm
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from syndicator.ingest.scan import Omitted, Refuse, prepared
-from syndicator.model.markup import clean, from_plain, language_tag, plain_text, strip_illegal, web_address
+from syndicator.ingest.charset import decoded
+from syndicator.ingest.dates import read_date
+from syndicator.ingest.files import Files
+from syndicator.ingest.jsonfeed import read_json
+from syndicator.ingest.page import feeds_of
+from syndicator.ingest.scan import Omitted, Page, Refuse, prepared
+from syndicator.model.markup import (
+    clean,
+    from_plain,
+    language_tag,
+    plain_text,
+    strip_illegal,
+    web_address,
+)
 from syndicator.model.nesting import too_deep
 
+RULES = 1  # part of each hash: raise it when the same entry is to be read again by better rules
 MAX_ENTRIES = 5_000
 MAX_TEXT = 2_000_000  # characters of one body, as `ingest.entries` takes them
+MAX_TERMS = 200
 TEXTUAL = {"text/html", "application/xhtml+xml", "text/plain", ""}
-MAIL = re.compile(r"[^\s@<>()\"]+@[^\s@<>()\"]+\.[A-Za-z0-9-]{2,}")
-MEDIA_TYPE = re.compile(r"[\w.+-]{1,90}/[\w.+-]{1,90}")
-EXTENSIONS = {
-    "gif": "image/gif",
-    "jpeg": "image/jpeg",
-    "jpg": "image/jpeg",
-    "m4a": "audio/mp4",
-    "mp3": "audio/mpeg",
-    "mp4": "video/mp4",
-    "pdf": "application/pdf",
-    "png": "image/png",
-    "webp": "image/webp",
-}
+PERIODS = {"hourly": 3600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+DATES = ("published", "updated", "created")
+MAX_INTERVAL = 10**8  # seconds
 Dict = dict[str, Any]  # feedparser's own kind: reading a key that is not there may find another
 
 
 def read(
-    body: bytes,
-    content_type: str,
-    url: str | None,
-    known: frozenset[str] = frozenset(),  # noqa: ARG001 - the hashes arrive before they are made
+    body: bytes, content_type: str, url: str | None, known: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
-    """The feed in `body` as plain values; raises Refuse for what is none."""
-    import feedparser
+    """The feed in `body` as plain values (`entries.Parsed`); raises Refuse for what is none.
 
-    warnings.simplefilter("ignore")  # feedparser deprecates its own mapping of dates (feeds:I16)
-    ready, content_type, omitted = prepared(body, content_type)
-    headers = {"content-type": content_type, "content-location": url or ""}
-    # Both off: HTML is cleaned, and its addresses resolved, by ourselves below; it halves the cost twice (I23).
-    options = {"response_headers": headers, "sanitize_html": False, "resolve_relative_uris": False}
-    # A stream, not the bytes: those it would take for the path of a file and open it, if there is one (I8).
-    found = feedparser.parse(io.BytesIO(ready), **options)
-    feed, entries = found.get("feed", {}), found.get("entries", [])
-    version = found.get("version") or ""
-    if not entries and not omitted and not version and not feed.get("title"):
-        raise Refuse(f"this is not a feed{_bozo(found)}")
+    `url` is what its relative addresses are meant against; of entries whose hash is in `known` only that is told.
+    """
+    text, warning = decoded(body, content_type)
+    if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}:
+        return read_json(text, url, known)
+    return _read_xml(text, url, known, warning)
+
+
+def _read_xml(text: str, url: str | None, known: frozenset[str], warning: str | None) -> dict[str, Any]:
+    from syndicator.ingest.grammar import found  # here: whoever only asks for a child needs no parser
+
+    try:
+        ready = prepared(text)
+    except Page:
+        raise Page(feeds_of(text, url)) from None
+    feed, entries, version, fault = found(ready.body, url or "", ready.entities)
+    warning = _line(fault)[:300] or warning
+    if not entries and not ready.omitted and not version and not _text(feed.get("title")):
+        raise Refuse(f"this is not a feed{f': {warning}' if warning else ''}")
     if len(entries) > MAX_ENTRIES:
         raise Refuse(f"it holds more than {MAX_ENTRIES:,} items")
-    said = [_entry(entry, feed, version, url) for entry in entries]
+    hashes = [(_hash(entry, feed, version, url), entry) for entry in entries]
+    said = [{**_entry(entry, feed, version, url), "raw": raw} for raw, entry in hashes if raw not in known]
     why = f"its text is longer than {MAX_TEXT:,} characters"
-    omitted += [Omitted(one["title"], one["guid"], why) for one in said if len(one["body"]) > MAX_TEXT]
+    omitted = ready.omitted + [
+        Omitted(one["title"], one["guid"], why) for one in said if len(one["body"]) > MAX_TEXT
+    ]
     return {
         "version": version,
         "title": _plain(feed, "title")[:4000],
         "id": _line(feed.get("id")) or None,
-        "link": web_address(feed.get("link"), url),
-        "self_link": _self(feed, url),
-        "updated": _date(feed),
+        "link": _web(feed.get("link"), url),
+        "self_link": next(_linked(feed, "self", url), None),
+        "updated": _date(feed)[0],
         "entries": [one for one in said if len(one["body"]) <= MAX_TEXT],
+        "unchanged": list(dict.fromkeys(raw for raw, _ in hashes if raw in known)),
         "omitted": [one._asdict() for one in omitted],
-        "warning": _bozo(found).lstrip(": ") or None,
+        "warning": warning,
+        "deleted": list(_deleted(feed)),
+        "hubs": list(dict.fromkeys(_linked(feed, "hub", url)))[:10],
+        "stated": _stated(feed),
     }
 
 
-def _bozo(found: Dict) -> str:
-    fault = found.get("bozo_exception") if found.get("bozo") else None
-    return f": {strip_illegal(str(fault))[:300]}" if fault else ""
-
-
-def _self(feed: Dict, url: str | None) -> str | None:
-    links = (link for link in feed.get("links", ()) if link.get("rel") == "self")
-    return next(filter(None, (web_address(link.get("href"), url) for link in links)), None)
+def _hash(entry: Dict, feed: Dict, version: str, url: str | None) -> str:
+    """What changes when the feed says anything else of the entry that we keep, inherited things included."""
+    kept = (
+        *(entry.get(name) for name in ("id", "permalink", "link", "title_detail", "title", "content")),
+        *(dict.get(entry, name) for name in ("summary_detail", "summary", "feedburner_origlink")),
+        *(entry.get(name) for name in ("itunes_summary", "itunes_duration", "image", "tags", "language")),
+        *(entry.get(name) for name in ("media_content", "media_thumbnail", "media_said", "app_draft")),
+        next((entry[name] for name in DATES if dict.get(entry, name)), None),
+        [link for link in _dicts(entry, "links") if link.get("rel") in {"alternate", "enclosure"}],
+        list(_authors(entry, feed, version)),
+        (feed.get("language"), feed.get("link"), version, url, RULES),
+    )
+    return hashlib.sha256(repr(kept).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _entry(entry: Dict, feed: Dict, version: str, url: str | None) -> dict[str, Any]:
-    link = _link(entry, url)
-    home = link or web_address(feed.get("link"), url)
-    body, summary, base = _texts(entry, url, home if version.startswith("rss") else None)
+    rss = not version.startswith("atom")
     guid = _line(entry.get("id")) or None
+    permalink = rss and entry.get("permalink") is True and _web(guid) is not None
+    link = _link(entry, url) or (_web(guid) if permalink else None)
+    home = link or _web(feed.get("link"), url)
+    body, summary, base = _texts(entry, url, home if rss else None)
+    published, dated = _date(entry)
     return {
         "guid": guid,
-        "permalink": bool(entry.get("guidislink")) or (guid is not None and guid == link),
+        "permalink": permalink,
         "link": link,
-        "title": _plain(entry, "title")[:4000],
+        "title": _title(entry)[:4000],
         "summary": summary[:20_000],
         "body": body,
-        "base": base,
-        "published": _date(entry),
+        "base": base[:4000] if base else None,
+        "published": published,
+        "dated": dated,
         "authors": list(_authors(entry, feed, version)),
         "language": _language(entry, feed),
         "files": _files(entry, url),
-        "withheld": str(entry.get("app_draft", "")).strip().lower() == "yes",  # RFC 5023 §13.1.1
+        "withheld": _text(entry.get("app_draft")).strip().lower() == "yes",  # RFC 5023 §13.1.1
+        "categories": _categories(entry),
     }
 
 
 def _link(entry: Dict, url: str | None) -> str | None:
-    others = (link.get("href") for link in entry.get("links", ()) if link.get("rel") == "alternate")
-    return next(filter(None, (web_address(href, url) for href in (entry.get("link"), *others))), None)
+    """Its page: the original one where a service put its own in between, then the usual places."""
+    others = (link.get("href") for link in _dicts(entry, "links") if link.get("rel") == "alternate")
+    elsewhere = (part.get("src") for part in _dicts(entry, "content") if _kind(part) in TEXTUAL)
+    candidates = (entry.get("feedburner_origlink"), entry.get("link"), *others, *elsewhere)
+    return next(filter(None, (_web(href, url) for href in candidates)), None)
 
 
 def _texts(entry: Dict, url: str | None, home: str | None) -> tuple[str, str, str | None]:
@@ -117,22 +142,32 @@ def _texts(entry: Dict, url: str | None, home: str | None) -> tuple[str, str, st
 
     Addresses resolve against xml:base, else the item's page in RSS, else the feed (feeds:I21).
     """
-    contents = [part for part in entry.get("content", ()) if _kind(part) in TEXTUAL and part.get("value")]
+    contents = [part for part in _dicts(entry, "content") if _kind(part) in TEXTUAL and part.get("value")]
     contents.sort(key=lambda part: _kind(part) == "text/plain")  # marked up before plain, else in order
-    # feedparser copies a content into a missing summary, but then there is no detail of it.
-    brief = entry.get("summary_detail") if "summary_detail" in entry else None
-    if brief is None and not contents and entry.get("summary"):
-        brief = {"type": "text/html", "value": entry["summary"]}
-    body, short = _html(contents[0]) if contents else "", _html(brief) if brief else ""
-    base = (contents[0] if body else brief or {}).get("base") or url
+    brief = _brief(entry, contents)
+    body, short = _html(contents[0]) if contents else "", _html(brief)
+    base = _text((contents[0] if body else brief).get("base")) or url
     base = home if home and base == url else base
     if not body or body == short:
         return body or short, "", base
     return body, _words(short), base
 
 
+def _brief(entry: Dict, contents: list[Dict]) -> Dict:
+    # feedparser copies a content into a missing summary, but then there is no detail of it.
+    detail = dict.get(entry, "summary_detail")
+    if isinstance(detail, dict):
+        return detail
+    if not contents and _text(entry.get("summary")):
+        return {"type": "text/html", "value": entry["summary"]}
+    if contents:
+        return {}
+    said = _text(entry.get("itunes_summary")) or _text(_media(entry).get("alt"))
+    return {"type": "text/plain", "value": said}
+
+
 def _html(part: Dict) -> str:
-    value = str(part.get("value") or "")
+    value = strip_illegal(_text(part.get("value")))
     return from_plain(value) if _kind(part) == "text/plain" else value
 
 
@@ -144,98 +179,154 @@ def _words(html: str) -> str:
 
 
 def _kind(part: Dict) -> str:
-    return str(part.get("type") or "").lower()
+    return _text(part.get("type")).lower()
+
+
+def _title(entry: Dict) -> str:
+    return _plain(entry, "title") or _line(_media(entry).get("title"))
+
+
+def _media(entry: Dict) -> Dict:
+    """What is said of all files of an entry together."""
+    said: object = entry.get("media_said")
+    return said if isinstance(said, dict) else {}
 
 
 def _plain(thing: Dict, name: str) -> str:
     """A one-line text; HTML in it is taken off, entities are resolved once (feeds:P5)."""
-    detail = thing.get(f"{name}_detail") or {}
-    value = strip_illegal(str(detail.get("value") or thing.get(name) or ""))
+    found = thing.get(f"{name}_detail")
+    detail: Dict = found if isinstance(found, dict) else {}
+    value = strip_illegal(_text(detail.get("value")) or _text(thing.get(name)))
     if _kind(detail) != "text/plain" and ("<" in value or "&" in value):
         value = _words(value)
     return " ".join(value.split())
 
 
-def _line(value: Any) -> str:
-    return strip_illegal(value).strip()[:4000] if isinstance(value, str) else ""
-
-
-def _date(thing: Dict) -> str | None:
-    """When it was published, else changed; None where the feed gives no date that can be one (feeds:I18)."""
-    for name in ("published_parsed", "updated_parsed", "created_parsed"):
-        # dict's own get: feedparser's copies published into a missing updated (feeds:I16).
-        if parsed := dict.get(thing, name):
-            with suppress(ValueError, OverflowError, OSError):
-                moment = datetime.fromtimestamp(timegm(parsed), UTC)
-                if moment.year >= 1900:  # 0001-01-01 is how some programs write "none"
-                    return moment.isoformat()
-    return None
+def _date(thing: Dict) -> tuple[str | None, str | None]:
+    """When it was published, else changed, and that text as it stands; no date where none can be read (feeds:I18)."""
+    # dict's own get: feedparser's copies published into a missing updated (feeds:I16).
+    texts = [line for name in DATES if (line := _line(dict.get(thing, name))[:200])]
+    for line in texts:
+        if moment := read_date(line):
+            return moment.isoformat(), line
+    return None, texts[0] if texts else None
 
 
 def _authors(entry: Dict, feed: Dict, version: str) -> Iterator[dict[str, Any]]:
     # RFC 4287 §4.2.1: entry, else its source, else the feed. In RSS the managing editor is no author.
-    inherited = (entry.get("source") or {}, feed) if version.startswith("atom") else ()
+    source = entry.get("source")
+    inherited = (source if isinstance(source, dict) else {}, feed) if version.startswith("atom") else ()
     for place in (entry, *inherited):
-        listed = place.get("authors") or ()
-        if len(listed) == 1 and not version.startswith("atom"):
-            listed = [_split(_line(entry.get("author")))]
-        people = [person for person in map(_person, listed) if person]
+        people: dict[str, dict[str, Any]] = {}
+        for person in map(_person, _dicts(place, "authors")):
+            if person:
+                people.setdefault(person["name"].casefold(), person)
         if people:
-            yield from people[:50]
+            yield from list(people.values())[:50]
             return
-
-
-def _split(author: str) -> Dict:
-    """RSS's one field for both, "mail (Name)" or "Name <mail>"; feedparser cuts a long top-level domain (I25)."""
-    mail = MAIL.search(author[:320])
-    if mail is None:
-        return {"name": author}
-    return {"email": mail[0], "name": author.replace(mail[0], "").strip(" ()<>\"'")}
 
 
 def _person(author: Dict) -> dict[str, Any] | None:
     name, email = _line(author.get("name")), _line(author.get("email"))
     if not name and not email:
         return None
-    real = email if MAIL.fullmatch(email) else None
-    return {"name": name or email.partition("@")[0], "email": real, "url": web_address(author.get("href"))}
+    # One with a domain and one dot at least; a name alone is none that one can write to.
+    real = email if re.fullmatch(r"[^\s@<>()\"]+@[^\s@<>()\"]+\.[A-Za-z0-9-]{2,}", email[:320]) else None
+    if "<" in name or "&" in name:
+        name = " ".join(_words(name).split())
+    return {"name": name or email.partition("@")[0], "email": real, "url": _web(author.get("href"))}
 
 
 def _language(entry: Dict, feed: Dict) -> str | None:
-    details: Sequence[Dict] = [*entry.get("content", ()), entry.get("title_detail") or {}]
-    for language in (*(detail.get("language") for detail in details), feed.get("language")):
-        if isinstance(language, str) and (tag := language_tag(language)):
+    details = [*_dicts(entry, "content"), entry.get("title_detail"), dict.get(entry, "summary_detail")]
+    inner = (detail.get("language") for detail in details if isinstance(detail, dict))
+    for language in (entry.get("language"), *inner, feed.get("language")):
+        if isinstance(language, str) and (tag := language_tag(language.replace("_", "-"))):
             return tag
     return None
 
 
+def _categories(entry: Dict) -> list[dict[str, Any]]:
+    terms: dict[tuple[str, str], dict[str, Any]] = {}
+    for tag in _dicts(entry, "tags"):
+        # RSS escapes HTML in them as it does in titles.
+        term, scheme, label = (_line(tag.get(name)) for name in ("term", "scheme", "label"))
+        term = _words(term) if "&" in term or "<" in term else term
+        if (term := " ".join(term.split())) and len(terms) < MAX_TERMS:
+            terms.setdefault((term, scheme), {"term": term, "scheme": scheme or None, "label": label or None})
+    return list(terms.values())
+
+
 def _files(entry: Dict, url: str | None) -> list[dict[str, Any]]:
-    enclosures = [link for link in entry.get("links", ()) if link.get("rel") == "enclosure"]
-    files: dict[str, dict[str, Any]] = {}
-    for found in (*enclosures, *entry.get("media_content", ())):
-        address = web_address(found.get("href") or found.get("url"), url)
-        if address and address not in files and len(files) < 50:
-            files[address] = {"url": address, "type": _media_type(found, address), "length": _length(found)}
-        if address in files:
-            files[address].update(_figures(found))
-    return list(files.values())
+    files = Files(url)
+    for link in _dicts(entry, "links"):
+        if link.get("rel") == "enclosure":
+            files.add(link)
+    for said in _dicts(entry, "media_content"):
+        files.add(said)
+    for picture in (*_dicts(entry, "media_thumbnail"), entry.get("image")):
+        if isinstance(picture, dict):
+            files.picture(picture)
+    files.lasting(entry.get("itunes_duration"))
+    files.described(_media(entry))
+    return files.all()
 
 
-def _figures(file: Dict) -> dict[str, int]:
-    """Pixels and seconds, as far as they are stated and sane (feeds:P20)."""
-    stated = {name: str(file.get(name) or "").strip() for name in ("width", "height", "duration")}
-    return {name: int(figure) for name, figure in stated.items() if re.fullmatch(r"[0-9]{1,6}", figure)}
+def _linked(feed: Dict, relation: str, url: str | None) -> Iterator[str]:
+    for link in _dicts(feed, "links"):
+        if relation in _text(link.get("rel")).lower().split() and (address := _web(link.get("href"), url)):
+            yield address
 
 
-def _media_type(file: Dict, address: str) -> str:
-    stated = str(file.get("type") or "").strip().lower()
-    if MEDIA_TYPE.fullmatch(stated):
-        return stated
-    extension = address.partition("?")[0].rpartition(".")[2].lower()
-    return EXTENSIONS.get(extension, "application/octet-stream")
+def _deleted(feed: Dict) -> Iterator[dict[str, Any]]:
+    """Tombstones (RFC 6721 §3); one without an id or a date that can be read is told all the same, or is none."""
+    for grave in _dicts(feed, "tombstones"):
+        if ref := _line(grave.get("ref")):
+            when = read_date(_line(grave.get("when")))
+            comment = strip_illegal(_text(grave.get("comment"))).strip()[:20_000]
+            yield {"ref": ref, "when": when.isoformat() if when else None, "comment": comment}
 
 
-def _length(file: Dict) -> int:
-    """Bytes; sizes may be text, empty, negative or absurd (feeds:I24)."""
-    stated = str(file.get("length") or file.get("filesize") or "").strip()
-    return min(int(stated), 2**53) if re.fullmatch(r"[0-9]{1,18}", stated) else 0
+def _stated(feed: Dict) -> dict[str, Any]:
+    """How often it wants to be asked (feeds:I4): ttl in minutes (RSS 2.0), and the syndication module's period."""
+    ttl = _figure(feed.get("ttl")) * 60
+    period = PERIODS.get(_line(feed.get("sy_updateperiod")).lower(), 0)
+    often = _figure(feed.get("sy_updatefrequency")) or 1
+    hours = {_figure(hour) % 24 for hour in _texts_of(feed.get("skip_hours")) if hour.strip().isdigit()}
+    days = {
+        DAYS.index(name) for day in _texts_of(feed.get("skip_days")) if (name := day.strip().lower()) in DAYS
+    }
+    return {
+        "interval": min(max(ttl, period // often), MAX_INTERVAL) or None,
+        # All of them would mean never: nobody means that.
+        "skip_hours": sorted(hours) if len(hours) < 24 else [],
+        "skip_days": sorted(days) if len(days) < 7 else [],
+    }
+
+
+def _figure(value: Any) -> int:
+    text = _line(value)
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+
+
+def _texts_of(value: Any) -> Iterable[str]:
+    return (one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+
+
+def _dicts(thing: Dict, name: str) -> list[Dict]:
+    """A list of things; elements with odd names make feedparser put anything there."""
+    found = thing.get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _line(value: Any) -> str:
+    return strip_illegal(value).strip()[:4000] if isinstance(value, str) else ""
+
+
+def _web(value: Any, url: str | None = None) -> str | None:
+    address = web_address(value, url) if isinstance(value, str) else None
+    return strip_illegal(address) if address and len(address) <= 4_000 else None

@@ -7,7 +7,6 @@ the parse child, because nobody should trust a scanner of hostile bytes either.
 
 from __future__ import annotations
 
-import codecs
 import html
 import re
 from collections.abc import Sequence
@@ -29,14 +28,6 @@ PAGES = frozenset({b"html", b"head", b"body"})
 TEXTS = frozenset({"text", "CDATA section"})
 VOID = frozenset(b"area br col embed hr img input meta param wbr".split())  # HTML has no end tag for them
 IMPLIED = frozenset(b"p li td tr dt dd option".split())  # the next one ends the one before, in HTML
-WIDE = {  # the first bytes of XML in a wide encoding, with its mark or without
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-    b"<\x00?\x00": "utf-16-le",
-    b"\x00<\x00?": "utf-16-be",
-}
 # `<` ends a tag in both parsers even inside quotes (XML 1.0 §3.1): no match reaches beyond the next one.
 TAG = re.compile(rb"<(/?)([A-Za-z_:][^\s/>\"'<=]*+)((?:[^\"'<>]++|\"[^\"<]*+\"|'[^'<]*+')*+)>")
 ATTRIBUTE = re.compile(rb"[^\s=\"'/]++(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s\"'>]++))?+")
@@ -55,6 +46,11 @@ TITLE, IDENTITY = (
     for name in (b"title", b"guid|id")
 )
 DECLARATION = re.compile(rb"\A\s*<\?xml[^>]*\?>")
+NEAR = 65_536  # characters in which a feed has to begin
+ROOT = re.compile(r"<(?:\w{1,20}:)?(?:rss|feed|rdf)(?=[\s>])", re.IGNORECASE)
+BEGINS = re.compile(rf"<\?xml\b[^<>]{{0,300}}>|<!DOCTYPE|{ROOT.pattern}", re.IGNORECASE)
+PAGE = re.compile(r"(?:<\?xml\b[^<>]{0,300}>)?\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+PAGE_TAG = re.compile(r"<(?:html|head|body)\b", re.IGNORECASE)
 CHARACTER = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
 # A producer seen in the wild writes <rss:item> and never says what rss: is.
 UNDECLARED = re.compile(rb"(</?)rss:(?=[A-Za-z])")
@@ -68,6 +64,14 @@ class Refuse(Exception):
         self.links = links
 
 
+class Page(Refuse):
+    """The body is a web page; `ingest.page` may find feeds in it."""
+
+    def __init__(self, links: Sequence[dict[str, Any]] = ()) -> None:
+        named = "; the feeds it names are the ones to add" if links else ""
+        super().__init__(f"this is a web page, not a feed{named}", links)
+
+
 class Omitted(NamedTuple):
     """An item that feedparser is not shown, and why."""
 
@@ -76,27 +80,41 @@ class Omitted(NamedTuple):
     why: str
 
 
-def prepared(body: bytes, content_type: str) -> tuple[bytes, str, list[Omitted]]:
-    """`body` and its content type as feedparser shall see them, and what was cut out; raises Refuse."""
-    wide = next((name for mark, name in WIDE.items() if body.startswith(mark)), None)
-    if wide:
-        text = body.decode(wide, "replace").lstrip("\ufeff")
-        body = DECLARATION.sub(b"", text.encode("utf-8", "replace"))
-        content_type = "application/xml; charset=utf-8"
-    body = body.removeprefix(codecs.BOM_UTF8).lstrip().replace(b"\0", b"")
-    if body[:1] in {b"{", b"["}:
-        raise Refuse(_json(body))
+class Prepared(NamedTuple):
+    """A body as the parsers shall see it: UTF-8 without a declaration, and what was found or cut out on the way."""
+
+    body: bytes
+    entities: dict[str, str]
+    omitted: list[Omitted]
+
+
+def prepared(text: str) -> Prepared:
+    """The text of a body, looked at and made safe to parse; raises Refuse for what is no feed, or an attack."""
+    text = text.lstrip("\ufeff").lstrip()
+    if PAGE.match(text) and not ROOT.search(text):
+        raise Page  # at once: what a page may hold is none of our concern
+    body = DECLARATION.sub(b"", strip_illegal(_from_the_start(text)).encode("utf-8"))
     scan = Scan(body)
     scan.walk()
     if scan.is_page:
-        raise Refuse("this is a web page, not a feed")
+        raise Page
     omitted = [_omitted(body[start:end], why) for start, end, why in scan.overlong]
     for start, end, _ in reversed(scan.overlong):  # from the end: what stands before keeps its place
         body = body[:start] + body[end:]
-    body = _without_doctype(body, scan.doctype)
+    plain = _entities(scan.doctype[1] or b"") if scan.doctype else []
+    body = _without_doctype(body, scan.doctype, plain)
     if b"<rss:item" in body and b"xmlns:rss" not in body:
         body = UNDECLARED.sub(rb"\1", body)
-    return CHARACTER.sub(_legal, body), _xml_type(content_type), omitted
+    entities = {name.decode("utf-8"): value.decode("utf-8") for name, value in plain}
+    return Prepared(CHARACTER.sub(_legal, body), entities, omitted)
+
+
+def _from_the_start(text: str) -> str:
+    """Without what a program printed before the feed began: warnings, markup of them, blank lines (feeds:I19)."""
+    begins = BEGINS.search(text, 0, NEAR)
+    if begins is None or PAGE_TAG.search(text, 0, begins.start()):
+        return text
+    return text[begins.start() :]
 
 
 def _omitted(item: bytes, why: str) -> Omitted:
@@ -224,12 +242,12 @@ class Scan:
         self._item, self._why = None, ""
 
 
-def _without_doctype(body: bytes, doctype: re.Match[bytes] | None) -> bytes:
-    """Without the declaration; plain entities are declared again in the one form feedparser takes."""
+def _without_doctype(body: bytes, doctype: re.Match[bytes] | None, plain: list[tuple[bytes, bytes]]) -> bytes:
+    """Without the declaration; plain entities are declared again, and nothing else."""
     if doctype is None:
         return body
-    plain = b"".join(b'<!ENTITY %s "%s">\n' % pair for pair in _entities(doctype[1] or b""))
-    kept = b"\n<!DOCTYPE feed [\n%s]>\n" % plain if plain else b""
+    declared = b"".join(b'<!ENTITY %s "%s">\n' % pair for pair in plain)
+    kept = b"\n<!DOCTYPE feed [\n%s]>\n" % declared if plain else b""
     return body[: doctype.start()] + kept + body[doctype.end() :]
 
 
@@ -259,15 +277,3 @@ def _legal(reference: re.Match[bytes]) -> bytes:
     point = int(digits[:8], 16 if hexadecimal else 10)
     legal = point in {9, 10, 13} or 0x20 <= point <= 0xD7FF or 0xE000 <= point <= 0xFFFD
     return reference[0] if legal or 0x10000 <= point <= 0x10FFFF else b""
-
-
-def _xml_type(content_type: str) -> str:
-    """Only the charset counts: what is served as text/html is read too, and text/xml is no US-ASCII (I11, I19)."""
-    charset = re.search(r"charset\s*=\s*[\"']?([\w.:+-]+)", content_type, re.IGNORECASE)
-    return f"application/xml; charset={charset[1]}" if charset else "application/xml"
-
-
-def _json(body: bytes) -> str:
-    if b"jsonfeed.org/version" in body or b'"items"' in body:
-        return "JSON Feed is read from a later version on"
-    return "this is JSON, not a feed"
