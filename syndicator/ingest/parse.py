@@ -7,6 +7,7 @@ the feed's author.
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -25,12 +26,12 @@ from syndicator.ingest.child import TOO_LONG, TOO_SLOW
 from syndicator.ingest.entries import MAX_ENTRIES, Answer, Entry, Link, Parsed
 from syndicator.ingest.fetch import MAX_BYTES
 from syndicator.ingest.nursery import PROGRAM, Broken, Head, Nursery, Said
-from syndicator.model.markup import strip_illegal
 
 WALL = timedelta(seconds=15)
 CPU = timedelta(seconds=10)
 IDLE = timedelta(minutes=1)  # a nursery takes some 40 MB
 MAX_LINE = 10_000_000  # bytes of one line of an answer: a text of 2,000,000 characters fits
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # as JSON says it; PostgreSQL takes no such text
 DEATHS: dict[int, str] = {
     TOO_SLOW: "reading it takes too long",
     TOO_LONG: "reading it gives more than a feed can hold",
@@ -235,7 +236,7 @@ def _feed(said: bytes) -> Parsed:
     answer: Answer = _valid(_answer(), head)
     feed = answer.feed
     if feed is None:
-        raise Unreadable(strip_illegal(answer.refused or "the parser gave no answer"), answer.links)
+        raise Unreadable(answer.refused or "the parser gave no answer", answer.links)
     entries = list(feed.entries)
     for line in lines:
         entries += _valid(_entries(), line)
@@ -257,6 +258,8 @@ def _entries() -> TypeAdapter[Any]:
 def _valid(kind: TypeAdapter[Any], line: bytes) -> Any:
     if len(line) > MAX_LINE:
         raise Unreadable(DEATHS[TOO_LONG])
+    if b"\\u0000" in line and NUL.search(line):
+        raise Unreadable("the parser's answer is not acceptable: it holds a character that no row can keep")
     try:
         return kind.validate_json(line)
     except ValidationError as fault:
