@@ -25,12 +25,12 @@ OURS = "news.example"
 
 def thing(number: int = 1, **other: Any) -> Incoming:
     """Item `number` of https://cms.example, published an hour ago; `title`, `body`, `url`… go into its words."""
-    words = {
+    words: dict[str, Any] = {
         name: other.pop(name)
         for name in ("title", "body", "authors", "media", "kind", "topics")
         if name in other
     }
-    values = {
+    values: dict[str, Any] = {
         "guid": f"https://cms.example/?p={number}",
         "link": f"https://cms.example/{number}",
         "published": NOW - timedelta(hours=1, minutes=number),
