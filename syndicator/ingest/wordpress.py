@@ -173,10 +173,13 @@ class _Walk:
     size: int = PER_PAGE
     requests: int = 0
     last: frozenset[int] = frozenset()
+    total: int | None = None
 
     async def step(self) -> Piece | None:
         """The next piece, or None at the end."""
         while self.requests < MOST_REQUESTS and self.offset < MOST_POSTS:
+            if self.total is not None and self.offset >= self.total:
+                return None
             if self.requests:
                 await self.sleep(PAUSE)
             self.requests += 1
@@ -230,7 +233,7 @@ class _Walk:
         ids = frozenset(row["id"] for row in rows if isinstance(row, dict) and isinstance(row.get("id"), int))
         if not rows or (ids and ids <= self.last):
             return None
-        self.last = ids
+        self.last, self.total = ids, _total(reply)
         self.offset += len(rows)
         entries: list[Entry] = []
         refused: list[LeftOut] = []
@@ -240,7 +243,7 @@ class _Walk:
                 entries.append(outcome)
             else:
                 refused.append(outcome)
-        return Piece(_feed(self.site, tuple(entries)), tuple(refused), _total(reply))
+        return Piece(_feed(self.site, tuple(entries)), tuple(refused), self.total)
 
 
 def _candidates(page: Reply) -> list[str]:
