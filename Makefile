@@ -4,7 +4,7 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: help setup run test check storm interop bench lock clean
+.PHONY: help setup run test check storm interop fuzz bench lock clean
 
 help:
 	@echo "make run     the sample newsroom on this machine (ARGS=--once: the whole job once)"
@@ -12,6 +12,7 @@ help:
 	@echo "make check   style, types, floors"
 	@echo "make storm   workers killed while they send, and two workers on one clock, in full"
 	@echo "make interop 500 random newsrooms before other people's readers and validators"
+	@echo "make fuzz    made-up and mutilated feeds at the gate and the parser (ARGS='--minutes 10 --seed 1')"
 	@echo "make bench   the figures, beside their peers"
 	@echo "make lock    the locks anew (ARGS=--upgrade)"
 	@echo "make clean   remove what the tools made, .venv included"
@@ -40,6 +41,9 @@ storm: setup
 
 interop: setup
 	@.venv/bin/python -m tests.interop $(ARGS)
+
+fuzz: setup
+	@.venv/bin/python -m tests.fuzz $(ARGS)
 
 bench: setup
 	@.venv/bin/python -m bench $(ARGS)
