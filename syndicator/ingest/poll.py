@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from syndicator.errors import SyndicatorError, TryLater
 from syndicator.ingest import visit as visits
-from syndicator.ingest import websub
+from syndicator.ingest import departures, websub
 from syndicator.ingest.filing import Mint
 from syndicator.ingest.parse import Pool
 from syndicator.ingest.visit import ClientFor, Kit, Polled, Reader
@@ -108,7 +108,7 @@ class Poller:
         lease: timedelta = LEASE,
     ) -> None:
         self._kit = (store, client_for, mint, reader, site, parsers)
-        self._sides = [*([_tending(desk)] if desk else []), *sides]
+        self._sides = [*([_tending(desk)] if desk else []), _asking_pages, *sides]
         self._told, self._width, self._lease = told, width, lease
 
     async def run(
@@ -440,6 +440,10 @@ async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _asking_pages(kit: Kit) -> int:
+    return await departures.check_due(kit.store, kit.call, kit.client_for)
 
 
 def _tending(desk: HubDesk) -> Side:

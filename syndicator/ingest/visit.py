@@ -68,7 +68,8 @@ class Reader(Protocol):
 class Polled:
     """One upstream's poll: `fault` is None when all is well, `read` False where nothing new was there.
 
-    `asking` is how many new items wait for a yes, if nothing was filed for that reason.
+    `asking` is how many new items wait for a yes, if nothing was filed for that reason; `same` how many
+    entries were not read again, because we have them so already.
     """
 
     slug: str
@@ -77,10 +78,12 @@ class Polled:
     prospects: tuple[Prospect, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     asking: int | None = None
+    same: int = 0
 
     def count(self, fate: Fate) -> int:
         """How many entries met this fate."""
-        return sum(prospect.fate is fate for prospect in self.prospects)
+        met = sum(prospect.fate is fate for prospect in self.prospects)
+        return met + self.same if fate is Fate.UNCHANGED else met
 
     @property
     def changed(self) -> bool:
@@ -189,7 +192,7 @@ async def receive(kit: Kit, pushed: Pushed, claim: Claim, now: datetime) -> Poll
     """
     slug = claim.upstream.slug
     try:
-        filing = await _brought(kit, pushed, claim, now)
+        reading, filing = await _brought(kit, pushed, claim, now)
     except TryLater:
         raise
     except Unreadable as refusal:
@@ -198,17 +201,17 @@ async def receive(kit: Kit, pushed: Pushed, claim: Claim, now: datetime) -> Poll
         log.exception("push failed", upstream=slug)
         polled, again = Polled(slug=slug, fault=f"a fault of our own: {type(bug).__name__}"), True
     else:
-        polled, again = _outcome(claim, filing, None), filing.again
+        polled, again = _outcome(claim, reading, filing, None), filing.again
     await kit.write(lambda tx: _put_away(tx, claim, pushed, again=again))
     _tell(polled)
     return polled
 
 
-async def _brought(kit: Kit, pushed: Pushed, claim: Claim, now: datetime) -> Filing:
+async def _brought(kit: Kit, pushed: Pushed, claim: Claim, now: datetime) -> tuple[Reading, Filing]:
     body = Body(pushed.body, pushed.content_type, pushed.topic, pushed.topic, claim.validators)
     known = await kit.read(lambda tx: brought.hashes(tx, claim.upstream.id))
     reading, _ = await _read(kit, body, claim.upstream, known, now, doubtful=claim.failures > 0)
-    return await _filed(kit, claim, replace(reading, whole=False))
+    return reading, await _filed(kit, claim, replace(reading, whole=False))
 
 
 def _put_away(tx: Tx, claim: Claim, pushed: Pushed, *, again: bool) -> None:
@@ -304,10 +307,10 @@ async def _settled(
             also(tx)
 
     await kit.write(settle)
-    return _outcome(claim, filing, fault)
+    return _outcome(claim, reading, filing, fault)
 
 
-def _outcome(claim: Claim, filing: Filing, fault: str | None) -> Polled:
+def _outcome(claim: Claim, reading: Reading, filing: Filing, fault: str | None) -> Polled:
     return Polled(
         slug=claim.upstream.slug,
         read=True,
@@ -315,6 +318,7 @@ def _outcome(claim: Claim, filing: Filing, fault: str | None) -> Polled:
         prospects=tuple(filing.prospects),
         left_out=tuple(filing.left_out),
         asking=filing.asking,
+        same=len(reading.unchanged),
     )
 
 

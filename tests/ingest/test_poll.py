@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 
 from syndicator import press
 from syndicator.errors import NotFound, TryLater
 from syndicator.ingest.imports import import_items
-from syndicator.ingest.parse import parse
-from syndicator.ingest.poll import LEASE, Polled, poll_due, poll_one
+from syndicator.ingest.parse import Pool, parse
+from syndicator.ingest.poll import LEASE, Polled, Poller, poll_one
 from syndicator.model.incoming import Fate
 from syndicator.model.item import Significance
 from syndicator.model.release import ReleaseState
 from syndicator.model.upstream import Relation, Upstream
 from syndicator.store import Store, deliveries, items, releases, upstreams
 from tests.ingest.feeds import Site, atom, entry, rss
-from tests.make import NOW, FakeClock, make_newsroom, make_subscription
+from tests.make import NOW, FakeClock, make_newsroom, make_site, make_subscription
 
+POOL: Pool
+NEWSROOM = make_site()
 OLD = NOW - timedelta(days=3650)
 _numbers = count(1)
 
@@ -42,10 +48,36 @@ def room(store: Store) -> Store:
     return store
 
 
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool(2) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def shared(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pool for all tests here: each would start its own processes."""
+    monkeypatch.setattr(sys.modules[__name__], "POOL", pool, raising=False)
+
+
+def drained(store: Store, site: Site, **other: Any) -> list[Polled]:
+    """Poll whatever is due, as a worker does."""
+    done: list[Polled] = []
+    poller = Poller(store, site.client, mint, POOL, NEWSROOM, told=done.append, **other)
+    assert asyncio.run(poller.drain()).polled == len(done)
+    return done
+
+
+def one(store: Store, site: Site, slug: str = "cms", **other: Any) -> Polled:
+    """Poll one upstream, due or not, as a person does."""
+    return poll_one(store, slug, site.client, mint, NEWSROOM, reader=POOL, **other)
+
+
 def poll(store: Store, site: Site, clock: FakeClock | None = None, **span: float) -> Polled:
+    """Poll the only one that is due, after 20 minutes or `span` where there is a clock."""
     if clock:
         clock.advance(**(span or {"minutes": 20}))
-    (polled,) = poll_due(store, site.client, mint).feeds
+    (polled,) = drained(store, site)
     return polled
 
 
@@ -129,7 +161,7 @@ def test_another_entry_revises_no_foreign_item(room: Store, site: Site, clock: F
     site.say(atom(one))
     poll(room, site)
     site.say(atom(one.replace("1<", "2<"), one).replace(b"2026-03-01", b"2026-03-02", 1))
-    second = poll(room, site, clock)
+    second = poll(room, site, clock, minutes=70)
     assert (second.count(Fate.ITEM), second.count(Fate.UNCHANGED), second.count(Fate.REVISED)) == (1, 1, 0)
 
 
@@ -219,7 +251,7 @@ def test_withheld_and_quarantined_items_wait_for_a_yes(room: Store, site: Site) 
     assert only_release(room) == (ReleaseState.HELD, None, "One")
     make_upstream(room, site, "partner", hold=True)
     site.say(rss(entry()))
-    assert poll(room, site).count(Fate.HELD) == 1
+    assert one(room, site, "partner").count(Fate.HELD) == 1
     assert titles(room) == []
 
 
@@ -296,7 +328,7 @@ def test_a_guid_of_somebody_else_makes_another_item(room: Store, site: Site) -> 
     poll(room, site)
     make_upstream(room, site, "thief", relation=Relation.FOREIGN)
     site.say(rss(entry(title="Stolen")))
-    poll(room, site)
+    one(room, site, "thief")
     with room.read() as tx:
         assert items.named(tx, "tag:cms.example,2026:1").content.title == "Item 1"
     assert titles(room) == ["Item 1", "Stolen"]
@@ -319,7 +351,7 @@ def test_an_unreadable_body_is_asked_for_again(room: Store, site: Site, clock: F
     make_upstream(room, site)
     site.say(b"<html>Please log in</html>", etag='"1"')
     assert poll(room, site).fault == "this is a web page, not a feed"
-    assert poll_due(room, site.client, mint).polled == 0
+    assert drained(room, site) == []
     assert poll(room, site, clock, hours=1).fault == "this is a web page, not a feed"
     assert "if-none-match" not in site.asked[1]
     with room.read() as tx:
@@ -332,7 +364,7 @@ def test_410_pauses(room: Store, site: Site, clock: FakeClock) -> None:
     site.say(b"", 410)
     poll(room, site)
     clock.advance(days=30)
-    assert poll_due(room, site.client, mint).polled == 0
+    assert drained(room, site) == []
     with room.read() as tx:
         assert upstreams.status(tx, "cms").paused
 
@@ -381,13 +413,13 @@ def test_dry_run_tells_and_writes_nothing(room: Store, site: Site) -> None:
     """DESIGN §6 — `upstream poll --dry-run` shows what each entry would become, and why."""
     make_upstream(room, site)
     site.say(rss(entry(1), entry(2, published=NOW + timedelta(days=1))), etag='"1"')
-    told = poll_one(room, "cms", site.client, mint, dry_run=True)
+    told = one(room, site, dry_run=True)
     assert [(one.fate, one.why) for one in told.prospects] == [
         (Fate.ITEM, "new"),
         (Fate.HELD, "it is dated 2026-03-03T09:00:00+00:00"),
     ]
     assert titles(room) == []
-    assert poll_one(room, "cms", site.client, mint).count(Fate.ITEM) == 1
+    assert one(room, site).count(Fate.ITEM) == 1
 
 
 def test_an_overtaken_poll_files_nothing(room: Store, site: Site, clock: FakeClock) -> None:
@@ -402,11 +434,11 @@ def test_an_overtaken_poll_files_nothing(room: Store, site: Site, clock: FakeClo
                 assert upstreams.claim(tx, "cms", LEASE)
             return site.client(upstream)
 
-    polled = poll_one(room, "cms", Slow(), mint)  # type: ignore[arg-type]
+    polled = poll_one(room, "cms", Slow(), mint, NEWSROOM, reader=POOL)  # type: ignore[arg-type]
     assert "somebody else polls" in (polled.fault or "")
     assert titles(room) == []
     with pytest.raises(TryLater):
-        poll_one(room, "cms", site.client, mint)
+        one(room, site)
 
 
 def test_a_large_feed_goes_in_by_groups(room: Store, site: Site) -> None:
