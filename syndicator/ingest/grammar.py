@@ -17,7 +17,7 @@ from feedparser.api import PREFERRED_XML_PARSERS, LooseFeedParser, StrictFeedPar
 
 Dict = dict[str, Any]  # feedparser's own kind: reading a key that is not there may find another
 
-MAIL = re.compile(r"[^\s@<>()\"]+@[^\s@<>()\"]+\.[A-Za-z0-9-]{2,}")
+MAIL = re.compile(r"[^\s@<>()\[\]\"]+@[^\s@<>()\[\]\"]+\.[A-Za-z0-9-]{2,}")
 MAX_TOMBSTONES = 5_000
 NAMESPACES = {
     "http://purl.org/atompub/tombstones/1.0": "at",

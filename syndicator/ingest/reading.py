@@ -126,7 +126,24 @@ def _entry(entry: Dict, feed: Dict, version: str, url: str | None) -> dict[str, 
         "files": _files(entry, url),
         "withheld": _text(entry.get("app_draft")).strip().lower() == "yes",  # RFC 5023 §13.1.1
         "categories": _categories(entry),
+        "source": _source(entry, url),
     }
+
+
+def _source(entry: Dict, url: str | None) -> dict[str, Any] | None:
+    """The feed it was taken from by the one we read: Atom's source, or RSS's with its address and title alone."""
+    said = entry.get("source")
+    if not isinstance(said, dict):
+        return None
+    feed_url = next(_linked(said, "self", url), None) or _web(said.get("href"), url)
+    found = {
+        "id": _line(said.get("id")) or None,
+        "title": _plain(said, "title")[:4000],
+        "updated": _date(said)[0],
+        "feed_url": feed_url,
+        "url": _web(said.get("link"), url),
+    }
+    return found if found["id"] or feed_url else None
 
 
 def _link(entry: Dict, url: str | None) -> str | None:
@@ -231,7 +248,9 @@ def _person(author: Dict) -> dict[str, Any] | None:
     if not name and not email:
         return None
     # One with a domain and one dot at least; a name alone is none that one can write to.
-    real = email if re.fullmatch(r"[^\s@<>()\"]+@[^\s@<>()\"]+\.[A-Za-z0-9-]{2,}", email[:320]) else None
+    real = (
+        email if re.fullmatch(r"[^\s@<>()\[\]\"]+@[^\s@<>()\[\]\"]+\.[A-Za-z0-9-]{2,}", email[:320]) else None
+    )
     if "<" in name or "&" in name:
         name = " ".join(_words(name).split())
     return {"name": name or email.partition("@")[0], "email": real, "url": _web(author.get("href"))}
