@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import update
 
 from syndicator import press
+from syndicator.ingest.poll import WIDTH
 from syndicator.model.schedule import At, Every, Job, RunState, Schedule
 from syndicator.model.upstream import Relation, Upstream
 from syndicator.runtime import Runtime, clock
@@ -21,6 +22,7 @@ from syndicator.settings import load
 from syndicator.store import Store, deliveries, items, open_store, schedules, schema, topics, upstreams
 from syndicator.worker import BEAT, FLOOR, Alarm, Worker, run, run_once
 from tests.cli.program import KEY, InProcess
+from tests.ingest.crowd import crowding, host, saying
 from tests.ingest.feeds import Site, entry, rss, serving
 from tests.make import make_content, make_topic
 
@@ -154,27 +156,29 @@ def test_a_loop_pauses_between_turns(left: timedelta | None, pause: float, worke
 # -- upstreams
 
 
-def add_upstreams(store: Store, url: str, count: int) -> None:
-    """So many upstreams that are due."""
+def add_upstreams(store: Store, urls: Iterable[str]) -> None:
+    """An upstream at each of these addresses, all due."""
     values: dict[str, Any] = {"relation": Relation.OWN, "topics": ("policy",)}
     with store.begin() as tx:
-        for n in range(count):
+        for n, url in enumerate(urls):
             known = Upstream(
                 id=0, slug=f"u{n}", url=url, created=tx.now, allow_private=("127.0.0.0/8",), **values
             )
             upstreams.add(tx, known)
 
 
-def test_once_polls_until_nothing_is_due(runtime: Runtime, site: Site) -> None:
-    """`worker --once poll` asks every upstream that is due, however many."""
-    site.say(rss())
-    add_upstreams(runtime.store, site.url, 23)
-    assert {"poll": 23} == run_once(runtime, ["poll"])
-    assert 23 == len(site.asked)
+def test_once_polls_until_nothing_is_due(runtime: Runtime) -> None:
+    """`worker --once poll` asks every upstream that is due, more than there are slots."""
+    hosts = WIDTH + 23
+    with crowding(hosts) as crowd:
+        crowd.behaviours = {host(n): saying(b"", status="404 Not Found") for n in range(hosts)}
+        add_upstreams(runtime.store, map(crowd.url, range(hosts)))
+        assert {"poll": hosts} == run_once(runtime, ["poll"])
+        assert sorted(map(host, range(hosts))) == sorted(crowd.asked)
 
 
 def test_a_worker_told_to_stop_claims_no_further_upstream(worker: Worker, site: Site) -> None:
-    """The stop is looked at between two upstreams: the one in hand is finished, no other is asked."""
+    """What is in hand is finished, no other upstream is asked; feeds and lanes hear of what came in."""
 
     class Asked(list[dict[str, str]]):
         def append(self, request: dict[str, str], /) -> None:
@@ -183,9 +187,24 @@ def test_a_worker_told_to_stop_claims_no_further_upstream(worker: Worker, site: 
 
     site.asked = Asked()
     site.say(rss(entry()))
-    add_upstreams(worker.runtime.store, site.url, 3)
-    worker.poll()
+    add_upstreams(worker.runtime.store, [site.url] * 3)  # of one host, so one at a time
+    worker._poll()
     assert (1, 1) == (len(site.asked), len(live(worker.runtime.store)))
+    assert worker.hints.feeds.is_set()
+    assert worker.hints.deliver.is_set()
+
+
+def test_the_loop_of_polls_reads_what_is_added_and_ends(worker: Worker, site: Site) -> None:
+    """DESIGN §4, walk C: what becomes due while the loop turns is read; told to, it ends."""
+    site.say(rss(entry()))
+    loop = threading.Thread(target=worker._poll)
+    loop.start()
+    add_upstreams(worker.runtime.store, [site.url])
+    worker.hints.poll.set()
+    assert happens(lambda: bool(live(worker.runtime.store)))
+    worker.end(timedelta(seconds=5))
+    loop.join(PATIENCE)
+    assert not loop.is_alive()
 
 
 # -- the alarm clock
@@ -215,7 +234,7 @@ def test_an_alarm_survives_what_happened_once() -> None:
 def test_a_bug_ends_its_run_as_failed(worker: Worker, said: list[MutableMapping[str, Any]]) -> None:
     """A run that meets a fault of our own is written down as failed, and the log says it loudly."""
     store = worker.runtime.store
-    add_upstreams(store, "http://127.0.0.1:1/feed", 1)
+    add_upstreams(store, ["http://127.0.0.1:1/feed"])
     with store.begin() as tx:
         tx.connection.execute(update(schema.upstreams).values(relation="nonsense"))
     run_id = run(worker, add(store, Job.POLL), clock(), "slot")
