@@ -226,26 +226,20 @@ class _Cutter:
                 before = b"" if dropped else self.buffer[self.start : found.start()]
                 self.start = self.at = found.end()
                 return before
-            self.at = found.end()
+            self.at = max(self.at, found.end())
             if self.at - self.start > most:  # too large to keep: only its end is looked for now
                 self.start, dropped = self.at, True
         return None
 
     def _next(self) -> re.Match[bytes] | None:
-        """The next border, read on as far as needed; what stands in CDATA or in a comment is none."""
+        """The next border, read on as far as needed; or a CDATA section or comment, passed with all it holds."""
         if self.start > READ:
             self.buffer, self.at, self.start = self.buffer[self.start :], self.at - self.start, 0
-        while True:
-            found = TOKEN.search(self.buffer, self.at)
-            if found is None:
-                self.at = max(self.at, len(self.buffer) - 300)  # a tag may be cut in two
-                if not self._more():
-                    return None
-            elif found[0].startswith(b"<!"):
-                if not self._skip(found):
-                    return None
-            else:
-                return found
+        while (found := TOKEN.search(self.buffer, self.at)) is None:
+            self.at = max(self.at, len(self.buffer) - 300)  # a tag may be cut in two
+            if not self._more():
+                return None
+        return found if not found[0].startswith(b"<!") or self._skip(found) else None
 
     def _skip(self, opened: re.Match[bytes]) -> bool:
         end = b"]]>" if opened[0] == b"<![CDATA[" else b"-->"

@@ -77,7 +77,7 @@ class Press:
     def say(self, path: str, answer: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
         """Answer so at this path from now on; what is no bytes as JSON."""
         body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        said = {"content-type": "application/json; charset=UTF-8"} | headers
+        said = {"content-type": "application/json; charset=UTF-8"} | (headers or {})
         self.instead[path] = lambda _query: (status, said, body)
 
     def answer(self, path: str, query: dict[str, str]) -> Answer:
