@@ -85,6 +85,17 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
+class Origin:
+    """The feed that an entry was taken from by the feed we read (RFC 4287 §4.2.11)."""
+
+    id: Line | None = None
+    title: Line = ""
+    updated: AwareDatetime | None = None
+    feed_url: Line | None = None
+    url: Line | None = None
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
 class Deleted:
     """A tombstone: `at:deleted-entry`, the id it names, when, and why (RFC 6721)."""
 
@@ -140,6 +151,7 @@ class Entry:
     categories: Annotated[tuple[Term, ...], Field(max_length=200), FailFast()] = ()
     dated: Line | None = None
     raw: Line | None = None
+    source: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -202,7 +214,7 @@ def incoming(entry: Entry, feed: Parsed, upstream: Upstream, now: datetime) -> I
         url=link,
         authors=tuple(map(_author, entry.authors)),
         media=tuple(medium for medium in map(_medium, entry.files) if medium),
-        source=_source(feed, upstream, now) if upstream.relation is Relation.FOREIGN else None,
+        source=_source(entry, feed, upstream, now) if upstream.relation is Relation.FOREIGN else None,
     )
     guid = _key(entry.guid) if entry.guid else None
     if guid and feed.version.startswith("rss"):
@@ -264,7 +276,23 @@ def _medium(file: File) -> Medium | None:
     )
 
 
-def _source(feed: Parsed, upstream: Upstream, now: datetime) -> Source:
+def _source(entry: Entry, feed: Parsed, upstream: Upstream, now: datetime) -> Source:
+    """Whom to credit: who was credited before us keeps it (RFC 4287 §4.2.11), else the feed we read."""
+    said = entry.source
+    feed_url = web_address(said.feed_url) if said else None
+    named = said.id if said and said.id and is_absolute_iri(said.id) else feed_url
+    if said is None or named is None:
+        return _feed_as_source(feed, upstream, now)
+    return Source(
+        id=named,
+        title=_line(said.title) or named,
+        updated=_utc(said.updated) or _utc(entry.published) or now,
+        feed_url=feed_url or named,
+        url=web_address(said.url),
+    )
+
+
+def _feed_as_source(feed: Parsed, upstream: Upstream, now: datetime) -> Source:
     dates = [entry.published for entry in feed.entries if entry.published]
     feed_url = web_address(feed.self_link) or upstream.url
     return Source(

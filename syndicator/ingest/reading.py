@@ -165,6 +165,8 @@ def _texts(entry: Dict, url: str | None, home: str | None) -> tuple[str, str, st
     body, short = _html(contents[0]) if contents else "", _html(brief)
     base = _text((contents[0] if body else brief).get("base")) or url
     base = home if home and base == url else base
+    if not body and home is None and _kind(brief) == "text/plain":
+        return "", _words(short), base  # Atom says that it is a summary; RSS has one element for both
     if not body or body == short:
         return body or short, "", base
     return body, _words(short), base
