@@ -11,7 +11,7 @@ import select
 import socket
 import ssl
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -129,7 +129,7 @@ class Walk:
 
     def reply(self, response: httpx.Response, intake: Intake) -> Reply:
         """What the last answer amounts to."""
-        url, headers = str(self.request.url), dict(response.headers)
+        url, headers = str(self.request.url), _joined(response.headers.multi_items())
         return Reply(
             status=response.status_code, headers=headers, body=intake.plain, url=url, moves=self._moves
         )
@@ -241,6 +241,14 @@ def authorities() -> ssl.SSLContext:
     """The usual authorities, whatever the environment says (S3)."""
     # Loading them takes tens of milliseconds: once, not once per destination.
     return httpx.create_ssl_context(trust_env=False)
+
+
+def _joined(lines: Sequence[tuple[str, str]]) -> dict[str, str]:
+    # dict(httpx.Headers) takes seconds for what a server can write into 100 kB: it looks all lines up for each.
+    joined: dict[str, list[str]] = {}
+    for name, value in lines:
+        joined.setdefault(name, []).append(value)
+    return {name: ", ".join(values) for name, values in joined.items()}
 
 
 def _target(url: str, base: httpx.URL | None = None) -> httpx.URL:

@@ -361,6 +361,49 @@ def test_more_than_the_announced_length_is_cut_off(client: Open, serve: Serve) -
         assert b"hello" == http.get(serve(OK + b" and more").url()).body
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"Content-Length: 500\r\n\r\nhello", "sent 5 bytes and broke off; its Content-Length says 500"),
+        (b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "broke off amid its answer, after 5 bytes"),
+    ],
+)
+def test_a_body_that_breaks_off_is_named(client: Open, serve: Serve, answer: bytes, words: str) -> None:
+    """feeds:I7 — a wrong Content-Length is a fault that says so, and half a body is never a whole one."""
+
+    def say(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + answer)
+        connection.shutdown(socket.SHUT_WR)
+
+    with client() as http, pytest.raises(NoAnswer, match=words):
+        http.get(serve(say).url())
+
+
+def test_headers_that_come_twice_are_one_list(client: Open, serve: Serve) -> None:
+    """RFC 9110 §5.2: several lines of a header are the same as one with all their values."""
+    server = serve(b"HTTP/1.1 200 OK\r\nLink: <a>\r\nX-Y: z\r\nLINK: <b>\r\nContent-Length: 0\r\n\r\n")
+    with client() as http:
+        headers = http.get(server.url()).headers
+    assert {"link": "<a>, <b>", "x-y": "z", "content-length": "0"} == headers
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"), [(301, True), (308, True), (302, False), (303, False), (307, False)]
+)
+def test_conditions_follow_only_what_moved_for_good(
+    client: Open, serve: Serve, status: int, *, kept: bool
+) -> None:
+    """feeds:I2 — validators belong to where they came from, and go on only to its new address."""
+    there = serve(OK)
+    here = serve(by_path({"/far": moved(status, there.url()), "/near": moved(status, "/end")}))
+    conditions = {"If-None-Match": '"1"', "If-Modified-Since": "Mon, 02 Mar 2026 09:00:00 GMT"}
+    with client(limits=FOLLOWING) as http:
+        http.get(here.url("/far"), conditions)
+        http.get(here.url("/near"), conditions)
+    for request in (there.requests[0], here.requests[2]):
+        assert [kept, kept] == [name in request.lower() for name in (b"if-none-match", b"if-modified-since")]
+
+
 def test_an_early_refusal_is_heard(client: Open, serve: Serve) -> None:
     """A server that answers 413 without reading the body is a reply, where the reply got through."""
 
