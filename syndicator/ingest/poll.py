@@ -295,6 +295,7 @@ class _Round:
         taken, now = await self.kit.write(claims)
         for claim in taken:
             self._start(claim, self._visited(claim, now))
+            await asyncio.sleep(0)  # a hundred that begin within one turn of the loop would hold it up
         return {claim.upstream.slug for claim in taken}
 
     async def fill_pushed(self) -> int:
