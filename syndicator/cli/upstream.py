@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from syndicator.cli import arguments as given
-from syndicator.cli import output, session, upstream_sources, views
+from syndicator.cli import output, session, upstream_filing, upstream_sources, views
 from syndicator.model.incoming import Fate
 from syndicator.model.item import Kind, Significance
 from syndicator.model.schedule import duration
-from syndicator.model.upstream import Relation, Upstream, is_folder
+from syndicator.model.upstream import OnGone, Relation, Upstream, is_folder
 
 if TYPE_CHECKING:
     from syndicator.ingest.poll import Polled
@@ -22,6 +23,9 @@ app = given.group("The feeds we read.")
 app.command()(upstream_sources.find)
 app.command("import")(upstream_sources.import_)
 app.command()(upstream_sources.export)
+app.command()(upstream_filing.accept)
+app.command()(upstream_filing.keep)
+app.command()(upstream_filing.rules)
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="Of the feed, or file:///a/folder.")]
 POLLED = ("slug", "new", "held", "revised", "left_out", "asking", "fault")
@@ -50,6 +54,17 @@ Push = Annotated[bool | None, _option("Whether its items may be sent to people a
 PushMaxAge = Annotated[str | None, _option("Older items are never sent: 24h.", metavar="SPAN")]
 OnChange = Annotated[str | None, _option("silent or correction: what a changed item becomes.", metavar="HOW")]
 Hold = Annotated[bool | None, _option("Quarantine: each item waits for a yes.", "--hold/--no-hold")]
+Delay = Annotated[
+    str | None, _option("Each item waits so long, and can be stopped: 1h; 0s ends it.", metavar="SPAN")
+]
+Every = Annotated[
+    str | None, _option("How often it is asked: 30m; auto: as its feed wishes.", metavar="SPAN")
+]
+Gone = Annotated[OnGone | None, _option("What becomes of an item its own CMS took down.", "--on-gone")]
+ConfirmAbove = Annotated[
+    int | None,
+    _option("More new items at once are sent only after a yes.", min=0, max=1_000_000, metavar="N"),
+]
 
 
 @app.command()
@@ -64,6 +79,10 @@ def add(
     push_max_age: PushMaxAge = None,
     on_change: OnChange = None,
     hold: Hold = None,
+    delay: Delay = None,
+    every: Every = None,
+    on_gone: Gone = None,
+    confirm_above: ConfirmAbove = None,
     allow_private: given.Ranges = None,
     *,
     as_json: given.Json = False,
@@ -71,7 +90,20 @@ def add(
     """Read a feed from now on; a running worker polls it at once."""
     from syndicator.store import upstreams
 
-    said = _said(relation, topics, kind, push, push_max_age, on_change, hold, allow_private)
+    said = _said(
+        relation=relation,
+        topics=topics,
+        kind=kind,
+        push=push,
+        push_max_age=push_max_age,
+        on_change=on_change,
+        hold=hold,
+        delay=delay,
+        every=every,
+        on_gone=on_gone,
+        confirm_above=confirm_above,
+        allow_private=allow_private or None,
+    )
     if is_folder(url):  # nobody else's files are on this machine
         said.setdefault("relation", Relation.OWN)
     with session.writing(ctx) as (_, tx):
@@ -92,6 +124,10 @@ def edit(
     push_max_age: PushMaxAge = None,
     on_change: OnChange = None,
     hold: Hold = None,
+    delay: Delay = None,
+    every: Every = None,
+    on_gone: Gone = None,
+    confirm_above: ConfirmAbove = None,
     allow_private: given.Ranges = None,
     *,
     as_json: given.Json = False,
@@ -99,7 +135,20 @@ def edit(
     """Change what is given; everything else stays."""
     from syndicator.store import upstreams
 
-    said = _said(relation, topics, kind, push, push_max_age, on_change, hold, allow_private)
+    said = _said(
+        relation=relation,
+        topics=topics,
+        kind=kind,
+        push=push,
+        push_max_age=push_max_age,
+        on_change=on_change,
+        hold=hold,
+        delay=delay,
+        every=every,
+        on_gone=on_gone,
+        confirm_above=confirm_above,
+        allow_private=allow_private or None,
+    )
     with session.writing(ctx) as (_, tx):
         before = upstreams.named(tx, slug)
         session.refuse_file_managed(f'the upstream "{slug}"', file=before.file)
@@ -122,8 +171,19 @@ def list_(ctx: typer.Context, *, as_json: given.Json = False) -> None:
 @app.command()
 def show(ctx: typer.Context, slug: given.Slug, *, as_json: given.Json = False) -> None:
     """Show one upstream and how it fares."""
+    from syndicator.store import departures, upstreams
+
     with session.reading(ctx) as (_, tx):
-        output.details(_view(tx, slug), as_json=as_json)
+        gone = departures.listing(tx, upstreams.named(tx, slug).id)
+        taken_down = [
+            {"uid": one.uid, "title": one.title, "since": one.since, "page": one.page} for one in gone
+        ]
+        view = _view(tx, slug)
+        output.details({**view, "taken_down": taken_down} if gone else view, as_json=as_json)
+    if gone and not as_json:
+        output.say(
+            "taken down at the origin: `syndicator item withdraw UID`, or `syndicator upstream keep UID`"
+        )
 
 
 @app.command()
@@ -176,28 +236,23 @@ def remove(ctx: typer.Context, slug: given.Slug) -> None:
     output.say(f'the upstream "{slug}" is forgotten; what it brought stays')
 
 
-def _said(
-    relation: Relation | None,
-    topics: str | None,
-    kind: Kind | None,
-    push: bool | None,  # noqa: FBT001 - three states: yes, no, not said
-    push_max_age: str | None,
-    on_change: str | None,
-    hold: bool | None,  # noqa: FBT001 - as push
-    allow_private: list[str] | None,
-) -> dict[str, Any]:
+READ: dict[str, Callable[[Any], Any]] = {
+    "topics": given.names,
+    "push_max_age": duration,
+    "on_change": lambda text: given.choice(text, Significance, "on-change"),
+    "delay": duration,
+    "every": lambda text: None if text == "auto" else duration(text),
+    "allow_private": given.ranges,
+}
+
+
+def _said(**said: Any) -> dict[str, Any]:
     """What was given, by field; what was not stays as it is, or at its default."""
-    said = {
-        "relation": relation,
-        "topics": None if topics is None else given.names(topics),
-        "kind": kind,
-        "push": push,
-        "push_max_age": push_max_age and duration(push_max_age),
-        "on_change": on_change and given.choice(on_change, Significance, "on-change"),
-        "hold": hold,
-        "allow_private": given.ranges(allow_private) if allow_private else None,
+    return {
+        name: READ[name](value) if name in READ else value
+        for name, value in said.items()
+        if value is not None
     }
-    return {name: value for name, value in said.items() if value is not None}
 
 
 def _view(tx: Tx, slug: str) -> views.View:

@@ -17,7 +17,7 @@ demo init run serve worker health
 item: add edit correct withdraw kill list show history import
 topic: add list rename merge close
 feed: list build check export
-upstream: add list show edit poll pause resume remove
+upstream: add list show edit poll pause resume remove find import export accept keep rules
 release: draft show list approve schedule reschedule lift publish cancel
 contact: add subscribe import export list show suppress unsuppress
 partner: add list test pause resume
