@@ -237,10 +237,7 @@ class Runtime:
         from syndicator.ingest.parse import Pool  # most commands poll nothing
         from syndicator.ingest.poll import HubDesk, Poller
 
-        desk = HubDesk(
-            address=lambda end: self.site.url(f"/callbacks/websub/{end}"),
-            mint=lambda: secrets.token_urlsafe(32),
-        )
+        desk = HubDesk(address=self.callback_url, mint=mint_token)
         with Pool(PARSERS) as pool:
             yield Poller(
                 self.store,
