@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import re
 import xml.sax
+from contextlib import suppress
 from typing import Any, ClassVar, NamedTuple
 
 from feedparser.api import PREFERRED_XML_PARSERS, LooseFeedParser, StrictFeedParser
@@ -18,6 +19,7 @@ from feedparser.api import PREFERRED_XML_PARSERS, LooseFeedParser, StrictFeedPar
 Dict = dict[str, Any]  # feedparser's own kind: reading a key that is not there may find another
 
 MAIL = re.compile(r"[^\s@<>()\[\]\"]+@[^\s@<>()\[\]\"]+\.[A-Za-z0-9-]{2,}")
+STUMBLES = (KeyError, TypeError, ValueError, IndexError)
 MAX_TOMBSTONES = 5_000
 NAMESPACES = {
     "http://purl.org/atompub/tombstones/1.0": "at",
@@ -90,6 +92,22 @@ class _Hooks:
     _file: Dict | None = None  # the media:content we are in
     _alternate: Dict | None = None  # the podcast:alternateEnclosure we are in
     _tombstone: Dict | None = None
+
+    # feedparser's own hooks stumble over an empty size and over an end without its start: that element is
+    # lost, not the feed (feeds:I12).
+    def unknown_starttag(self: Any, tag: str, attributes: Any) -> None:
+        with suppress(*STUMBLES):
+            super().unknown_starttag(tag, attributes)  # type: ignore[misc] # feedparser's
+
+    def unknown_endtag(self: Any, tag: str) -> None:
+        try:
+            super().unknown_endtag(tag)  # type: ignore[misc] # feedparser's
+        except STUMBLES:
+            self.depth -= 1  # what it did not come to
+            for stack in (self.basestack, self.langstack):
+                del stack[-1:]
+            self.baseuri = self.basestack[-1] if self.basestack else self.baseuri
+            self.lang = self.langstack[-1] if self.langstack else self.lang
 
     # Dates stay text: `ingest.dates` reads them, and nothing else tries to (feeds:I18).
     def _end_published(self: Any) -> None:
