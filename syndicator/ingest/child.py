@@ -30,6 +30,8 @@ PIECE = 64_000  # bytes of entries said in one line: so many are checked in less
 QUESTION = struct.Struct("!II")  # bytes of its head, which is JSON, and of the body
 ANSWER = struct.Struct("!Ii")  # bytes of what was said, and how it ended: 0, minus a signal, or one of these
 TOO_SLOW, TOO_LONG, NOT_STARTED = 1001, 1002, 1003
+NO_MEMORY = {"refused": f"reading it takes more than {MEMORY // 2**20} MB of memory"}
+TOO_DEEP = {"refused": "it is nested too deeply"}
 WARM = b'<rss version="2.0"><channel><title>x</title><item><title>x</title></item></channel></rss>'
 
 NEW_USER, NEW_NET, NEW_PID = 0x1000_0000, 0x4000_0000, 0x2000_0000  # CLONE_NEW…, linux/sched.h
@@ -190,9 +192,9 @@ def _said(question: Question) -> list[bytes]:
     except Refuse as refusal:
         answer: dict[str, Any] = {"refused": str(refusal), "links": list(refusal.links)}
     except MemoryError:
-        answer = {"refused": f"reading it takes more than {MEMORY // 2**20} MB of memory"}
+        answer = NO_MEMORY  # there is none for words, either, until what was read is let go
     except RecursionError:
-        answer = {"refused": "it is nested too deeply"}
+        answer = TOO_DEEP
     except Exception as fault:  # noqa: BLE001 - feeds:I12, and nobody reads a traceback here
         answer = {"refused": f"the parser failed on it: {type(fault).__name__}: {str(fault)[:200]}"}
     return [_json(answer)]

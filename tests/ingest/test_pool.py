@@ -137,7 +137,7 @@ TALKATIVE = "[os.write(fd, child.ANSWER.pack(2, 0) + b'{}') for fd in range(100)
             "signal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass", "too much time", id="cpu-deaf"
         ),
         pytest.param("bytearray(600 * 2**20)", "more than 512 MB of memory", id="memory"),
-        pytest.param("x = []\nwhile True: x.append(bytearray(2**20))", "512 MB of memory", id="memory-bits"),
+        pytest.param("x = []\nwhile True: x.append(bytearray(2**14))", "512 MB of memory", id="memory-bits"),
         pytest.param("os._exit(0)", "the parser failed on it", id="exit"),
         pytest.param("raise SystemExit(3)", "the parser failed on it", id="system-exit"),
         pytest.param("raise ValueError('no')", "ValueError: no", id="exception"),
