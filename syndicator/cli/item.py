@@ -124,14 +124,28 @@ def show(ctx: typer.Context, uid: given.Uid, *, as_json: given.Json = False) -> 
 
 
 @app.command()
-def history(ctx: typer.Context, uid: given.Uid, *, as_json: given.Json = False) -> None:
+def history(
+    ctx: typer.Context,
+    uid: given.Uid,
+    *,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what each version changed.")] = False,
+    as_json: given.Json = False,
+) -> None:
     """List every version of an item, oldest first."""
     from syndicator.store import items
 
     with session.reading(ctx) as (_, tx):
         versions = items.history(tx, items.named(tx, uid).id)
-        columns = ("number", "significance", "created", "note", "title")
+    columns = ("number", "significance", "created", "note", "title")
+    if not diff:
         output.listing(map(views.revision, versions), columns, as_json=as_json)
+    elif as_json:
+        output.listing(views.changes(versions), columns, as_json=True)
+    else:
+        for row in views.changes(versions):
+            print("\t".join(output.cell(row[name]) for name in columns))
+            for line in row["difference"]:
+                print(f"    {output.cell(line)}")
 
 
 @app.command("import")

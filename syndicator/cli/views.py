@@ -72,6 +72,19 @@ def revision(one: Revision) -> View:
     }
 
 
+def changes(versions: Sequence[Revision]) -> list[View]:
+    """Versions of an item, oldest first, each with what it changed; one that ends the item has a note instead."""
+    from syndicator.model.difference import difference
+    from syndicator.model.item import GONE
+
+    rows = []
+    for before, one in zip([None, *versions], versions, strict=False):
+        compared = before is not None and one.significance not in GONE
+        lines = difference(before.content, one.content) if before and compared else []
+        rows.append({**revision(one), "difference": lines})
+    return rows
+
+
 def topic(one: Topic, places: Addresses) -> View:
     """A topic; `rule` is null for a plain one. Its state is live, closing, closed, or merged `into` another."""
     rule = one.rule and {

@@ -143,3 +143,21 @@ def test_what_was_taken_down_is_shown_and_kept(cli: InProcess, origin: Endpoint)
     cli("upstream", "keep", shown["uid"])
     assert "taken_down" not in cli.json("upstream", "show", "cms")
     assert 5 == cli.try_("upstream", "keep", shown["uid"]).code
+
+
+def test_a_change_at_the_origin_can_be_read(cli: InProcess, origin: Endpoint) -> None:
+    """feeds:I16 — each is a new revision, and `item history --diff` says what changed, in lines a person reads."""
+    cli("upstream", "add", "cms", origin.url, *ALLOW)
+    cli("upstream", "poll", "cms")
+    origin.body = feed(0).replace(
+        b"<title>Item 0", b"<description>It was long. It is long.</description><title>New"
+    )
+    cli("upstream", "poll", "cms")
+    uid = "https://cms.example/?p=0"
+    first, second = cli.json("item", "history", uid, "--diff")
+    assert [] == first["difference"]
+    assert {"- title: Item 0", "+ title: New"} <= set(second["difference"])
+    assert any("It was long." in line for line in second["difference"])
+    assert "\n    - title: Item 0\n    + title: New\n" in cli("item", "history", uid, "--diff")
+    cli("item", "withdraw", uid, "--reason", "x")
+    assert [] == cli.json("item", "history", uid, "--diff")[-1]["difference"]
