@@ -111,7 +111,7 @@ def serving() -> Iterator[Site]:
                 return
             known = site.headers.get("etag")
             if site.status == 200 and known and self.headers.get("if-none-match") == known:
-                self._send(304, b"", {})
+                self._send(304, b"", site.headers)
                 return
             self._send(site.status, site.body, site.headers)
 
