@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from urllib.parse import unquote
 
 from syndicator.errors import Invalid
 from syndicator.ingest.fetch import Failed, Unchanged
@@ -25,7 +24,6 @@ from syndicator.model.item import Content
 from syndicator.model.markup import Draft, draft_from
 from syndicator.model.site import Site
 from syndicator.model.upstream import (
-    FOLDER,
     LONGEST_KEY,
     Upstream,
     Validators,
@@ -277,8 +275,7 @@ def _named(upstream: Upstream, page: str) -> str:
     """The name within the folder that an address means; raises Invalid where it lies elsewhere."""
     if not is_folder(page):
         raise Invalid(f"{page!r} lies in no folder")
-    path = PurePosixPath(unquote(page[len(FOLDER) :]).replace("//", "/", 1))
     try:
-        return str(path.relative_to(folder_path(upstream.url)))
+        return str(PurePosixPath(folder_path(page)).relative_to(folder_path(upstream.url)))
     except ValueError:
         raise Invalid(f"{page!r} lies in another folder") from None
