@@ -34,7 +34,17 @@ from syndicator.model.release import Release
 from syndicator.model.schedule import Job, RunState, Schedule, next_slots
 from syndicator.observe import logger
 from syndicator.runtime import Runtime, mint_name
-from syndicator.store import Store, Tx, deliveries, documents, releases, schedules, topics, upstreams
+from syndicator.store import (
+    Store,
+    Tx,
+    audience,
+    deliveries,
+    documents,
+    releases,
+    schedules,
+    topics,
+    upstreams,
+)
 
 log = logger("worker")
 BEAT = 1.0  # seconds: how long a loop sleeps at most, and how often a worker says it is alive
@@ -50,6 +60,7 @@ LOST = timedelta(minutes=5)  # a worker that has not been seen for so long has l
 TIDY_EVERY = 3600.0  # seconds
 STUCK_PAUSE = 60.0  # seconds until a release that cannot go out is tried, and complained of, again
 END_TRIES = 60  # beats a finished run waits for a database that is away, to be written down
+NAMED = 5  # of those for whose sake a private range is open
 LOOPS = ("release", "feeds", "poll", "deliver")
 
 
@@ -84,7 +95,9 @@ class Worker:
         self._grace = GRACE
 
     def start(self) -> None:
-        """Start every loop and the alarm clock."""
+        """Start every loop and the alarm clock, and say which private addresses we may be sent to (security:S9)."""
+        for network, whom in openings(self.runtime).items():
+            log.info("private addresses are open", range=network, count=len(whom), whom=whom[:NAMED])
         turns: dict[str, tuple[Callable[[], datetime | None], threading.Event]] = {
             "release": (self.release, self.hints.release),
             "feeds": (self.feeds, self.hints.feeds),
@@ -362,6 +375,19 @@ def _end_run(worker: Worker, run_id: int, state: RunState, detail: str) -> None:
                 raise
         else:
             return
+
+
+def openings(runtime: Runtime) -> dict[str, list[str]]:
+    """The private address ranges that the guard lets us reach, and for whose sake: partners, upstreams, hubs."""
+    with runtime.store.read() as tx:
+        allowed = [(f"partner/{one.slug}", one.allow_private) for one in audience.partners(tx)]
+        allowed += [(f"upstream/{one.slug}", one.allow_private) for one in upstreams.listing(tx)]
+    allowed.append(("feeds.hubs", runtime.settings.feeds.allow_private))
+    found: dict[str, list[str]] = {}
+    for whom, ranges in allowed:
+        for network in ranges:
+            found.setdefault(network, []).append(whom)
+    return found
 
 
 def run_worker(runtime: Runtime, grace: timedelta = GRACE) -> bool:

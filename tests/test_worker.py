@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,11 @@ from syndicator.model.upstream import Relation, Upstream
 from syndicator.runtime import Runtime, clock
 from syndicator.settings import load
 from syndicator.store import Store, deliveries, items, open_store, schedules, schema, topics, upstreams
-from syndicator.worker import BEAT, FLOOR, Alarm, Worker, run, run_once
+from syndicator.worker import BEAT, FLOOR, NAMED, Alarm, Worker, openings, run, run_once
 from tests.cli.program import KEY, InProcess
 from tests.ingest.crowd import crowding, host, saying
 from tests.ingest.feeds import Site, entry, rss, serving
-from tests.make import make_content, make_topic
+from tests.make import make_content, make_partner, make_topic
 
 PATIENCE = 20.0  # seconds; only a hang lets a test fail by time
 UID = "tag:news.example,2026:r"
@@ -205,6 +206,25 @@ def test_the_loop_of_polls_reads_what_is_added_and_ends(worker: Worker, site: Si
     worker.end(timedelta(seconds=5))
     loop.join(PATIENCE)
     assert not loop.is_alive()
+
+
+def test_a_worker_says_at_start_which_private_ranges_are_open(
+    worker: Worker, said: list[MutableMapping[str, Any]]
+) -> None:
+    """security:S9 — explicit ranges alone, none by default, and the log of every start names them and for whom."""
+    assert {} == openings(worker.runtime)
+    with worker.runtime.store.begin() as tx:
+        make_partner(tx, "agency", allow_private=("10.1.0.0/16", "fd00::/8"))
+        make_partner(tx, "public")
+        for n in range(NAMED + 2):
+            cms = Upstream(id=0, slug=f"cms{n}", url="http://cms.test/", created=tx.now, paused=True)
+            upstreams.add(tx, replace(cms, allow_private=("10.1.0.0/16",)))
+    worker.start()
+    assert worker.end(timedelta(seconds=PATIENCE))
+    told = {event["range"]: event for event in said if event["event"] == "private addresses are open"}
+    assert {"10.1.0.0/16", "fd00::/8"} == set(told)
+    assert (NAMED + 3, NAMED) == (told["10.1.0.0/16"]["count"], len(told["10.1.0.0/16"]["whom"]))
+    assert ["partner/agency"] == told["fd00::/8"]["whom"]
 
 
 # -- the alarm clock
