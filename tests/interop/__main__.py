@@ -12,14 +12,16 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 import structlog
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from syndicator.ingest.parse import Pool
 from syndicator.model.site import Format
 from tests.conftest import migrate
-from tests.interop import judge, readers
+from tests.interop import hops, judge, readers
 from tests.interop.newsrooms import Plan, Served, live, newsrooms
 from tests.interop.polling import poll_through
 
@@ -38,6 +40,7 @@ def main() -> int:
     faults: Counter[str] = Counter()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        pool = stack.enter_context(Pool(1))
         (folder / "npm").mkdir()
         everyone = {
             **readers.READERS,
@@ -63,7 +66,11 @@ def main() -> int:
             counted["documents"] += len(documents)
             counted["archive pages among them"] += sum(document.page is not None for document in documents)
             counted["items"] += sum(len(document.items) for document in documents)
-            for name, fault in _faults(documents, everyone, folder):
+            found = _faults(documents, everyone, folder)
+            if counted["newsrooms"] % 5 == 0:
+                counted["went through two more newsrooms"] += 1
+                found = chain(found, _hops(documents, pool, folder))
+            for name, fault in found:
                 if faults[name] < 3:
                     sys.stdout.write(f"{name}: {fault}\n")
                 faults[name] += 1
@@ -113,6 +120,14 @@ def _faults(
                     f"validator {words.split(':')[0]}",
                     f"{words} in {document.path}\n{document.body.decode()[:3000]}",
                 )
+
+
+def _hops(documents: list[Served], pool: Pool, folder: Path) -> Iterator[tuple[str, str]]:
+    template = folder / "template" / "newsroom.db"
+    for document in documents:
+        if document.path.startswith("/feeds/all.") and document.format is not Format.JSON:
+            for fault in hops.differences(document, pool, template, folder):
+                yield f"hops, {document.format}", fault
 
 
 if __name__ == "__main__":
