@@ -19,6 +19,8 @@ log = logger("ingest")
 MOST = 50  # upstreams asked for one ping: a host of many sites is not polled whole because of one
 LONGEST = 2_000  # characters of an address
 
+Home = tuple[str, str]  # a host without www., and a path that ends in a slash: how addresses are compared
+
 
 def ask_now(store: Store, upstream_id: int) -> bool:
     """Have this upstream asked as soon as its cadence allows; False if there is none (any more)."""
@@ -32,12 +34,19 @@ def ask_now(store: Store, upstream_id: int) -> bool:
     return True
 
 
-def ask_site_now(store: Store, addresses: Sequence[str]) -> int:
-    """The same for every upstream of the site these addresses are of; returns how many there are."""
-    homes = [home for address in addresses if (home := _home(address))]
+def ask_site_now(store: Store, site: str, feeds: Sequence[str] = ()) -> int:
+    """The same for every upstream of the site that is at this address; returns how many there are.
+
+    `feeds` are addresses the pinger gives for its feeds: those of them that we read are meant, too.
+    """
+    home = _home(site)
+    named = [found for feed in feeds if (found := _home(feed))]
+    hosts = {host for host, _ in [*([home] if home else []), *named]}
+    if not hosts:
+        return 0
     with store.read() as tx:  # no stranger gets the store's write lock
-        places = hubs.places(tx, {name for host, _ in homes for name in (host, f"www.{host}")})
-    slugs = matched(places, homes)
+        places = hubs.places(tx, {name for host in hosts for name in (host, f"www.{host}")})
+    slugs = matched(places, home, named)
     if slugs:
         with store.begin() as tx:
             for slug in slugs:
@@ -46,24 +55,20 @@ def ask_site_now(store: Store, addresses: Sequence[str]) -> int:
     return len(slugs)
 
 
-def matched(places: Sequence[Place], homes: Collection[tuple[str, str]]) -> list[str]:
-    """The slugs of those under these homes; where there are none, of those on their hosts.
-
-    A home is a host, without www., and a path that ends in a slash.
-    """
-    hosts = {host for host, _ in homes}
-    known = [(place.slug, [_home(place.url), _home(place.site or "")]) for place in places]
-    near = [slug for slug, own in known if any(one and one[0] in hosts for one in own)]
-    under = [
-        slug
-        for slug, own in known
-        if any(one and one[0] == host and one[1].startswith(path) for one in own for host, path in homes)
-    ]
-    return (under or near)[:MOST]
+def matched(places: Sequence[Place], home: Home | None, feeds: Collection[Home] = ()) -> list[str]:
+    """The slugs of those under this home and of these feeds; where there are none, of those on the home's host."""
+    near, meant = [], []
+    for place in places:
+        own = _home(place.url)
+        ours = [one for one in (own, _home(place.site or "")) if one and home and one[0] == home[0]]
+        if ours:
+            near.append(place.slug)
+        if own in feeds or any(home and path.startswith(home[1]) for _, path in ours):
+            meant.append(place.slug)
+    return (meant or near)[:MOST]
 
 
-def _home(address: str) -> tuple[str, str] | None:
-    """Host and path of a web address as they are compared, or None."""
+def _home(address: str) -> Home | None:
     if len(address) > LONGEST:
         return None
     try:

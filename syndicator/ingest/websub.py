@@ -311,6 +311,9 @@ async def _asked(client_for: ClientFor, ask: _Ask) -> _Said:
             reply = await client.post(ask.known.hub, ask.form, FORM)
     except SyndicatorError as fault:  # the network's, or an address range of the upstream that is none
         return _Said(str(fault))
+    except Exception:  # a bug that one hub wakes must not keep others from being asked
+        log.exception("hub not asked", upstream=ask.upstream.slug)
+        return _Said("a fault of our own; the log has more")
     if 200 <= reply.status < 300:
         return _Said(UNVERIFIED, fair=True)
     words = f"the hub answered {reply.status}{_reason(reply)}"

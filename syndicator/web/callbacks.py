@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -27,6 +27,7 @@ IN_HAND = 8  # bodies being taken at one time, so many times MAX_BODY of memory 
 EACH, ALL = 60, 600  # pings a minute: by one visitor, and by all together
 FRESH = {"cache-control": "no-store"}
 NOT_HERE = "There is no such address.\n"
+GONE_AWAY = "Half of it was missing.\n"  # nobody reads this
 POST_HERE = "Send a POST to this address; what it holds is not read.\n"
 
 
@@ -89,13 +90,16 @@ class Callbacks:
         upstream_id = self._tokens.read(Purpose.PING, request.path_params["token"])
         if upstream_id is None or not await run_in_threadpool(pings.ask_now, self._store, upstream_id):
             return _line(NOT_HERE, 404)
-        return _line("Thank you, this feed is read now.\n", 202)
+        return _line("Thank you.\n", 202)
 
     async def update(self, request: Request) -> Response:
         """WordPress's Update Services: ask every upstream of the site that has news."""
         if wait := self._wait(request):
             return _later(wait)
-        body = await _body(request, xmlrpc.MAX_BYTES)
+        try:
+            body = await _body(request, xmlrpc.MAX_BYTES)
+        except ClientDisconnect:
+            return _line(GONE_AWAY, 400)
         if body is None:
             return _line("A ping is short.\n", 413)
         return await run_in_threadpool(self._answer, body)
@@ -105,7 +109,10 @@ class Callbacks:
         return _line(POST_HERE, 405, allow="POST")
 
     async def _take(self, request: Request, end: str) -> Response:
-        body = await _body(request, MAX_BODY)
+        try:
+            body = await _body(request, MAX_BODY)
+        except ClientDisconnect:
+            return _line(GONE_AWAY, 400)
         if body is None:
             return _line("This is more than a feed may have.\n", 413)
         kind, signed = request.headers.get("content-type", ""), request.headers.getlist("x-hub-signature")
@@ -125,8 +132,8 @@ class Callbacks:
             raise xmlrpc.Fault(xmlrpc.UNKNOWN_METHOD, "only weblogUpdates.ping and extendedPing are answered")
         if len(call.params) < 2:
             raise xmlrpc.Fault(xmlrpc.BAD_PARAMS, "a ping says the name of a site and its address")
-        # The second is the site; what follows (a page that checks, the feed) is on it or is nobody's.
-        found = pings.ask_site_now(self._store, call.params[1:2])
+        # Name and site; then a page that changed and the feed, or, from WordPress, the feed alone.
+        found = pings.ask_site_now(self._store, call.params[1], call.params[2:])
         if not found:
             return xmlrpc.answer(error=True, message="No feed of this site is read here.")
         return xmlrpc.answer(error=False, message=f"Thank you, the news of this site is read now ({found}).")

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 MAX_HEAD = 64 * 1024  # bytes
 HEAD_WITHIN = 20.0  # seconds
-BODY_WITHIN = 20.0  # seconds; nothing here takes more than a form's few bytes
+BODY_WITHIN = 20.0  # seconds: a form's few bytes, or what a hub brings
 STALLED = 60.0  # seconds in which a reader of a long answer must take at least a byte
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 

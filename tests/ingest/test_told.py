@@ -246,7 +246,7 @@ def test_a_ping_starts_a_poll(newsroom: Newsroom, site: Site) -> None:
         asked = newsroom.clock.now
         wait_until(lambda: newsroom.status().succeeded == asked)
         for _ in range(5):
-            assert 1 == pings.ask_site_now(newsroom.store, ["http://127.0.0.1/"])
+            assert 1 == pings.ask_site_now(newsroom.store, "http://127.0.0.1/")
         assert asked + SPACING == newsroom.status().next_check
         site.say(rss(entry(1), entry(2), entry(3)))
         newsroom.clock.advance(seconds=SPACING.total_seconds())

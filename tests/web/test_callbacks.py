@@ -1,7 +1,6 @@
 """The doors for those who tell us that there is news: what they take, how much of it, and how often."""
 
 import contextlib
-import http.client
 import shutil
 import socket
 from collections.abc import Iterator
@@ -145,7 +144,7 @@ def test_a_ping_makes_an_upstream_due(web: Running, rows: Store) -> None:
     """feeds:I4 poll now: a POST to the upstream's own address, and nothing else is asked."""
     assert set() == due_now(rows)
     reply = web.ask(ping_path(rows, "cms"), "POST", b"<rss>not read</rss>", content_type="text/xml")
-    assert (202, b"Thank you, this feed is read now.\n") == (reply.status, reply.body)
+    assert (202, b"Thank you.\n") == (reply.status, reply.body)
     assert "no-store" == reply.headers["cache-control"]
     assert {"cms"} == due_now(rows)
 
@@ -329,11 +328,33 @@ def test_words_of_strangers_stay_words() -> None:
 def test_a_host_of_many_sites_is_not_read_whole() -> None:
     """feeds:I4 the site that pings, not its neighbours on the same host; without one, so many at most."""
     places = [Place(f"s{n:03}", f"https://many.example/site{n}/feed", None) for n in range(MOST + 10)]
-    assert ["s007"] == matched(places, [("many.example", "/site7/")])
-    assert ["s001"] == matched(places, [("many.example", "/site1/")])  # not site10
-    assert MOST == len(matched(places, [("many.example", "/elsewhere/")]))
-    assert [] == matched(places, [("other.example", "/")])
-    assert [] == matched(places, [])
+    assert ["s007"] == matched(places, ("many.example", "/site7/"))
+    assert ["s001"] == matched(places, ("many.example", "/site1/"))  # not site10
+    assert MOST == len(matched(places, ("many.example", "/elsewhere/")))
+    assert [] == matched(places, ("other.example", "/"))
+    assert [] == matched(places, None)
+
+
+def test_the_feed_a_ping_names_is_asked_wherever_it_is() -> None:
+    """feeds:I4 exactly that one: its host may be a feed service's, with thousands of others."""
+    places = [Place(name, f"https://feeds.example/{name}/", None) for name in ("mine", "mine2", "theirs")]
+    assert ["mine"] == matched(places, ("blog.example", "/"), [("feeds.example", "/mine/")])
+    assert [] == matched(places, ("blog.example", "/"), [("feeds.example", "/")])
+
+
+def test_the_four_values_of_an_extended_ping(web: Running, rows: Store) -> None:
+    """feeds:I4 name, site, page, feed: the feed may be all we know of the site."""
+    values = [
+        "Blog",
+        "https://blog.example/",
+        "https://blog.example/new",
+        "http://feeds.burner.example/almost/",
+    ]
+    params = "".join(f"<param><value><string>{value}</string></value></param>" for value in values)
+    method = "<methodName>weblogUpdates.extendedPing</methodName>"
+    error, _ = told(web, f"<methodCall>{method}<params>{params}</params></methodCall>".encode())
+    assert not error
+    assert {"almost"} == due_now(rows)
 
 
 @pytest.mark.parametrize(
@@ -413,7 +434,7 @@ def test_so_many_bodies_at_a_time(web: Running, rows: Store) -> None:
     """security:R5 one for an address and a few in all are in memory at once; the others are asked to come again."""
     path = subscribe(rows, "cms")
     with opened(web, path):
-        wait_until(lambda: 429 == bring(web, path, b"x").status)
+        assert 429 == bring(web, path, b"x").status
         other = subscribe(rows, "news")
         assert 202 == bring(web, other, b"xy").status
     wait_until(lambda: 202 == bring(web, path, b"x").status)
@@ -437,9 +458,9 @@ def test_hands_are_few() -> None:
 
 @contextlib.contextmanager
 def opened(web: Running, path: str) -> Iterator[None]:
-    """A hub that has begun to bring something and does not go on."""
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", web.port, timeout=10)) as wire:
-        wire.putrequest("POST", path)
-        wire.putheader("content-length", "1000")
-        wire.endheaders(b"x")
+    """A hub that has begun to bring something, has been asked for the body, and does not go on."""
+    with socket.create_connection(("127.0.0.1", web.port), timeout=10) as wire:
+        head = "host: x\r\ncontent-length: 1000\r\nexpect: 100-continue\r\n\r\n"
+        wire.sendall(f"POST {path} HTTP/1.1\r\n{head}".encode())
+        assert wire.recv(12) == b"HTTP/1.1 100"
         yield
