@@ -95,6 +95,8 @@ def _hash(entry: Dict, feed: Dict, version: str, url: str | None) -> str:
         *(dict.get(entry, name) for name in ("summary_detail", "summary", "feedburner_origlink")),
         *(entry.get(name) for name in ("itunes_summary", "itunes_duration", "image", "tags", "language")),
         *(entry.get(name) for name in ("media_content", "media_thumbnail", "media_said", "app_draft")),
+        # Not when it was last changed: with each new entry of that feed, all others would be read again.
+        {**(_source(entry, url) or {}), "updated": None},
         next((entry[name] for name in DATES if dict.get(entry, name)), None),
         [link for link in _dicts(entry, "links") if link.get("rel") in {"alternate", "enclosure"}],
         list(_authors(entry, feed, version)),
@@ -109,7 +111,7 @@ def _entry(entry: Dict, feed: Dict, version: str, url: str | None) -> dict[str, 
     permalink = rss and entry.get("permalink") is True and _web(guid) is not None
     link = _link(entry, url) or (_web(guid) if permalink else None)
     home = link or _web(feed.get("link"), url)
-    body, summary, base = _texts(entry, url, home if rss else None)
+    body, summary, base = _texts(entry, url, home, rss=rss)
     published, dated = _date(entry)
     return {
         "guid": guid,
@@ -154,7 +156,7 @@ def _link(entry: Dict, url: str | None) -> str | None:
     return next(filter(None, (_web(href, url) for href in candidates)), None)
 
 
-def _texts(entry: Dict, url: str | None, home: str | None) -> tuple[str, str, str | None]:
+def _texts(entry: Dict, url: str | None, home: str | None, *, rss: bool) -> tuple[str, str, str | None]:
     """Body (HTML as it stands), summary (plain), the body's base: two different texts, or one, the body (feeds:P17).
 
     Addresses resolve against xml:base, else the item's page in RSS, else the feed (feeds:I21).
@@ -164,8 +166,8 @@ def _texts(entry: Dict, url: str | None, home: str | None) -> tuple[str, str, st
     brief = _brief(entry, contents)
     body, short = _html(contents[0]) if contents else "", _html(brief)
     base = _text((contents[0] if body else brief).get("base")) or url
-    base = home if home and base == url else base
-    if not body and home is None and _kind(brief) == "text/plain":
+    base = home if rss and home and base == url else base
+    if not body and not rss and _kind(brief) == "text/plain":
         return "", _words(short), base  # Atom says that it is a summary; RSS has one element for both
     if not body or body == short:
         return body or short, "", base
@@ -215,7 +217,8 @@ def _plain(thing: Dict, name: str) -> str:
     """A one-line text; HTML in it is taken off, entities are resolved once (feeds:P5)."""
     found = thing.get(f"{name}_detail")
     detail: Dict = found if isinstance(found, dict) else {}
-    value = strip_illegal(_text(detail.get("value")) or _text(thing.get(name)))
+    # The detail may be of a deeper element of this name, the text itself never is.
+    value = strip_illegal(_text(thing.get(name)) or _text(detail.get("value")))
     if _kind(detail) != "text/plain" and ("<" in value or "&" in value):
         value = _words(value)
     return " ".join(value.split())

@@ -13,7 +13,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from syndicator.ingest import reading
-from syndicator.ingest.entries import Entry, Parsed, Term, incoming
+from syndicator.ingest.entries import Entry, Origin, Parsed, Term, incoming
 from syndicator.model.upstream import Upstream
 from tests.ingest.feeds import atom, entry, rss
 from tests.make import NOW
@@ -599,3 +599,25 @@ def test_the_parent_checks_again() -> None:
     assert (thing.guid, thing.link, thing.content.url, thing.dated) == ("urn:x:1", None, None, "now")
     assert thing.content.body == "<a>a</a><img>"
     assert [(one.term, one.label) for one in thing.categories] == [("a b", None)]
+
+
+def test_where_it_was_taken_from() -> None:
+    """feeds:I28 — atom:source and RSS's source name the feed it stood in first; without one there is none."""
+    source = (
+        "<source><id>urn:feed</id><title type='html'>A &amp;amp; B</title><updated>2026-03-01T00:00:00Z</updated>"
+        '<link rel="self" href="https://o.example/feed"/><link href="https://o.example/"/><author><name>O</name></author></source>'
+    )
+    one = only(atom(f"<entry><id>urn:x:1</id><title>t</title>{source}</entry>"))
+    assert one.source == Origin(
+        id="urn:feed",
+        title="A & B",
+        updated=datetime(2026, 3, 1, tzinfo=UTC),
+        feed_url="https://o.example/feed",
+        url="https://o.example/",
+    )
+    assert [person.name for person in one.authors] == ["O"]
+    said = '<source url="https://o.example/rss">Origin</source>'
+    two = only(rss(entry().replace("</item>", f"{said}</item>")))
+    assert two.source == Origin(title="Origin", feed_url="https://o.example/rss")
+    assert (two.title, two.link) == ("Item 1", "https://cms.example/1")
+    assert only(rss(entry())).source is None
