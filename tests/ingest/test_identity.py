@@ -1,0 +1,134 @@
+"""Which entry is which, whatever order, window, scheme and host a feed is in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from syndicator.ingest.filing import Reading
+from syndicator.ingest.identity import matched
+from syndicator.model.incoming import Incoming, alias_of, has_moved, words_of
+from syndicator.model.item import Item
+from syndicator.store import Store, items, open_store
+from tests.ingest.filed import Origin, moved, thing
+from tests.make import NOW, FakeClock, make_newsroom
+
+SITES = ("http://cms.example", "https://cms.example", "https://new.example")
+_runs = count(1)
+
+numbers = st.lists(st.integers(1, 5), unique=True, max_size=5)
+# One look at the feed: which items are in its window, in which order, which of them twice, and how far its site moved.
+looks = st.lists(st.tuples(numbers, st.sets(st.integers(1, 5)), st.integers(0, 1), st.randoms()), max_size=7)
+
+
+@pytest.fixture
+def lite(sqlite_url: str) -> Store:
+    """One store for all examples: each has an upstream and items of its own."""
+    opened = open_store(sqlite_url, host_clock=FakeClock(NOW), fixed_clock=FakeClock(NOW))
+    make_newsroom(opened)
+    return opened
+
+
+def entry(run: int, number: int, stage: int, *, double: bool = False) -> Incoming:
+    at = f"https://cms.example/{run}"
+    one = thing(
+        number,
+        title=f"Item {number} of {run}{' again' if double else ''}",
+        guid=f"{at}/?p={number}",
+        link=f"{at}/{number}",
+        published=NOW.replace(year=2020),
+    )
+    return moved(one, SITES[stage])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(looks)
+def test_the_same_items_in_the_end_and_no_turns_taken(lite: Store, seen: Sequence[tuple]) -> None:  # type: ignore[type-arg]
+    """feeds:I15, feeds:I17 — reordered, doubled, gone and back, under http, https or another host: each is one item.
+
+    An item is revised at most once for each move of its site, and never by being read again.
+    """
+    run = next(_runs)
+    origin, stage, ever = Origin(lite, f"cms-{run}", push=False), 0, set()
+    feed: list[Incoming] = []
+    for window, doubles, step, random in seen:
+        stage = min(stage + step, len(SITES) - 1)
+        feed = [entry(run, number, stage) for number in window]
+        feed += [entry(run, number, stage, double=True) for number in doubles & set(window)]
+        random.shuffle(feed)
+        assert [] == origin.reads(*feed).left_out
+        ever |= set(window)
+    before = mine(lite, run)
+    assert len(ever) == len(before)
+    assert all(item.live and item.revision <= 1 + stage for item in before)
+    for _ in range(2):
+        origin.reads(*reversed(feed))
+    assert before == mine(lite, run)
+
+
+def mine(store: Store, run: int) -> list[Item]:
+    with store.read() as tx:
+        return [item for item in items.listing(tx) if item.upstream == f"cms-{run}"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("http://a.example/?p=1", "https://b.example/?p=1", True),
+        ("1 at http://a.example", "1 at https://a.example", True),
+        ("http://a.example/1", "http://a.example/2", False),
+        ("http://a.example:80/1", "https://user@a.example/1", True),
+        ("https://a.example/", "https://b.example", False),
+        ("urn:x:1", "urn:x:1", False),
+        (None, "", False),
+    ],
+)
+def test_an_alias_is_all_but_scheme_and_host(one: str | None, other: str, alike: bool) -> None:  # noqa: FBT001 - a table
+    """feeds:I15 — and what is nothing but a host is no alias at all."""
+    assert alike == (alias_of(one) is not None and alias_of(one) == alias_of(other))
+
+
+def test_a_move_is_no_change_of_words() -> None:
+    """feeds:I15 — its own host counts nowhere in its words; other hosts do."""
+    body = '<p><a href="https://cms.example/x">x</a> <a href="https://other.example/">y</a></p>'
+    one = thing(body=body)
+    assert one.fingerprint == moved(one, "http://new.example").fingerprint
+    for before, after in (("other.example", "evil.example"), ("cms.example/x", "cms.example.evil/x")):
+        assert one.fingerprint != words_of(replace(one.content, body=body.replace(before, after)))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        ("http://a/1", "https://a/1", True),
+        ("https://a/1", "http://a/1", False),
+        ("https://a/1", "https://b/1", True),
+        ("https://a/1", "https://A/1", False),
+        (None, "https://a/1", False),
+        ("https://a/1", None, False),
+    ],
+)
+def test_back_from_https_is_no_move(before: str | None, now: str | None, told: bool) -> None:  # noqa: FBT001 - a table
+    """feeds:I15 — a feed that is served under both revises nothing."""
+    assert told == has_moved(before, now)
+
+
+def test_of_two_that_may_be_it_the_one_on_its_host_is(store: Store) -> None:
+    """feeds:I15 — http that became https; the same path elsewhere is another item."""
+    make_newsroom(store)
+    origin = Origin(store)
+    one = moved(thing(), "http://cms.example")
+    origin.reads(one)
+    elsewhere, here = moved(thing(), "https://copy.example"), thing()
+    with store.read() as tx:
+        key = origin.claim().upstream.id
+        found = matched(tx, key, Reading(things=(elsewhere, here)))
+    known = {match.thing.identity: match.known for match in found.matches}
+    assert known[elsewhere.identity] is None
+    assert (known[here.identity] or one).identity == one.identity
+    assert not found.missing
