@@ -75,8 +75,7 @@ def rows(shared: tuple[Store, FakeClock]) -> Iterator[Store]:
     with store.begin() as tx:
         for slug, (url, _) in SITES.items():
             upstreams.add(tx, Upstream(id=0, slug=slug, url=url, created=NOW))
-    for slug, (_, site) in SITES.items():
-        with store.begin() as tx:
+        for slug, (_, site) in SITES.items():
             claim = upstreams.claim(tx, slug, timedelta(minutes=1))
             assert claim is not None
             heard = upstreams.Heard(validators=claim.validators, site=site, header=timedelta(hours=20))
