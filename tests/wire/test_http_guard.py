@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from ipaddress import IPv4Network, ip_address
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syndicator.errors import Blocked, Invalid, Unreachable, WireFault
+from syndicator.errors import Blocked, Invalid, NoAnswer, Unreachable, WireFault
 from syndicator.wire.exchange import Limits, authorities
 from syndicator.wire.guard import Guard, parse_guard
 from tests.wire.http_clients import FOLLOWING, SHORT, Open
@@ -26,6 +27,7 @@ from tests.wire.http_server import (
     moved,
     names,
     no_look_up,
+    reset,
 )
 
 # -- the guard ------------------------------------------------------------------------------------
@@ -252,6 +254,19 @@ def test_rebinding_finds_no_second_look_up(client: Open, serve: Serve) -> None:
     assert 1 == server.connections
 
 
+def test_a_redirect_to_the_same_name_is_looked_up_and_vetted_anew(client: Open, serve: Serve) -> None:
+    """security:S2, security:S4 — a name that turns inward between two hops is refused at the second."""
+    answers = iter(["127.0.0.1", "::ffff:10.0.0.1"])
+
+    def flip(host: str, port: object, **_: object) -> list[tuple[Any, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
+
+    server = serve(moved(301, "/inside").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    with client(limits=FOLLOWING, resolve=flip) as http, pytest.raises(Blocked, match=r"10\.0\.0\.1"):
+        http.get(server.url(host="flip.test"))
+    assert 1 == server.connections
+
+
 def test_a_dead_first_address_does_not_hide_the_second(client: Open, serve: Serve) -> None:
     """A name with several addresses is reached by the first that takes the connection."""
     server = serve(OK, address="127.0.0.3")
@@ -314,6 +329,35 @@ def test_tls_keeps_the_name_though_a_literal_is_dialled(
         assert b"hello" == http.get(server.url(host="secure.test")).body
     assert ["secure.test"] == asked
     assert f"Host: secure.test:{server.port}".encode() in server.requests[0]
+
+
+def test_bodies_of_any_size_pass_over_tls(client: Open, serve: Serve, authority: Authority) -> None:
+    """What is longer than TLS takes at once arrives whole, in both directions."""
+    there, back = bytes(range(256)) * 12_000, bytes(range(255, -1, -1)) * 12_000
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(back), back)
+    server = serve(answer, tls=authority.identity("secure.test"))
+    with client(limits=FOLLOWING, resolve=SECURE, tls=authority.trust) as http:
+        assert back == http.post(server.url(host="secure.test"), there).body
+    assert there == server.requests[0].partition(b"\r\n\r\n")[2]
+
+
+@pytest.mark.parametrize("politely", [True, False])
+def test_what_breaks_off_over_tls_is_a_doubt(
+    client: Open, serve: Serve, authority: Authority, *, politely: bool
+) -> None:
+    """A connection that ends amid the answer, with or without a farewell, brings no half a body."""
+
+    def say(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(OK[:-2])
+        assert isinstance(connection, ssl.SSLSocket)
+        if politely:
+            connection.unwrap()
+        else:
+            reset(connection)
+
+    server = serve(say, tls=authority.identity("secure.test"))
+    with client(limits=FOLLOWING, resolve=SECURE, tls=authority.trust) as http, pytest.raises(NoAnswer):
+        http.get(server.url(host="secure.test"))
 
 
 def test_a_wrong_name_in_the_certificate_is_unreachable(
