@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from syndicator.errors import Conflict, Invalid, NotFound
-from syndicator.model.cadence import CEILING, POLITE
+from syndicator.errors import Conflict, Invalid, NotFound, Refused
+from syndicator.model.cadence import CEILING, POLITE, TOLD, Pace
 from syndicator.model.item import Kind, Significance
 from syndicator.model.upstream import Relation, Upstream, Validators
-from syndicator.store import Store, open_store, upstreams
+from syndicator.store import Store, hubs, open_store, upstreams
 from tests.make import NOW, FakeClock, make_newsroom
 
 LEASE = timedelta(minutes=3)
@@ -213,7 +215,302 @@ def test_another_address_forgets_validators(store: Store, clock: FakeClock) -> N
     assert claim(store).validators == READ
     with store.begin() as tx:
         upstreams.edit(tx, make(url="https://other.example/feed"))
+    clock.advance(seconds=1)
     assert claim(store).validators == Validators()
+
+
+# -- hosts
+
+
+def add_at(store: Store, hosts: Sequence[str]) -> None:
+    """An upstream on each of these hosts, all due."""
+    with store.begin() as tx:
+        for number, host in enumerate(hosts):
+            upstreams.add(tx, make(f"u{number}", url=f"https://{host}/{number}"))
+
+
+def claimed(store: Store, limit: int = 9) -> list[str]:
+    """Who is claimed now."""
+    with store.begin() as tx:
+        return [one.upstream.slug for one in upstreams.claim_due(tx, limit, LEASE)]
+
+
+def test_a_host_is_asked_one_at_a_time_and_not_at_once_again(store: Store, clock: FakeClock) -> None:
+    """feeds:I4: while one feed of a host is asked, and for a second after that began, no other one is."""
+    add_at(store, ["a.example", "A.example", "b.example"])
+    assert ["u0", "u2"] == claimed(store)
+    clock.advance(minutes=1)
+    assert [] == claimed(store)  # u0 is still being asked
+    with store.begin() as tx:
+        upstreams.pause(tx, "u0", paused=True)
+    clock.advance(minutes=3)
+    assert ["u2", "u1"] == sorted(claimed(store), reverse=True)
+
+
+def test_the_host_is_free_after_a_second(store: Store, clock: FakeClock) -> None:
+    """feeds:I4: a feed that was settled at once leaves its host alone for the rest of the second."""
+    add_at(store, ["a.example", "a.example"])
+    held = claim(store)
+    with store.begin() as tx:
+        upstreams.settle_success(tx, held, HEARD)
+    clock.advance(seconds=0.9)
+    assert [] == claimed(store)
+    clock.advance(seconds=0.1)
+    assert ["u1"] == claimed(store)
+
+
+def test_a_crowded_host_stands_in_nobodys_way(store: Store) -> None:
+    """feeds:I4: fifty feeds of one host that wait longest leave the slots to the others; folders have no host."""
+    add_at(store, ["crowd.example"] * 50 + ["a.example", "b.example"])
+    with store.begin() as tx:
+        for slug in ("x", "y"):
+            upstreams.add(tx, make(slug, url=f"file:///srv/{slug}/", relation=Relation.OWN))
+    assert ["u0", "u50", "u51"] == claimed(store, 3)
+    assert ["x", "y"] == claimed(store, 3)
+
+
+def test_racing_workers_share_a_host(store_url: str) -> None:
+    """feeds:I4: of many workers that claim at the same instant one gets the host."""
+    clock = FakeClock()
+    with open_store(store_url, host_clock=clock, fixed_clock=clock) as store:
+        add_at(store, ["a.example"] * 8)
+        with ThreadPoolExecutor(4) as pool:
+            got = [slug for mine in pool.map(lambda _: claimed(store), range(8)) for slug in mine]
+        assert ["u0"] == got
+
+
+def test_some_are_claimed_by_name(store: Store, clock: FakeClock) -> None:
+    """DESIGN §6, upstream poll: due or not, one of a host at a time as ever."""
+    add_at(store, ["a.example", "a.example", "b.example", "c.example"])
+    for held in (claim(store), claim(store)):
+        with store.begin() as tx:
+            upstreams.settle_success(tx, held, HEARD)
+    clock.advance(seconds=2)
+    with store.begin() as tx:
+        some = upstreams.claim_some(tx, ["u0", "u1", "u2"], 9, LEASE)
+        assert {"u1", "u2"} == {one.upstream.slug for one in some}  # u1 has waited longest of its host
+        assert upstreams.any_free(tx, ["u0"])
+        assert not upstreams.any_free(tx, ["u1"])
+
+
+# -- pings
+
+
+def test_a_ping_makes_due_at_once_but_not_too_often(store: Store, clock: FakeClock) -> None:
+    """feeds:I4: twenty seconds lie between two polls, however often somebody pings, and no ping puts one off."""
+    add(store)
+    held = claim(store)
+    with store.begin() as tx:
+        upstreams.settle_success(tx, held, HEARD)
+    clock.advance(seconds=5)
+    for _ in range(3):
+        with store.begin() as tx:
+            upstreams.poll_now(tx, "cms")
+    assert status(store).next_check == NOW + timedelta(seconds=20)
+    clock.advance(hours=1)
+    with store.begin() as tx:
+        upstreams.poll_now(tx, "cms")
+    assert status(store).next_check == NOW + timedelta(seconds=20)
+
+
+def test_a_ping_during_a_poll_is_not_lost(store: Store, clock: FakeClock) -> None:
+    """feeds:I4: the poll may have asked before what the ping is about; another one follows, and only one."""
+    add(store)
+    for settle in (
+        lambda tx, held: upstreams.settle_success(tx, held, HEARD),
+        lambda tx, held: upstreams.settle_unchanged(tx, [(held, HEARD)]),
+        lambda tx, held: upstreams.settle_failure(tx, held, "no answer"),
+    ):
+        held, began = claim(store), clock()
+        clock.advance(seconds=2)
+        with store.begin() as tx:
+            upstreams.poll_now(tx, "cms")
+        clock.advance(seconds=2)
+        with store.begin() as tx:
+            settle(tx, held)
+        assert status(store).next_check == began + timedelta(seconds=20)
+        clock.advance(seconds=20)
+    held = claim(store)
+    with store.begin() as tx:
+        upstreams.settle_success(tx, held, HEARD)
+    assert (status(store).next_check or NOW) >= clock() + POLITE
+
+
+# -- what an answer says
+
+
+def heard(**other: object) -> upstreams.Heard:
+    return replace(HEARD, **other)  # type: ignore[arg-type]
+
+
+def test_a_pace_is_remembered_until_the_next_reading(store: Store, clock: FakeClock) -> None:
+    """feeds:I4: what feed and header said holds for unchanged answers, too; the clock outlives a restart."""
+    add(store)
+    day = timedelta(hours=12)
+    held = claim(store)
+    with store.begin() as tx:
+        upstreams.settle_success(tx, held, heard(pace=Pace(interval=day), header=timedelta(hours=2)))
+    until = status(store).next_check
+    assert until
+    assert NOW + day <= until <= NOW + day * 1.1
+    with store.begin() as tx:
+        assert upstreams.next_check(tx) == until
+    clock.advance(days=1)
+    held = claim(store)
+    with store.begin() as tx:
+        upstreams.settle_unchanged(tx, [(held, HEARD)])
+    assert (status(store).next_check or NOW) >= clock() + day
+    clock.advance(days=1)
+    held = claim(store)
+    assert held.pace == Pace(interval=day, header=timedelta(hours=2))
+    with store.begin() as tx:
+        upstreams.settle_success(tx, held, heard(pace=Pace()))
+    assert (status(store).next_check or NOW) <= clock() + POLITE * 1.1
+
+
+def test_a_hub_that_tells_us_makes_polls_few(store: Store) -> None:
+    """feeds:W5: a slow poll stays as a safety net."""
+    add(store)
+    with store.begin() as tx:
+        hubs.want(tx, upstreams.named(tx, "cms").id, "https://hub.example/", "https://cms.example/feed")
+        tx.connection.exec_driver_sql("UPDATE hub_subscriptions SET state = 'active'")
+    held = claim(store)
+    assert held.told
+    with store.begin() as tx:
+        upstreams.settle_success(tx, held, HEARD)
+    assert (status(store).next_check or NOW) >= NOW + TOLD
+    assert status(store).hub == "active"
+
+
+NEW = "https://new.example/feed"
+
+
+@pytest.mark.parametrize("unchanged", [True, False])
+def test_a_move_is_believed_after_days(store: Store, clock: FakeClock, unchanged: bool) -> None:  # noqa: FBT001
+    """feeds:I5: a permanent redirect is followed at once and believed once it has held for three days without a break."""
+    add(store)
+
+    def answer(moved: str | None) -> str:
+        clock.advance(days=1)
+        held = claim(store)
+        with store.begin() as tx:
+            if unchanged:
+                upstreams.settle_unchanged(tx, [(held, heard(moved=moved))])
+            else:
+                upstreams.settle_success(tx, held, heard(moved=moved))
+            return upstreams.named(tx, "cms").url
+
+    old = "https://cms.example/feed"
+    assert [old] * 3 == [answer(NEW) for _ in range(3)]
+    assert status(store).moved_to == NEW
+    assert [old] * 4 == [answer(moved) for moved in (None, NEW, NEW, NEW)]
+    assert NEW == answer(NEW)
+    assert status(store).moved_to is None
+    clock.advance(days=1)
+    assert claim(store).validators == READ  # they belong to where the redirect led (feeds:I2)
+
+
+def test_the_file_keeps_its_address(store: Store, clock: FakeClock) -> None:
+    """feeds:I5, DESIGN §5.12: what the file says only the file changes; the fault names the new address."""
+    with store.begin() as tx:
+        upstreams.add(tx, make(file=True))
+    for _ in range(5):
+        held = claim(store)
+        with store.begin() as tx:
+            upstreams.settle_unchanged(tx, [(held, heard(moved=NEW))])
+        clock.advance(days=1)
+    assert f"it has moved to {NEW}; change the address in the file" == status(store).fault
+    with store.read() as tx:
+        assert upstreams.named(tx, "cms").url != NEW
+
+
+def test_unchanged_polls_are_settled_in_a_group(store: Store, clock: FakeClock) -> None:
+    """feeds:I4, DESIGN §5.3: each gets its own clock; whoever was overtaken is left alone; the share is shown."""
+    add(store, "a", "b", "c")
+    with store.begin() as tx:
+        held = upstreams.claim_due(tx, 9, LEASE)
+        upstreams.edit(tx, make("c", url="https://other.example/feed"))
+        upstreams.settle_unchanged(tx, [(one, heard(status=304)) for one in held])
+        upstreams.settle_unchanged(tx, [])
+    a, b, c = (status(store, slug) for slug in "abc")
+    assert (a.polls, a.unmodified, a.status, a.succeeded, c.polls) == (1, 1, 304, NOW, 0)
+    assert a.next_check != b.next_check
+    clock.advance(hours=2)
+    held_a = next(one for one in _claims(store) if one.upstream.slug == "a")
+    with store.begin() as tx:
+        upstreams.settle_success(tx, held_a, HEARD)
+    assert (status(store, "a").polls, status(store, "a").unmodified) == (2, 1)
+
+
+def test_leases_are_kept_and_given_back(store: Store, clock: FakeClock) -> None:
+    """DESIGN §4: whoever lives keeps its claims; what was broken off is due at once, with nothing else changed."""
+    add(store)
+    held = claim(store)
+    clock.advance(minutes=2)
+    with store.begin() as tx:
+        upstreams.renew(tx, [held], LEASE)
+    clock.advance(minutes=2)
+    with store.begin() as tx:
+        assert upstreams.claim(tx, "cms", LEASE) is None
+        upstreams.give_back(tx, [held])
+        upstreams.renew(tx, [held], LEASE)  # too late
+    assert claim(store).failures == 0
+
+
+def test_what_a_hub_brought_leaves_the_clock_alone(store: Store, clock: FakeClock) -> None:
+    """feeds:W6: nobody was asked, so validators and next check stay; what could not be taken is asked for at once."""
+    add(store)
+    held = claim(store)
+    with store.begin() as tx:
+        upstreams.settle_success(tx, held, HEARD)
+    before = status(store)
+    clock.advance(minutes=1)
+    for again in (False, True):
+        with store.begin() as tx:
+            pushed = upstreams.claim_pushed(tx, "cms", LEASE)
+            assert pushed
+            assert upstreams.settle_pushed(tx, pushed, again=again)
+        if not again:
+            assert status(store) == before
+    assert status(store).next_check == clock()
+    assert claim(store).validators == Validators(body_hash="")
+
+
+def test_a_page_that_names_its_feed_is_left_for_it(store: Store, clock: FakeClock) -> None:
+    """feeds:I11: another address from now on, at once, known as nothing before."""
+    add(store)
+    held = claim(store)
+    with store.begin() as tx:
+        assert upstreams.settle_elsewhere(tx, held, NEW)
+        assert upstreams.named(tx, "cms").url == NEW
+    clock.advance(seconds=1)
+    again = claim(store)
+    assert (again.upstream.host, again.validators, again.failures) == ("new.example", Validators(), 1)
+
+
+def test_a_yes_is_given_once_something_waits(store: Store, clock: FakeClock) -> None:
+    """DESIGN §2: what waits for a yes is counted; the yes makes it due, and is told to the next poll."""
+    add(store)
+    held = claim(store)
+    with store.begin() as tx:
+        with pytest.raises(Refused, match="upstream show"):
+            upstreams.accept(tx, "cms", "push")
+        upstreams.ask(tx, held, 40)
+        upstreams.settle_success(tx, held, HEARD)
+    assert status(store).asking == 40
+    clock.advance(seconds=1)
+    with store.begin() as tx:
+        upstreams.accept(tx, "cms", "quiet")
+    again = claim(store)
+    assert (again.asking, again.accepted) == (40, "quiet")
+    with store.begin() as tx:
+        upstreams.answered(tx, again)
+    assert status(store).asking is None
+
+
+def _claims(store: Store) -> list[upstreams.Claim]:
+    with store.begin() as tx:
+        return upstreams.claim_due(tx, 9, LEASE)
 
 
 def test_unknown_slugs_are_named(store: Store) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, literal, or_, select, update
 
 from syndicator.model.cadence import QUIET, Pace, next_wait, pace_from, pace_to_json
 from syndicator.model.upstream import Upstream, Validators
@@ -300,7 +300,7 @@ def _claim(tx: Tx, ids: Sequence[int], lease: timedelta, *, asked: bool = True) 
     taken: dict[str, Any] = {"lease_no": u.lease_no + 1, "lease_until": tx.now + lease}
     if asked:
         # A check that is later than this one was wished for since (`poll_now`).
-        soon = case((u.next_check > tx.now, tx.now), else_=u.next_check)
+        soon = case((u.next_check > tx.now, literal(tx.now, u.next_check.type)), else_=u.next_check)
         taken |= {"checked": tx.now, "next_check": soon}
     take = (
         update(schema.upstreams)
@@ -342,7 +342,7 @@ def _settle(tx: Tx, held: Claim, values: dict[str, Any], *, heed_pings: bool = T
     if heed_pings and "next_check" in values:
         values = {
             **values,
-            "next_check": _or_sooner(bindparam(None, values["next_check"], u.next_check.type)),
+            "next_check": _or_sooner(literal(values["next_check"], u.next_check.type)),
         }
     if "succeeded" in values:
         values = {**values, "polls": u.polls + 1}
