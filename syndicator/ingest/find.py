@@ -21,6 +21,7 @@ from syndicator.ingest import wordpress
 from syndicator.ingest.entries import Link, Parsed
 from syndicator.ingest.fetch import Body, Getter, fetch
 from syndicator.ingest.filing import Preview, preview, reading_of
+from syndicator.ingest.page import WORDPRESS_API
 from syndicator.ingest.parse import Pool, Unreadable
 from syndicator.ingest.wordpress import Category, Wordpress
 from syndicator.model.item import ALL
@@ -91,7 +92,7 @@ class Look:
                 self.pool.parse, answer.body, content_type=answer.content_type, url=answer.base
             )
         except Unreadable as refusal:
-            return None, refusal.links
+            return None, tuple(link for link in refusal.links if link.type != WORDPRESS_API)
         return feed, (Link(url=url, title=feed.title[:4_000]),)
 
     async def _site(self, page: str | None, url: str) -> Wordpress | None:

@@ -23,6 +23,7 @@ COMMENTS = re.compile(
     r"\b(?:comments?|kommentare?|commentaires?|comentarios?|commenti|reacties)\b", re.IGNORECASE
 )
 WORDPRESS = "https://api.w.org/"
+WORDPRESS_API = "wordpress-api"  # the type of a link that is no feed, and tells whose page this is
 HEAD = frozenset("html head title base link meta script style noscript template".split())
 RAW = frozenset("script style title template noscript".split())  # what is in them are no tags of the head
 TAG = re.compile(  # a quote that is never closed is looked for no farther than any attribute is long
@@ -87,7 +88,7 @@ def _link(attributes: dict[str, str], base: str | None) -> dict[str, Any] | None
     if not address or len(address) > 4_000:
         return None
     if WORDPRESS in relations:
-        kind = "wordpress-api"
+        kind = WORDPRESS_API
     elif (
         "stylesheet" in relations
         or not ({"alternate", "feed"} & set(relations))

@@ -21,6 +21,7 @@ from syndicator.ingest import folder, websub
 from syndicator.ingest.entries import Link, Parsed, Stated
 from syndicator.ingest.fetch import Body, Failed, Getter, Gone, Unchanged, fetch
 from syndicator.ingest.filing import Filing, LeftOut, Mint, Overtaken, Prospect, Reading, preview, reading_of
+from syndicator.ingest.page import WORDPRESS_API
 from syndicator.ingest.parse import Unreadable
 from syndicator.model.cadence import Pace
 from syndicator.model.incoming import Fate
@@ -334,7 +335,8 @@ async def _failed(kit: Kit, claim: Claim, failure: Failed | Gone) -> Polled:
 
 async def _discovered(kit: Kit, claim: Claim, body: Body, refusal: Unreadable) -> Polled:
     """A page instead of a feed: where it was never one, its address may have been given for the feed it names (feeds:I11)."""
-    upstream, links = claim.upstream, [link for link in refusal.links if web_address(link.url)]
+    upstream = claim.upstream
+    links = [link for link in refusal.links if web_address(link.url) and link.type != WORDPRESS_API]
     if claim.read or not links:
         return await _failed(kit, claim, Failed(str(refusal), status=body.status))
     feed = chosen(links)

@@ -20,8 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from syndicator.errors import Invalid, SyndicatorError, TooLarge, TryLater, WireFault
 from syndicator.ingest.entries import MAX_TEXT, Entry, Parsed, Person, Term
-from syndicator.ingest.headers import retry_after
 from syndicator.ingest.filing import LeftOut
+from syndicator.ingest.headers import retry_after
 from syndicator.model.markup import clean, plain_text, strip_illegal, web_address
 from syndicator.model.nesting import too_deep
 from syndicator.wire.exchange import Headers, Reply
