@@ -17,6 +17,7 @@ from syndicator.model.upstream import OnGone, Relation, Upstream, is_folder
 
 if TYPE_CHECKING:
     from syndicator.ingest.poll import Polled
+    from syndicator.runtime import Runtime
     from syndicator.store import Tx
 
 app = given.group("The feeds we read.")
@@ -173,12 +174,13 @@ def show(ctx: typer.Context, slug: given.Slug, *, as_json: given.Json = False) -
     """Show one upstream and how it fares."""
     from syndicator.store import departures, upstreams
 
-    with session.reading(ctx) as (_, tx):
-        gone = departures.listing(tx, upstreams.named(tx, slug).id)
+    with session.reading(ctx) as (runtime, tx):
+        one = upstreams.named(tx, slug)
+        gone = departures.listing(tx, one.id)
         taken_down = [
-            {"uid": one.uid, "title": one.title, "since": one.since, "page": one.page} for one in gone
+            {"uid": item.uid, "title": item.title, "since": item.since, "page": item.page} for item in gone
         ]
-        view = _view(tx, slug)
+        view = {**_view(tx, slug), **_told(tx, one, runtime)}
         output.details({**view, "taken_down": taken_down} if gone else view, as_json=as_json)
     if gone and not as_json:
         output.say(
@@ -259,6 +261,20 @@ def _view(tx: Tx, slug: str) -> views.View:
     from syndicator.store import upstreams
 
     return views.upstream(upstreams.named(tx, slug), upstreams.status(tx, slug))
+
+
+def _told(tx: Tx, one: Upstream, runtime: Runtime) -> views.View:
+    """How others tell us that it has news: its hub, and the addresses that may be pinged."""
+    from syndicator.store import hubs
+
+    hub = hubs.find(tx, one.id)
+    return {
+        "hub_address": hub and hub.hub,
+        "hub_until": hub and hub.lease_until,
+        "hub_fault": hub and hub.fault,
+        "ping": runtime.ping_url(one),
+        "ping_wordpress": runtime.site.url("/xmlrpc"),
+    }
 
 
 def _print(view: views.View, *, as_json: bool) -> None:

@@ -59,7 +59,12 @@ def test_a_hub_brings_an_item(program: RealProcess, hub: Hub) -> None:
             assert 1 == len(site.asked)
             said = ask(f"{home}/xmlrpc", "POST", WORDPRESS, {"content-type": "text/xml"})
             assert b"<boolean>0</boolean>" in said.body
-            assert 405 == got(f"{home}/ping/1.x").status
+            view = program.json("upstream", "show", "cms")
+            assert ("active", hub.url, f"{home}/xmlrpc") == tuple(
+                view[key] for key in ("hub", "hub_address", "ping_wordpress")
+            )
+            assert 202 == ask(view["ping"], "POST").status
+            assert 405 == got(view["ping"]).status
             assert 404 == ask(f"{home}/ping/1.x", "POST").status
         finally:
             process.terminate()
