@@ -8,7 +8,6 @@ headers say is read in `ingest.headers`.
 from __future__ import annotations
 
 import hashlib
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -38,9 +37,6 @@ class Getter(Protocol):
     async def status(self, url: str, headers: Headers | None = None) -> int:
         """How `url` answers; raises WireFault."""
         ...
-
-
-Opened = AbstractAsyncContextManager[Getter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +99,6 @@ async def fetch(client: Getter, url: str, validators: Validators, now: datetime)
     except (WireFault, Invalid) as fault:
         hint = "" if not isinstance(fault, Blocked) else " (nothing was sent)"
         return Failed(f"{fault}{hint}")
-
-
-async def page_gone(client: Getter, url: str) -> bool | None:
-    """Whether a page is gone (404, 410) or there; None where its server does not really say."""
-    try:
-        status = await client.status(url, {"accept": "text/html, */*;q=0.5"})
-    except (WireFault, Invalid):
-        return None
-    if status in {404, 410}:
-        return True
-    return False if 200 <= status < 400 else None
 
 
 def _conditions(validators: Validators) -> dict[str, str]:

@@ -11,14 +11,13 @@ from datetime import timedelta
 import pytest
 
 from syndicator import __version__
-from syndicator.ingest.fetch import Body, Failed, Gone, Unchanged, fetch, page_gone
+from syndicator.ingest.fetch import Body, Failed, Gone, Unchanged, fetch
 from syndicator.model.cadence import CEILING
 from syndicator.model.upstream import Validators
-from syndicator.wire.exchange import Limits
 from syndicator.wire.guard import parse_guard
 from syndicator.wire.http_async import AsyncClient
 from tests.ingest.feeds import AGENT, Site, entry, rss
-from tests.make import NOW, reserved_port
+from tests.make import NOW
 from tests.wire.http_server import Server, flooding
 
 NOTHING = Validators()
@@ -334,53 +333,3 @@ def test_content_location_is_the_base(site: Site) -> None:
     assert body_of(site).base == site.url
     site.say(rss(entry()), content_location="data:text/xml,x")
     assert body_of(site).base == site.url
-
-
-# -- pages of items -------------------------------------------------------------------------------
-
-
-def gone(opened: AsyncClient, url: str) -> bool | None:
-    async def asked() -> bool | None:
-        async with opened as client:
-            return await page_gone(client, url)
-
-    return asyncio.run(asked())
-
-
-@pytest.mark.parametrize(
-    ("status", "verdict"),
-    [
-        (200, False),
-        (204, False),
-        (304, False),
-        (404, True),
-        (410, True),
-        (401, None),
-        (403, None),
-        (429, None),
-        (451, None),
-        (500, None),
-        (503, None),
-    ],
-)
-def test_a_page_is_gone_there_or_in_doubt(site: Site, status: int, *, verdict: bool | None) -> None:
-    """feeds:I17 — only 404 and 410 say that a page is gone; a server in trouble says nothing."""
-    site.say(b"", status)
-    assert gone(site.open(), site.url) is verdict
-    site.moved["/feed"] = (302, "/elsewhere")
-    assert gone(site.open(), site.url) is verdict
-
-
-def test_a_page_that_cannot_be_asked_is_in_doubt(site: Site) -> None:
-    """feeds:I17 — no server, no leave, no end of redirects: none of them takes an item down."""
-    assert gone(site.shut(), site.url) is None
-    assert gone(site.open(), f"http://127.0.0.1:{reserved_port()}/") is None
-    assert gone(site.open(), "mailto:desk@cms.example") is None
-    site.moved["/feed"] = (302, "/feed")
-    assert gone(site.open(), site.url) is None
-
-
-def test_an_endless_page_is_still_there() -> None:
-    """feeds:I17 — the status says it; the body is not read."""
-    with closing(Server(flooding(b"HTTP/1.1 200 OK\r\n\r\n", bytes(65_536)))) as server:
-        assert gone(AsyncClient(LOOPBACK, AGENT, Limits(max_bytes=1000)), server.url()) is False
