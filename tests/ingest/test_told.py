@@ -206,13 +206,16 @@ def test_a_hub_that_is_gone_from_the_feed_is_left(newsroom: Newsroom, site: Site
 
 @ON_SQLITE
 def test_what_a_hub_brings_may_be_unreadable(newsroom: Newsroom, site: Site, hub: Hub) -> None:
-    """feeds:W5 it is put away, and the feed itself is read instead."""
+    """feeds:W5 it is put away, and the feed itself is read instead, as soon as after a ping and no sooner."""
     site.say(feed(hub, entry(1)))
     newsroom.told(hub)
     site.say(feed(hub, entry(1), entry(2)))
-    hub.bring(b"<html><p>down for maintenance", content_type="text/html")
-    newsroom.clock.advance(minutes=1)
+    for _ in range(3):
+        hub.bring(b"<html><p>down for maintenance", content_type="text/html")
     newsroom.drain()
+    assert 1 == len(site.asked)
+    assert NOW + SPACING == newsroom.status().next_check
+    newsroom.clock.advance(seconds=SPACING.total_seconds())
     newsroom.drain()
     assert {"Item 1", "Item 2"} == newsroom.titles()
     with newsroom.store.read() as tx:

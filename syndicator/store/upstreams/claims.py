@@ -17,6 +17,7 @@ from syndicator.model.cadence import QUIET, Pace, next_wait, pace_from, pace_to_
 from syndicator.model.upstream import Upstream, Validators
 from syndicator.store import schema
 from syndicator.store.engine import Tx, alone
+from syndicator.store.upstreams.records import poll_now
 from syndicator.store.upstreams.rows import anew, row_of, upstream_of
 
 u, h = schema.upstreams.c, schema.hub_subscriptions.c
@@ -191,13 +192,16 @@ def settle_elsewhere(tx: Tx, held: Claim, url: str) -> bool:
 def settle_pushed(tx: Tx, held: Claim, *, again: bool = False) -> bool:
     """End a claim that asked nobody: validators and clock stay as they are. False if overtaken (feeds:W6).
 
-    With `again` the feed is asked at once, and read whole: not all that was brought could be taken.
+    With `again` the feed is asked as soon as after a ping, and read whole: not all that was brought could be taken.
     """
     if not again:
         return _settle(tx, held, {}, heed_pings=False)
     forgotten = unread(held.validators)
-    values = {"etag": None, "last_modified": None, "body_hash": forgotten.body_hash, "next_check": tx.now}
-    return _settle(tx, held, values, heed_pings=False)
+    values = {"etag": None, "last_modified": None, "body_hash": forgotten.body_hash}
+    settled = _settle(tx, held, values, heed_pings=False)
+    if settled:
+        poll_now(tx, held.upstream.slug)  # a hub that brings rubbish must not make us flood the feed's host
+    return settled
 
 
 def unread(validators: Validators) -> Validators:
