@@ -42,6 +42,7 @@ MARKUP = re.compile(r"<[^<>]*>")
 TITLE_FROM_TEXT = 60  # characters, where there is no title (feeds:P18)
 
 Line = Annotated[str, Field(max_length=4_000)]
+Web = Annotated[str, Field(max_length=4_000, pattern=r"^(?i:https?)://")]
 Prose = Annotated[str, Field(max_length=20_000)]
 Html = Annotated[str, Field(max_length=MAX_TEXT)]
 Figure = Annotated[int, Field(ge=0, le=10**6)]
@@ -111,7 +112,7 @@ class Link:
     `type` is a media type, except "wordpress-api": that is no feed but the root of the site's REST interface.
     """
 
-    url: Line
+    url: Web
     title: Line = ""
     type: Line = ""
     comments: bool = False
@@ -175,14 +176,14 @@ class Parsed:
     title: Prose = ""
     id: Line | None = None
     link: Line | None = None
-    self_link: Line | None = None
+    self_link: Web | None = None
     updated: AwareDatetime | None = None
     entries: Annotated[tuple[Entry, ...], Field(max_length=MAX_ENTRIES), FailFast()] = ()
     omitted: Annotated[tuple[Omitted, ...], Field(max_length=MAX_ENTRIES), FailFast()] = ()
     warning: Prose | None = None
     unchanged: Annotated[tuple[Line, ...], Field(max_length=MAX_ENTRIES), FailFast()] = ()
     deleted: Annotated[tuple[Deleted, ...], Field(max_length=MAX_ENTRIES), FailFast()] = ()
-    hubs: Annotated[tuple[Line, ...], Field(max_length=10), FailFast()] = ()
+    hubs: Annotated[tuple[Web, ...], Field(max_length=10), FailFast()] = ()
     stated: Stated = Stated()
 
 

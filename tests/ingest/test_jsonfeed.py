@@ -13,7 +13,7 @@ from syndicator.ingest import reading
 from syndicator.ingest.entries import Entry, File, Parsed, Person, incoming
 from syndicator.ingest.parse import Pool, Unreadable
 from syndicator.ingest.scan import Refuse
-from tests.ingest.test_reading import UPSTREAM, URL, read
+from tests.ingest.here import UPSTREAM, URL, read
 
 VERSION = "https://jsonfeed.org/version/1.1"
 ITEM = {"id": "1", "content_text": "Words."}
