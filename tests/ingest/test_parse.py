@@ -105,6 +105,27 @@ def test_characters_that_do_not_exist_are_dropped(reference: str) -> None:
     assert only(rss(entry(title=f"a{reference}b"))).title == "ab"
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "<width></width>",
+        "<height/>",
+        "</dc:subject>",
+        "<x:license xmlns:x='http://web.resource.org/cc/'/>",
+        "<p:chapter xmlns:p='http://podlove.org/simple-chapters'/>",
+        "<g:where xmlns:g='http://www.georss.org/georss'></g:where>",
+        "</textInput>",
+        "&#x&#x110000;110000;",
+    ],
+)
+def test_what_feedparser_stumbles_over_costs_that_element_only(odd: str) -> None:
+    """feeds:I12 — found by `make fuzz`: empty sizes, ends without a start, a reference made of two."""
+    titles = [
+        one.title for one in read(rss(entry(1), odd, entry(2).replace("</item>", f"{odd}</item>"))).entries
+    ]
+    assert titles == ["Item 1", "Item 2"]
+
+
 def test_plain_entities_still_work() -> None:
     """security:X1 — a plain internal subset is dropped; what it says plainly is kept."""
     head = doctype('soc "Society of Things"', '% html PUBLIC "-//W3C//x" "http://127.0.0.1:9/x.ent"')
