@@ -149,9 +149,10 @@ def make_due(tx: Tx) -> None:
 
 @dataclass
 class Watch:
-    """How late the loop was at each tick, in seconds, and the most memory that was in use, in MB."""
+    """How late the loop was at each tick, in seconds, what it computed meanwhile, and the most memory in use, in MB."""
 
     lags: list[float] = field(default_factory=list)
+    worked: list[float] = field(default_factory=list)
     own: float = 0.0
     together: float = 0.0
     _over: threading.Event = field(default_factory=threading.Event)
@@ -159,13 +160,14 @@ class Watch:
     async def tick(self) -> None:
         """Sleep a little, again and again."""
         while True:
-            before = time.perf_counter()
+            before, work = time.perf_counter(), time.thread_time()
             await asyncio.sleep(TICK)
             self.lags.append(time.perf_counter() - before - TICK)
+            self.worked.append(time.thread_time() - work)
 
     def lag(self, share: float) -> float:
         """The lag that so large a share of all ticks did not exceed."""
-        return sorted(self.lags)[min(int(len(self.lags) * share), len(self.lags) - 1)]
+        return _quantile(self.lags, share)
 
     @contextlib.contextmanager
     def weighing(self) -> Iterator[None]:
@@ -181,6 +183,10 @@ class Watch:
             own = _pss(os.getpid())
             self.own = max(self.own, own)
             self.together = max(self.together, own + sum(map(_pss, _offspring(os.getpid()))))
+
+
+def _quantile(values: list[float], share: float) -> float:
+    return sorted(values)[min(int(len(values) * share), len(values) - 1)]
 
 
 def _pss(process: int) -> float:
@@ -270,6 +276,9 @@ def measured(store: Store, server: subprocess.Popen[str], count: int, *, profile
     )
     print(
         f"loop lag         {lag * 1000:8.1f} ms    p99, goal ≤ {GOAL_LAG * 1000:.0f} ms; median {watch.lag(0.5) * 1000:.1f}, longest {max(watch.lags) * 1000:.0f}"
+    )
+    print(
+        f"  computed       {_quantile(watch.worked, 0.99) * 1000:8.1f} ms    p99 between two ticks; what is above it is waiting for the GIL or a core (load {os.getloadavg()[0]:.1f})"
     )
     print(
         "limited by the Python of one HTTP exchange (h11, httpcore, httpx) and by the GIL that store and parsing share"
