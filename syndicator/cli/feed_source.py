@@ -6,6 +6,7 @@ import asyncio
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from syndicator.ingest.parse import Pool
     from syndicator.ingest.wordpress import Getter, Wordpress
     from syndicator.ingest.wxr import Piece
+    from syndicator.model.upstream import Upstream
     from syndicator.runtime import Runtime
 
 WEB = ("http://", "https://")
@@ -29,6 +31,16 @@ def document(runtime: Runtime, source: str, allow_private: Sequence[str]) -> tup
         return files.read_bytes(source), None
     body = _fetched(runtime, source, allow_private)
     return body.body, body.base
+
+
+def filing(runtime: Runtime, slug: str | None) -> Upstream | None:
+    """The upstream as which items are filed, and when this is; None where none is named. Raises NotFound."""
+    from syndicator.store import upstreams
+
+    if slug is None:
+        return None
+    with runtime.store.read() as tx:
+        return upstreams.named(tx, slug)
 
 
 def take(runtime: Runtime, source: str, once: Import, *, pages: bool = False) -> None:
@@ -123,13 +135,19 @@ async def _catalogue(
 async def _walk(client: Getter, site: Wordpress, kind: str, once: Import) -> None:
     from syndicator.ingest import wordpress
 
+    now = await asyncio.to_thread(_now, once)
     seen, total = 0, None
-    async for piece in wordpress.posts(client, site, once.filing.created, asyncio.sleep, kind=kind):
+    async for piece in wordpress.posts(client, site, now, asyncio.sleep, kind=kind):
         await asyncio.to_thread(once.take, piece.feed, piece.refused)
         seen, total = seen + len(piece.feed.entries) + len(piece.refused), piece.total or total
         output.say(f"{kind} read: {seen}{f' of {total}' if total else ''}")
     if total and seen < total:
         output.say(f"the site says that it has {total}, but gave no more than {seen}")
+
+
+def _now(once: Import) -> datetime:
+    with once.store.read() as tx:
+        return tx.now
 
 
 @contextmanager

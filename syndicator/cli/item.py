@@ -157,6 +157,10 @@ def import_(
             metavar="FILE|URL", help="A feed, a WordPress export or a WordPress site; - for stdin."
         ),
     ],
+    upstream: Annotated[
+        str | None,
+        typer.Option(metavar="SLUG", help="File them as this upstream does, by its topics, kind and rules."),
+    ] = None,
     topics: given.Topics = "",
     kind: Annotated[Kind, typer.Option(help="The kind given to every item.")] = Kind.NEWS,
     relation: Annotated[Relation, typer.Option(help="Whose feed it is.")] = Relation.OWN,
@@ -171,9 +175,16 @@ def import_(
     from syndicator.ingest.imports import Import, filed_as
 
     with session.opened(ctx) as runtime:
-        web = source if source.startswith(feed_source.WEB) else ""
-        filing = filed_as(runtime.store, web, given.names(topics), kind, relation)
-        once = Import(runtime.store, replace(filing, allow_private=given.ranges(allow_private)), dry_run)
+        filing = feed_source.filing(runtime, upstream) or filed_as(
+            runtime.store,
+            source if source.startswith(feed_source.WEB) else "",
+            given.names(topics),
+            kind,
+            relation,
+        )
+        if allow_private or not upstream:
+            filing = replace(filing, allow_private=given.ranges(allow_private))
+        once = Import(runtime.store, filing, dry_run, runtime.site.host)
         try:
             feed_source.take(runtime, source, once, pages=pages)
         except SyndicatorError:

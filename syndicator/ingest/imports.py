@@ -16,9 +16,10 @@ from typing import Any
 from syndicator import publish
 from syndicator.ingest.entries import Parsed
 from syndicator.ingest.filing import LeftOut, Prospect, as_prospect, groups, left_out, reading_of
-from syndicator.model.incoming import Fate, Incoming, Judgement, Known, judge, may_be_uid, words_of
+from syndicator.model.incoming import Fate, Incoming, Judgement, Known, judge, may_be_uid, routed, words_of
 from syndicator.model.item import Item, Kind
 from syndicator.model.upstream import Relation, Upstream
+from syndicator.publish import Push
 from syndicator.store import Store, Tx, items, releases
 from syndicator.store import topics as store_topics
 
@@ -42,12 +43,14 @@ class Imported:
 class Import:
     """One import, of one feed or of a catalogue in pieces; `filing` says how its items are filed.
 
-    Items older than 24 hours, or undated, are never pushed; with `dry_run` nothing is written.
+    If that is an upstream we have, they are that upstream's from then on. Items older than 24 hours, or
+    undated, are never pushed; with `dry_run` nothing is written. `own_host` is that of our own site.
     """
 
     store: Store
     filing: Upstream
     dry_run: bool = False
+    own_host: str = ""
     done: Imported = field(default_factory=Imported)
 
     def take(self, feed: Parsed, refused: Sequence[LeftOut] = ()) -> None:
@@ -65,11 +68,12 @@ class Import:
             self.done.refused += [one for one in outcomes if isinstance(one, LeftOut)]
 
     def _taken(self, tx: Tx, thing: Incoming, origin: str) -> Prospect | LeftOut:
-        guid = thing.guid
+        thing, guid = routed(thing, self.filing), thing.guid
+        foreign_to = self.own_host if self.filing.relation is Relation.FOREIGN else ""
         # Not minted at random: the same file again must find what it made the first time.
         uid = (
             guid
-            if guid and may_be_uid(guid)
+            if guid and may_be_uid(guid, foreign_to)
             else uuid.uuid5(uuid.NAMESPACE_URL, f"{origin}\n{thing.identity}").urn
         )
         item = items.find(tx, uid)
@@ -83,10 +87,17 @@ class Import:
         if judgement.fate is Fate.REVISED:
             why = f"{uid} is public with other words; `syndicator item edit` changes it"
             return left_out(thing, why)
+        if judgement.fate is Fate.DRAFT:
+            return left_out(thing, "a rule sends it through approval; a poll does that, an import does not")
         if judgement.fate is Fate.ITEM and not self.dry_run:
-            push = publish.PUSH if thing.published else publish.NEVER_PUSH
-            publish.publish(tx, uid, thing.content, published=judgement.published, push=push)
+            self._publish(tx, uid, thing, judgement)
         return _without_text(as_prospect(thing, judgement, uid))
+
+    def _publish(self, tx: Tx, uid: str, thing: Incoming, judgement: Judgement) -> None:
+        age = publish.PUSH.max_age
+        push = Push(allowed=self.filing.push and thing.published is not None, max_age=age)
+        slug = self.filing.slug if self.filing.id else None
+        publish.publish(tx, uid, thing.content, published=judgement.published, upstream=slug, push=push)
 
 
 def import_items(

@@ -247,6 +247,20 @@ def test_an_export_then_a_poll_makes_no_double(lite: InProcess, press: Press, tm
     assert "About us" in [one["title"] for one in pages["items"]]
 
 
+def test_a_catalogue_filed_as_an_upstream_is_that_upstreams(room: InProcess, press: Press) -> None:
+    """feeds:I15 — a partner's catalogue by its upstream's topics and rules; its poll then knows every item."""
+    room("topic", "add", "events", "Events")
+    room("upstream", "add", "partner", press.url("feed/"), "--topics", "policy", *ALLOW)
+    room("upstream", "rules", "partner", "-", stdin='[[rules]]\ncategory = "events*"\ntopics = ["events"]\n')
+    done = room.json("item", "import", press.home, "--upstream", "partner")
+    topics = {one["title"]: one["topics"] for one in done["items"]}
+    assert (12, ["policy"], ["policy", "events"]) == (len(topics), topics["Post 1"], topics["Post 12"])
+    room("upstream", "poll", "partner")
+    uids = {item["uid"] for item in room.json("item", "list")}
+    assert {press.guid(post) for post in press.posts} == uids
+    assert 5 == room.try_("item", "import", press.home, "--upstream", "nobody").code
+
+
 def test_an_export_that_breaks_off_says_so(room: InProcess, press: Press, tmp_path: Path) -> None:
     """delivery-and-security:X5 — what is whole comes in."""
     file = tmp_path / "export.xml"
