@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from syndicator.model.incoming import SKEW, Fate, Incoming, Known, judge, may_be_uid, words_of
-from syndicator.model.item import Content, Kind, Source
+from syndicator.model.item import Content, Kind, Medium, Source
 from syndicator.model.release import Embargo, ReleaseState
+from syndicator.model.routing import End
 from syndicator.model.upstream import LONGEST_KEY, Upstream
 from tests.make import NOW
 
@@ -139,6 +140,72 @@ def test_what_waits_for_a_yes_is_never_freed_by_the_feed() -> None:
     changed = judge(replace(THING, content=Content(title="Two")), waiting, UPSTREAM, NOW)
     assert (changed.fate, changed.at) == (Fate.REVISED, None)
     assert judge(THING, waiting, UPSTREAM, NOW).fate is Fate.UNCHANGED
+
+
+def test_a_delay_counts_from_the_first_sight() -> None:
+    """DESIGN §2 (Release) — later readings do not put it off; a later date of its own does."""
+    slow = replace(UPSTREAM, delay=timedelta(hours=2))
+    assert NOW + slow.delay == judge(THING, None, slow, NOW).at
+    known = replace(HELD, at=NOW + slow.delay, first=NOW)
+    half = NOW + timedelta(hours=1)
+    assert Fate.UNCHANGED is judge(THING, known, slow, half).fate
+    far = replace(THING, published=NOW + timedelta(days=1))
+    assert far.published == judge(far, None, slow, NOW).at == judge(far, known, slow, half).at
+    assert NOW + slow.delay == judge(replace(far, published=NOW + SECOND), None, slow, NOW).at
+
+
+def test_a_draft_wins_over_quarantine_and_marks() -> None:
+    """DESIGN §2 (Upstream) — a rule that says draft sends it where a person decides anyway, with its embargo."""
+    embargo = Embargo(until=NOW + timedelta(days=1), zone="Europe/London", wall="10:00")
+    drafted = replace(THING, end=End.DRAFT, rules=("title",), withheld=True, embargo=embargo)
+    made = judge(drafted, None, replace(UPSTREAM, hold=True), NOW)
+    assert (Fate.DRAFT, embargo, None, None) == (made.fate, made.embargo, made.published, made.at)
+    over = judge(replace(drafted, embargo=Embargo(until=NOW)), None, UPSTREAM, NOW)
+    assert (Fate.DRAFT, None) == (over.fate, over.embargo)
+
+
+def test_a_rule_that_says_item_does_not_end_quarantine() -> None:
+    """DESIGN §2 (Release) — everything means everything: the rule only keeps later ones from deciding."""
+    assert Fate.HELD is judge(replace(THING, end=End.ITEM), None, replace(UPSTREAM, hold=True), NOW).fate
+
+
+def test_a_lost_date_frees_nothing() -> None:
+    """feeds:I18 — a feed that forgets the date says nothing about when it may be public."""
+    lost = judge(replace(THING, published=None), HELD, UPSTREAM, NOW)
+    assert Fate.UNCHANGED is lost.fate
+    assert (
+        HELD.at == judge(replace(THING, published=None, content=Content(title="Two")), HELD, UPSTREAM, NOW).at
+    )
+
+
+@pytest.mark.parametrize(
+    ("guid", "ours"),
+    [
+        ("https://news.example/items/1", True),
+        ("http://user@NEWS.example:8080/x", True),
+        ("https://news.example./x", True),
+        ("tag:news.example,2026:1", True),
+        ("tag:me@news.example,2026-01-01:1", True),
+        ("TAG:News.Example,2026:1", True),
+        ("https://www.news.example/1", False),
+        ("https://news.example.org/1", False),
+        ("tag:other.example,2026:news.example", False),
+        ("urn:uuid:1", False),
+    ],
+)
+def test_only_we_name_what_is_on_our_host(guid: str, ours: bool) -> None:  # noqa: FBT001 - a table
+    """feeds:I28 — a foreign feed keeps its own ids, and gets no address or tag of ours."""
+    assert may_be_uid(guid)
+    assert ours != may_be_uid(guid, "news.example")
+
+
+def test_files_tell_things_without_a_name_apart() -> None:
+    """feeds:I15 — the last resort is title, date and enclosure."""
+    files = [Medium(url=f"https://cms.example/{n}.mp3", type="audio/mpeg", length=1) for n in (1, 2)]
+    bare = [
+        replace(THING, guid=None, link=None, content=Content(title="Talk", media=(one,))) for one in files
+    ]
+    assert bare[0].identity != bare[1].identity
 
 
 def test_a_due_release_is_left_to_the_release_loop() -> None:
