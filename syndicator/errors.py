@@ -11,6 +11,7 @@
     │   └── SchemaBehind      75   the database needs `syndicator db upgrade`
     └── WireFault              1   a conversation over the network went wrong
         ├── Blocked            1   … the guard refused the target; nothing was sent
+        │   └── Misled         1   … a redirect led there; nothing was sent any further
         ├── Unreachable        1   … certainly not accepted: no connection came about
         ├── NoAnswer           1   … bytes left, no answer came: it may have arrived
         └── TooLarge           1   … more bytes than we take
@@ -88,6 +89,10 @@ class WireFault(SyndicatorError):
 
 class Blocked(WireFault):
     """The guard refused the target: its address, port or scheme is not allowed."""
+
+
+class Misled(Blocked):
+    """A redirect led to what the guard refuses, or led on without end."""
 
 
 class Unreachable(WireFault):

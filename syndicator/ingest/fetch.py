@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
-from syndicator.errors import Blocked, Invalid, WireFault
+from syndicator.errors import Blocked, Invalid, Misled, WireFault
 from syndicator.ingest.headers import links, pace, retry_after
 from syndicator.model.upstream import Validators
 from syndicator.wire.exchange import Headers, Intake, Reply
@@ -97,8 +97,8 @@ async def fetch(client: Getter, url: str, validators: Validators, now: datetime)
         reply = await client.get(url, _conditions(validators))
         return _meaning(reply, validators, now)
     except (WireFault, Invalid) as fault:
-        hint = "" if not isinstance(fault, Blocked) else " (nothing was sent)"
-        return Failed(f"{fault}{hint}")
+        unsent = isinstance(fault, Blocked) and not isinstance(fault, Misled)
+        return Failed(f"{fault} (nothing was sent)" if unsent else str(fault))
 
 
 def _conditions(validators: Validators) -> dict[str, str]:

@@ -19,7 +19,7 @@ from functools import lru_cache
 
 import httpx
 
-from syndicator.errors import Blocked, Invalid, NoAnswer, TooLarge, Unreachable, WireFault
+from syndicator.errors import Blocked, Invalid, Misled, NoAnswer, TooLarge, Unreachable, WireFault
 from syndicator.observe import logger
 from syndicator.wire.guard import check_host, closed_port
 
@@ -93,11 +93,25 @@ class Walk:
         self._limits = limits
         self._moves: tuple[int, ...] = ()
         self.request = httpx.Request(method, _target(url), headers=dict(headers), content=body)
+        self._asked = self.host
 
     @property
     def host(self) -> str:
         """Whom `request` is for."""
         return _host(self.request.url)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Turn what goes wrong between here and `host` into our faults; of a refusal it says what led to it."""
+        try:
+            with _translated(self.host):
+                yield
+        except Misled:
+            raise
+        except Blocked as fault:
+            if not self._moves:
+                raise
+            raise Misled(f"{self._asked} redirects to where we do not go: {fault}") from fault
 
     def leads_on(self, response: httpx.Response) -> bool:
         """Whether this answer sends us elsewhere, which is then in `request`; raises Blocked if it may not."""
@@ -106,7 +120,7 @@ class Walk:
         if not self._limits.redirects or location is None or response.status_code not in follows:
             return False
         if len(self._moves) == self._limits.redirects:
-            raise Blocked(f"{self.host} redirects more than {len(self._moves)} times; use its final address")
+            raise Misled(f"{self.host} redirects more than {len(self._moves)} times; use its final address")
         self._moves += (response.status_code,)
         self.request = _redirected(self.request, location, lasting=response.status_code in _PERMANENT)
         return True
@@ -201,7 +215,7 @@ def own_headers(user_agent: str) -> dict[str, str]:
 
 
 @contextmanager
-def translated(host: str) -> Iterator[None]:
+def _translated(host: str) -> Iterator[None]:
     """Turn httpx's faults into ours, in words that name `host` and nothing of the address behind it."""
     try:
         yield
@@ -273,7 +287,7 @@ def _host(url: httpx.URL) -> str:
 def _redirected(request: httpx.Request, location: str, *, lasting: bool) -> httpx.Request:
     here, there = request.url, _target(location, request.url)
     if here.scheme == "https" and there.scheme == "http":
-        raise Blocked(f"{_host(here)} redirects from https down to http; use an https address")
+        raise Misled(f"{_host(here)} redirects from https down to http; use an https address")
     same = (here.scheme, here.raw_host, here.port) == (there.scheme, there.raw_host, there.port)
     kept = {
         name: value

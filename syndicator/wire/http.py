@@ -34,7 +34,6 @@ from syndicator.wire.exchange import (
     hung_up,
     mapped,
     own_headers,
-    translated,
 )
 from syndicator.wire.guard import Address, Answers, Guard, Resolve
 
@@ -90,7 +89,7 @@ class Client(AbstractContextManager["Client"]):
         with self._turn:
             self._backend.start(self._limits.deadline)
             while True:
-                with translated(walk.host), closing(self._transport.handle_request(walk.request)) as response:
+                with walk.watched(), closing(self._transport.handle_request(walk.request)) as response:
                     if not walk.leads_on(response):
                         with walk.intake(response) as intake:
                             for piece in response.iter_raw():

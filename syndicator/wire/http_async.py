@@ -38,7 +38,6 @@ from syndicator.wire.exchange import (
     hung_up,
     mapped,
     own_headers,
-    translated,
 )
 from syndicator.wire.guard import Address, Answers, Guard, Resolve
 
@@ -122,7 +121,7 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
 
     async def _walked(self, walk: Walk) -> Reply:
         while True:
-            with translated(walk.host):
+            with walk.watched():
                 answer = await self._transport.handle_async_request(walk.request)
                 async with aclosing(answer) as response:
                     if not walk.leads_on(response):

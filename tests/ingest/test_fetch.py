@@ -325,6 +325,15 @@ def test_a_private_address_is_not_dialled(site: Site) -> None:
     assert site.asked == []
 
 
+def test_a_private_address_behind_a_redirect_is_not_dialled(site: Site) -> None:
+    """feeds:I10 — every hop is vetted, and the words say that a redirect led there."""
+    site.moved["/feed"] = (301, "http://169.254.169.254/latest/meta-data/")
+    got = get(site)
+    assert isinstance(got, Failed)
+    assert "127.0.0.1 redirects to where we do not go: 169.254.169.254 is not a public address" in got.words
+    assert "nothing was sent" not in got.words
+
+
 def test_content_location_is_the_base(site: Site) -> None:
     """feeds:I21 — relative addresses resolve against Content-Location, then the final address."""
     site.say(rss(entry()), content_location="/real/feed.xml")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from syndicator.errors import Blocked, Invalid, NoAnswer, TooLarge, Unreachable, WireFault
+from syndicator.errors import Blocked, Invalid, Misled, NoAnswer, TooLarge, Unreachable, WireFault
 from syndicator.wire.exchange import Limits
 from syndicator.wire.guard import Guard
 from tests.make import reserved_port
@@ -222,8 +222,9 @@ def test_each_redirect_is_vetted_anew(client: Open, serve: Serve, location: str)
     """security:S4 — an allowed first hop does not open the door to a forbidden second one."""
     server = serve(moved(301, location))
     names_of_inside = names(inner_test="10.0.0.9")
-    with client(limits=FOLLOWING, resolve=names_of_inside) as http, pytest.raises(Blocked) as caught:
+    with client(limits=FOLLOWING, resolve=names_of_inside) as http, pytest.raises(Misled) as caught:
         http.get(server.url())
+    assert str(caught.value).startswith("127.0.0.1 redirects to where we do not go: ")
     assert not caught.value.may_have_arrived
     assert 1 == len(server.requests)
 
