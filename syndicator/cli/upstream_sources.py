@@ -145,7 +145,11 @@ def _show(said: dict[str, Any]) -> None:
         mark = "comments" if feed["comments"] else "feed"
         print("\t".join((mark, output.cell(feed["url"]), output.cell(feed["title"]))))
     for item in said["items"][-SHOWN:]:
-        print("\t".join((item["fate"], output.cell(item["uid"]), output.cell(item["title"]), item["why"])))
+        print(
+            "\t".join(
+                (item["fate"], output.cell(item["uid"]), output.cell(item["title"]), output.cell(item["why"]))
+            )
+        )
     for entry in said["refused"][:SHOWN]:
         output.say(f"left out: {output.cell(entry['title'])}: {output.cell(entry['why'])}")
     if said["fault"]:
@@ -155,7 +159,7 @@ def _show(said: dict[str, Any]) -> None:
     if said["there"]:
         output.say(f'the upstream "{said["there"]}" reads it already')
     elif said["add"]:
-        print(f"\n{said['add']}")
+        print(f"\n{output.cell(said['add'])}")
     else:
         output.say("no feed was found there; look for the word RSS or feed on the page, and try that address")
 
@@ -165,7 +169,7 @@ def _show_wordpress(site: dict[str, Any]) -> None:
     for one in site["categories"]:
         topic = "" if one["topic"] else "no topic of this name yet"
         print("\t".join(("category", output.cell(one["slug"]), str(one["items"]), topic)))
-    print(f"\nIts whole catalogue: {site['import']}")
+    print(f"\nIts whole catalogue: {output.cell(site['import'])}")
     print(f"Settings → Writing → Update Services: {site['ping']}")
     print("\nRedirects for Apache (.htaccess, above # BEGIN WordPress):", *site["apache"], sep="\n")
     print("\nThe same for nginx (in its server block):", *site["nginx"], sep="\n")

@@ -135,6 +135,19 @@ def test_too_many_outlines(monkeypatch: pytest.MonkeyPatch) -> None:
         opml.read(document("<outline/>" * 11))
 
 
+@pytest.mark.parametrize(
+    ("element", "words"),
+    [
+        ("<outline " + " ".join(f'a{n}="x"' for n in range(201)) + "/>", "more than 200 attributes"),
+        (f'<outline text="{"x" * (2**20 + 1)}"/>', "longer than 1,048,576 characters"),
+    ],
+)
+def test_the_limits_of_feeds_are_those_of_lists(element: str, words: str) -> None:
+    """delivery-and-security:X4 A list goes through the same gate: attributes on one tag, the length of one text (X1)."""
+    with pytest.raises(Invalid, match=words):
+        opml.read(document(element))
+
+
 def test_depth() -> None:
     """feeds:I7 A hundred thousand outlines within each other are refused, and nothing runs over."""
     for inside in ("<outline>" * 100_000, "<outline>" * 100_000 + "</outline>" * 100_000):
