@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -15,17 +16,20 @@ from syndicator import press
 from syndicator.errors import NotFound, TryLater
 from syndicator.ingest.imports import import_items
 from syndicator.ingest.parse import Pool, parse
-from syndicator.ingest.poll import LEASE, Polled, Poller, poll_one
+from syndicator.ingest.poll import LEASE, Polled, Poller, poll_one, poll_some
 from syndicator.model.incoming import Fate
 from syndicator.model.item import Significance
 from syndicator.model.release import ReleaseState
 from syndicator.model.upstream import Relation, Upstream
-from syndicator.store import Store, deliveries, items, releases, upstreams
+from syndicator.store import Store, deliveries, hubs, items, releases, upstreams
+from syndicator.wire.http_async import AsyncClient
+from tests.ingest.crowd import Crowd, crowding, host
 from tests.ingest.feeds import Site, atom, entry, rss
 from tests.make import NOW, FakeClock, make_newsroom, make_site, make_subscription
 
 POOL: Pool
 NEWSROOM = make_site()
+POOL = Pool(2)
 OLD = NOW - timedelta(days=3650)
 _numbers = count(1)
 
@@ -48,16 +52,11 @@ def room(store: Store) -> Store:
     return store
 
 
-@pytest.fixture(scope="module")
-def pool() -> Iterator[Pool]:
-    with Pool(2) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def shared(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def pool() -> Iterator[None]:
     """One pool for all tests here: each would start its own processes."""
-    monkeypatch.setattr(sys.modules[__name__], "POOL", pool, raising=False)
+    with POOL:
+        yield
 
 
 def drained(store: Store, site: Site, **other: Any) -> list[Polled]:
@@ -446,6 +445,212 @@ def test_a_large_feed_goes_in_by_groups(room: Store, site: Site) -> None:
     make_upstream(room, site, push=False)
     site.say(rss(*(entry(n) for n in range(120))))
     assert poll(room, site).count(Fate.ITEM) == 120
+
+
+# -- beside the feed itself ------------------------------------------------------------------------------
+
+
+def pages(*links: str) -> bytes:
+    """A web page that names these feeds: (type, title, address)."""
+    return f"<!doctype html><html><head><title>x</title>{''.join(links)}</head><body>x</body></html>".encode()
+
+
+def link(kind: str, title: str, where: str) -> str:
+    return f'<link rel="alternate" type="application/{kind}+xml" title="{title}" href="{where}">'
+
+
+def test_the_page_leads_to_its_feed(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:I11: an address that is a page, and was never a feed, is left for the one feed it names, in any format."""
+    make_upstream(room, site)
+    comments = link("rss", "Comments Feed", "/comments/feed/")
+    site.say(pages(link("rss", "CMS RSS", "/rss"), link("atom", "CMS Atom", "/atom"), comments))
+    assert "is read from now on" in (one(room, site).fault or "")
+    with room.read() as tx:
+        assert upstreams.named(tx, "cms").url == f"http://127.0.0.1:{site.port}/rss"
+    site.say(rss(entry()))
+    assert poll(room, site, clock, seconds=1).count(Fate.ITEM) == 1
+    assert site.asked[-1]["path"] == "/rss"
+
+
+def test_a_page_with_several_feeds_is_a_persons_choice(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:I11: several feeds are named in the fault, and so is the next step; a page is followed once only."""
+    make_upstream(room, site)
+    site.say(pages(link("rss", "News", "/news"), link("rss", "Events", "/events")))
+    fault = poll(room, site).fault or ""
+    assert "/news" in fault
+    assert "/events" in fault
+    assert "syndicator upstream edit cms --url" in fault
+    clock.advance(hours=1)
+    site.say(pages(link("rss", "News", "/news")))
+    assert "it names" in (poll(room, site).fault or "")
+    with room.read() as tx:
+        assert upstreams.named(tx, "cms").url == site.url
+
+
+def test_a_feed_that_becomes_a_page_is_not_left(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:I5, feeds:I11: a log-in page in place of a feed that was read before leads nowhere."""
+    make_upstream(room, site)
+    site.say(rss(entry()))
+    poll(room, site)
+    site.say(pages(link("rss", "News", "/news")))
+    assert "web page" in (poll(room, site, clock).fault or "")
+    with room.read() as tx:
+        assert upstreams.named(tx, "cms").url == site.url
+
+
+def test_a_moved_feed_is_asked_at_its_new_address(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:I5: 301 for three days, and the body is a feed: its address is changed, and nothing comes in twice."""
+    make_upstream(room, site)
+    site.say(rss(entry()), etag='"1"')
+    site.moved["/feed"] = (301, "/moved")
+    for _ in range(4):
+        poll(room, site, clock, days=1)
+    with room.read() as tx:
+        assert upstreams.named(tx, "cms").url.endswith("/moved")
+    assert titles(room) == ["Item 1"]
+    poll(room, site, clock, days=1)
+    assert [one["path"] for one in site.asked[-2:]] == ["/moved", "/moved"]
+
+
+def test_a_hub_that_is_offered_is_wanted(room: Store, site: Site) -> None:
+    """feeds:W5: the Link header wins over the body; the topic is the feed's own address."""
+    make_upstream(room, site)
+    site.say(rss(entry()), link='<https://hub.example/>; rel="hub", <https://cms.example/feed>; rel="self"')
+    poll(room, site)
+    with room.read() as tx:
+        wanted = hubs.find(tx, upstreams.named(tx, "cms").id)
+    assert wanted
+    assert (wanted.hub, wanted.topic) == ("https://hub.example/", "https://cms.example/feed")
+
+
+def bring(store: Store, body: bytes) -> None:
+    """A hub brings this for the upstream."""
+    with store.begin() as tx:
+        upstream = upstreams.named(tx, "cms")
+        hubs.want(tx, upstream.id, "https://hub.example/", upstream.url)
+        known = hubs.find(tx, upstream.id)
+        assert known
+        hubs.put(tx, known, body, "application/rss+xml", 9)
+
+
+def test_what_a_hub_brings_is_merged(room: Store, site: Site) -> None:
+    """feeds:W6: new entries alone come in beside those we have; nobody is asked, and nothing counts as gone."""
+    make_upstream(room, site)
+    site.say(rss(entry(1)))
+    poll(room, site)
+    bring(room, rss(entry(2)))
+    (polled,) = drained(room, site)
+    assert polled.count(Fate.ITEM) == 1
+    assert titles(room) == ["Item 1", "Item 2"]
+    assert len(site.asked) == 1
+    assert drained(room, site) == []
+    with room.read() as tx:
+        assert upstreams.status(tx, "cms").checks == 0
+
+
+def test_what_a_hub_brings_broken_is_looked_for_in_the_feed(
+    room: Store, site: Site, clock: FakeClock
+) -> None:
+    """feeds:W6: a body that is no feed is forgotten, and the feed itself is read whole, soon."""
+    make_upstream(room, site)
+    site.say(rss(entry(1)), etag='"1"')
+    poll(room, site)
+    clock.advance(seconds=2)
+    bring(room, b"nonsense")
+    (first,) = drained(room, site)
+    assert "its hub brought" in (first.fault or "")
+    assert poll(room, site, clock, seconds=20).read
+    assert "if-none-match" not in site.asked[-1]
+
+
+def test_many_new_items_wait_for_a_yes(room: Store, site: Site, clock: FakeClock) -> None:
+    """DESIGN §2: nothing of the batch is filed; each poll asks again; the fault says what to do; a yes files all."""
+    make_upstream(room, site, confirm_above=2)
+    site.say(rss(*(entry(n) for n in range(4))), etag='"1"')
+    polled = poll(room, site)
+    assert (polled.asking, titles(room)) == (4, [])
+    assert "syndicator upstream accept cms" in (polled.fault or "")
+    assert poll(room, site, clock).asking == 4
+    with room.begin() as tx:
+        upstreams.accept(tx, "cms", "push")
+    assert poll(room, site, clock).count(Fate.ITEM) == 4
+    with room.read() as tx:
+        assert upstreams.status(tx, "cms").asking is None
+
+
+def test_a_bug_in_one_poll_is_that_polls_failure(
+    room: Store, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """walk A: a fault of our own is loud, backs off that upstream, and the next one is read."""
+    make_upstream(room, site)
+    other = site.url.replace("127.0.0.1", "localhost")
+    make_upstream(room, site, "other")
+    with room.begin() as tx:
+        upstreams.edit(tx, replace(upstreams.named(tx, "other"), url=other))
+    site.say(rss(entry()))
+
+    def client(upstream: Upstream) -> AsyncClient:
+        if upstream.slug == "cms":
+            raise ZeroDivisionError
+        return site.client(upstream)
+
+    done: list[Polled] = []
+    asyncio.run(Poller(room, client, mint, POOL, NEWSROOM, told=done.append).drain())
+    assert {one.slug: one.fault for one in done} == {
+        "cms": "a fault of our own: ZeroDivisionError; the log has more",
+        "other": None,
+    }
+    with room.read() as tx:
+        assert upstreams.status(tx, "cms").failures == 1
+
+
+def test_what_is_broken_off_is_given_back(room: Store, crowd: Crowd) -> None:
+    """DESIGN §4, walk C: told to stop, it claims nothing more, and what hangs is due for the next worker at once."""
+    stop, hint, hung = threading.Event(), threading.Event(), threading.Event()
+
+    async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        hung.set()
+        stop.set()
+        hint.set()
+        await reader.read()
+
+    crowd.behaviours = {host(0): hang}
+    with room.begin() as tx:
+        like = Upstream(id=0, slug="cms", url=crowd.url(0), allow_private=("127.0.0.0/8",), created=tx.now)
+        upstreams.add(tx, like)
+        tx.connection.exec_driver_sql("UPDATE upstreams SET checked = NULL")
+    client = Site().client
+    poller = Poller(room, client, mint, POOL, NEWSROOM)
+    asyncio.run(poller.run(stop, hint, lambda: 0.2))
+    assert hung.is_set()
+    with room.begin() as tx:
+        assert upstreams.anything_due(tx)
+        assert upstreams.status(tx, "cms").failures == 0
+
+
+@pytest.fixture
+def crowd() -> Iterator[Crowd]:
+    with crowding(1) as running:
+        yield running
+
+
+def test_all_are_polled_by_name(room: Store, site: Site) -> None:
+    """DESIGN §6, upstream poll: due or not, in the order given; who is polled elsewhere is named; unknown ones too."""
+    make_upstream(room, site)
+    make_upstream(room, site, "busy")
+    site.say(rss(entry()))
+    with room.begin() as tx:
+        upstreams.edit(tx, replace(upstreams.named(tx, "busy"), url=f"http://localhost:{site.port}/feed"))
+        assert upstreams.claim(tx, "busy", LEASE)
+    poller = Poller(room, site.client, mint, POOL, NEWSROOM)
+    busy, cms = poll_some(poller, ["busy", "cms"])
+    assert "is being polled at this moment" in (busy.fault or "")
+    assert cms.count(Fate.ITEM) == 1
+    dry = poll_some(poller, ["cms", "busy"], dry_run=True)
+    assert [len(one.prospects) for one in dry] == [1, 1]
+    for dry_run in (True, False):
+        with pytest.raises(NotFound):
+            poll_some(poller, ["nobody"], dry_run=dry_run)
 
 
 # -- import ----------------------------------------------------------------------------------------------
