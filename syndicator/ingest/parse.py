@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
@@ -187,8 +187,10 @@ class Pool:
                 raise Unreadable(f"no process can be started to read it: {fault}") from fault
             self._busy.add(nursery)
             if self._sweeper is None:
-                self._sweeper = threading.Thread(target=self._sweep, name="nurseries", daemon=True)
-                self._sweeper.start()
+                sweeper = threading.Thread(target=self._sweep, name="nurseries", daemon=True)
+                with suppress(RuntimeError):  # no thread to be had: it stays until the pool is closed
+                    sweeper.start()
+                    self._sweeper = sweeper
             return nursery
 
     def _back(self, nursery: Nursery) -> None:
