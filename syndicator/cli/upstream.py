@@ -29,7 +29,7 @@ app.command()(upstream_filing.keep)
 app.command()(upstream_filing.rules)
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="Of the feed, or file:///a/folder.")]
-POLLED = ("slug", "new", "held", "revised", "left_out", "asking", "fault")
+POLLED = ("slug", "new", "held", "drafts", "revised", "left_out", "asking", "fault")
 COLUMNS = (
     "slug",
     "relation",
@@ -298,7 +298,9 @@ def _polled(done: Polled) -> views.View:
         "read": done.read,
         "new": done.count(Fate.ITEM),
         "held": done.count(Fate.HELD),
+        "drafts": done.count(Fate.DRAFT),
         "revised": done.count(Fate.REVISED),
+        "withdrawn": done.count(Fate.WITHDRAWN),
         "unchanged": done.count(Fate.UNCHANGED),
         "left_out": len(done.left_out),
         "asking": done.asking,

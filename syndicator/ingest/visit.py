@@ -89,7 +89,8 @@ class Polled:
     @property
     def changed(self) -> bool:
         """Whether anything public may have changed, so that feeds should be rebuilt."""
-        return any(prospect.fate in {Fate.ITEM, Fate.REVISED} for prospect in self.prospects)
+        public = {Fate.ITEM, Fate.REVISED, Fate.WITHDRAWN}
+        return any(prospect.fate in public for prospect in self.prospects)
 
 
 class Kit:
