@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import threading
+from pathlib import Path
 from socket import socket
 
 import httpcore
 import httpx
 import pytest
 
+import syndicator
 from syndicator.wire.exchange import Limits, authorities
 from syndicator.wire.http import Client
 from syndicator.wire.http_async import AsyncClient
 from tests.wire.http_clients import AGENT, LOOPBACK
 from tests.wire.http_server import SOON, Serve, path_of
+
+DIALS = {
+    *("httpx", "httpcore", "h11", "socket", "ssl", "smtplib", "ftplib", "http.client", "urllib.request"),
+    *("requests", "aiohttp", "urllib3", "xmlrpc.client", "websockets", "asyncio.open_connection"),
+}
+ALLOWED = {
+    ("web/app.py", "socket"),  # listens
+    ("cli/demo/__init__.py", "socket"),  # listens
+    ("runtime.py", "socket"),  # asks for the name of this machine
+    ("cli/health.py", "http.client"),  # asks our own web process, at an address of the operator's
+}
 
 
 def echo(connection: socket, request: bytes) -> None:
@@ -30,6 +44,29 @@ def test_every_connection_goes_through_our_backend(kind: type[Client | AsyncClie
     assert http._backend is not other._backend
     assert http._transport._pool._ssl_context is other._transport._pool._ssl_context is authorities()
     assert (httpx.__version__[:5], httpcore.__version__[:4]) == ("0.28.", "1.0.")
+
+
+def test_nobody_else_opens_a_connection() -> None:
+    """security:S1 — one guarded way out: no other room imports what dials, whatever import-linter is told."""
+    root = Path(syndicator.__file__).parent
+    found = {
+        (str(path.relative_to(root)), name)
+        for path in root.rglob("*.py")
+        if path.parent.name != "wire"
+        for name in imported(path)
+        if name in DIALS
+    }
+    assert ALLOWED == found
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 def test_threads_take_turns(serve: Serve) -> None:
