@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from syndicator.model.item import Content, Kind, content_to_json, is_absolute_iri
@@ -178,6 +179,7 @@ STOPPED = {
 }
 
 
+@lru_cache(maxsize=16)  # asked several times in a row of one content; few, for they may be long
 def words_of(content: Content) -> str:
     """The fingerprint of what the origin says, without what we add: filing, and the date of its feed.
 
