@@ -21,9 +21,9 @@ from typing import Any, Self
 
 from syndicator.errors import SyndicatorError, TryLater
 from syndicator.ingest import visit as visits
-from syndicator.ingest import departures, websub
 from syndicator.ingest.filing import Mint
 from syndicator.ingest.parse import Pool
+from syndicator.ingest.sides import HubDesk, Side, Sides, asking_pages, cancelled, tending
 from syndicator.ingest.visit import ClientFor, Kit, Polled, Reader
 from syndicator.model.site import Site
 from syndicator.observe import logger
@@ -52,19 +52,9 @@ RENEW = 60.0  # seconds between renewals
 SETTLE = 0.1  # seconds for which unchanged polls are gathered
 BEAT = 1.0  # seconds: how long it sleeps at most, and how often what hubs brought is looked for
 BLOCKED = 0.25  # seconds until upstreams that are due are looked at again, whose hosts are being asked
-TEND = 5.0  # seconds between looks after hubs and vanished pages
+
 PUSHES = 10  # bodies from hubs taken at a time: each may have megabytes
 LAST_FETCH = 5.0  # seconds that a fetch may still take when we are told to stop
-
-Side = Callable[[Kit], Awaitable[object]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubDesk:
-    """What speaking to hubs takes: `address` makes our public address of a callback's end, `mint` such ends and secrets."""
-
-    address: Callable[[str], str]
-    mint: Callable[[], str]
 
 
 @dataclass(slots=True)
@@ -108,7 +98,7 @@ class Poller:
         lease: timedelta = LEASE,
     ) -> None:
         self._kit = (store, client_for, mint, reader, site, parsers)
-        self._sides = [*([_tending(desk)] if desk else []), _asking_pages, *sides]
+        self._sides = [*([tending(desk)] if desk else []), asking_pages, *sides]
         self._told, self._width, self._lease = told, width, lease
 
     async def run(
@@ -184,7 +174,7 @@ class Poller:
     async def _turns(
         self, round_: _Round, stop: threading.Event, hint: threading.Event, ear: ThreadPoolExecutor
     ) -> None:
-        sides = _Sides(round_.kit, self._sides)
+        sides = Sides(round_.kit, self._sides)
         heard: asyncio.Future[Any] | None = None
         listen = 0.0  # when to look for what hubs brought
         while not stop.is_set():
@@ -270,7 +260,7 @@ class _Round:
     async def __aexit__(self, *_: object) -> None:
         """Break off whatever is left, and give back what it held."""
         await self.end(0)
-        await _cancelled(self._keepers)
+        await cancelled(self._keepers)
         self.kit.close()
 
     @property
@@ -347,11 +337,11 @@ class _Round:
         if running and grace:
             await asyncio.wait(running, timeout=min(grace, LAST_FETCH))
         broken = [self._hand.running[task] for task in running if task in self.kit.fetching]
-        await _cancelled([task for task in running if task in self.kit.fetching])
+        await cancelled([task for task in running if task in self.kit.fetching])
         if running and grace:
             await asyncio.wait(running, timeout=max(ends - time.monotonic(), 0))
         broken += running.values()
-        await _cancelled(list(running))
+        await cancelled(list(running))
         with suppress(SyndicatorError):  # the database is away: the leases run out
             await self.settle_all()
             if broken:
@@ -401,54 +391,3 @@ class _Round:
             except Exception:
                 log.exception("loop broke", loop="poll")
                 await asyncio.sleep(BEAT)
-
-
-class _Sides:
-    """Work beside the polls, each of its kind once at a time."""
-
-    def __init__(self, kit: Kit, sides: Sequence[Side]) -> None:
-        self._kit = kit
-        self._next = dict.fromkeys(sides, 0.0)
-        self._running: dict[Side, asyncio.Task[None]] = {}
-
-    def go_on(self) -> None:
-        """Start those whose time has come again and that are not running."""
-        now = time.monotonic()
-        for side, due in self._next.items():
-            if now >= due and side not in self._running:
-                self._next[side] = now + TEND
-                task = asyncio.create_task(self._done(side))
-                self._running[side] = task
-                task.add_done_callback(partial(self._over, side))
-
-    async def end(self) -> None:
-        """Break them off: they go on elsewhere, or another time."""
-        await _cancelled(list(self._running.values()))
-
-    def _over(self, side: Side, _: object) -> None:
-        del self._running[side]
-
-    async def _done(self, side: Side) -> None:
-        try:
-            await side(self._kit)
-        except TryLater as fault:
-            log.warning("store away", loop="poll", fault=str(fault))
-        except Exception:
-            log.exception("loop broke", loop="poll")
-
-
-async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _asking_pages(kit: Kit) -> int:
-    return await departures.check_due(kit.store, kit.call, kit.client_for)
-
-
-def _tending(desk: HubDesk) -> Side:
-    async def tend(kit: Kit) -> int:
-        return await websub.tend(kit.store, kit.call, kit.client_for, desk.address, desk.mint)
-
-    return tend
