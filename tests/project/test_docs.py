@@ -66,7 +66,10 @@ def root_command() -> Any:
 
 
 def options(command: Any) -> set[str]:
-    return {"--help", *(option for param in command.params for option in param.opts)}
+    return {
+        "--help",
+        *(option for param in command.params for option in (*param.opts, *param.secondary_opts)),
+    }
 
 
 def fault_of(words: list[str]) -> str | None:
