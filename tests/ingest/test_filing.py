@@ -97,6 +97,15 @@ def test_the_same_path_on_two_hosts_is_two_items(room: Store) -> None:
     assert {"Item 1", "Another", "A third"} == set(titles(room))
 
 
+def test_a_copy_on_another_host_is_no_move_while_the_first_is_there(room: Store) -> None:
+    """feeds:I15 — same path, same date, same title: two items as long as the feed holds both."""
+    origin = Origin(room)
+    one, copy = thing(1), moved(thing(1), "https://copy.example")
+    origin.reads(one)
+    origin.reads(copy, one)
+    assert ["https://cms.example/1", "https://copy.example/1"] == [item.content.url for item in public(room)]
+
+
 def test_one_page_for_all_items_makes_no_one_of_them(room: Store) -> None:
     """feeds:I15 — a feed with a window of one, whose items all link to /news: each is a new item."""
     origin = Origin(room)
@@ -114,6 +123,16 @@ def test_doubles_within_a_feed_do_not_take_turns(room: Store, clock: FakeClock) 
         clock.advance(hours=1)
     (item,) = public(room)
     assert ("B", 2) == (item.content.title, item.revision)  # A left once, then B was what there was
+
+
+def test_doubles_whose_bytes_say_nothing_do_not_take_turns(room: Store) -> None:
+    """feeds:I15 — where entries are not known by their hash, the one whose words we have stays."""
+    origin = Origin(room)
+    a, b = thing(title="A", raw=None), thing(title="B", raw=None)
+    for feed in ((a, b), (b, a), (b, a)):
+        origin.reads(*feed)
+    (item,) = public(room)
+    assert ("A", 1) == (item.content.title, item.revision)
 
 
 def test_two_addresses_of_one_thing_do_not_take_turns(room: Store, clock: FakeClock) -> None:
