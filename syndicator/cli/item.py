@@ -184,7 +184,7 @@ def import_(
         )
         if allow_private or not upstream:
             filing = replace(filing, allow_private=given.ranges(allow_private))
-        once = Import(runtime.store, filing, dry_run, runtime.site.host)
+        once = Import(runtime.store, filing, dry_run, runtime.site.named_host)
         try:
             feed_source.take(runtime, source, once, pages=pages)
         except SyndicatorError:

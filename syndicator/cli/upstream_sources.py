@@ -107,7 +107,7 @@ async def _found(runtime: Runtime, like: Upstream, url: str) -> Found:
 
     with Pool(1) as pool:
         async with runtime.upstream_client(like) as client:
-            look = Look(client, pool, runtime.store, like, runtime.site.host, like.created)
+            look = Look(client, pool, runtime.store, like, runtime.site.named_host, like.created)
             return await look.at(url)
 
 

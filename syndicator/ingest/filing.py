@@ -119,7 +119,7 @@ def reading_of(feed: Parsed, upstream: Upstream, now: datetime) -> Reading:
 def preview(store: Store, reading: Reading, upstream: Upstream, own_host: str = "") -> Preview:
     """What each thing would become under this upstream, and why; writes nothing."""
     with store.read() as tx:
-        reading = _routed(reading, upstream)
+        reading = _routed(reading, upstream, own_host)
         found = matched(tx, upstream.id, reading)
         desk = Desk(upstream, own_host, first=not brought.anything(tx, upstream.id))
         prospects = tuple(worked_out(tx, match.thing, match.known, desk)[0] for match in found.matches)
@@ -139,7 +139,7 @@ class Filing:
     def __init__(self, store: Store, claim: Claim, reading: Reading, mint: Mint, own_host: str = "") -> None:
         """`mint` makes uids; `own_host` is the host of our own site, on which no foreign feed names anything."""
         self._store, self._claim, self._mint = store, claim, mint
-        self._reading = _routed(reading, claim.upstream)
+        self._reading = _routed(reading, claim.upstream, own_host)
         self._own_host = own_host
         self.prospects: list[Prospect] = []
         self.left_out: list[LeftOut] = list(reading.left_out)
@@ -256,8 +256,14 @@ class Filing:
             upstreams.answered(tx, claim)
 
 
-def _routed(reading: Reading, upstream: Upstream) -> Reading:
-    return replace(reading, things=tuple(routed(thing, upstream) for thing in reading.things))
+def _routed(reading: Reading, upstream: Upstream, own_host: str) -> Reading:
+    """The things filed as the rules say, without those that a foreign feed took from us: they are here."""
+    things = [routed(thing, upstream) for thing in reading.things]
+    ours = [thing for thing in things if own_host and thing.credited_host == own_host]
+    if ours:
+        things = [thing for thing in things if thing.credited_host != own_host]
+        log.info("own items left alone", upstream=upstream.slug, count=len(ours))
+    return replace(reading, things=tuple(things))
 
 
 def _carry_out(tx: Tx, thing: Incoming, prospect: Prospect, known: Known | None, desk: Desk) -> None:

@@ -176,7 +176,7 @@ async def look(kit: Kit, upstream: Upstream, now: datetime) -> Polled:
     except Unreadable as refusal:
         named = ", ".join(link.url for link in refusal.links[:NAMED_FEEDS])
         return Polled(slug=slug, fault=f"{refusal}; it names {named}" if named else str(refusal))
-    seen = await kit.call(lambda: preview(kit.store, reading, upstream, kit.site.host))
+    seen = await kit.call(lambda: preview(kit.store, reading, upstream, kit.site.named_host))
     return Polled(
         slug=slug,
         read=True,
@@ -287,7 +287,7 @@ async def _read(
 
 
 async def _filed(kit: Kit, claim: Claim, reading: Reading) -> Filing:
-    filing = Filing(kit.store, claim, reading, kit.mint, kit.site.host)
+    filing = Filing(kit.store, claim, reading, kit.mint, kit.site.named_host)
     steps = filing.steps()
     while await kit.call(lambda: next(steps, ...)) is not ...:
         pass  # between two steps others have the store

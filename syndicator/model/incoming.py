@@ -70,6 +70,12 @@ class Incoming:
         return filed_as(self.content)
 
     @property
+    def credited_host(self) -> str:
+        """The host of the feed it is credited to; empty without a credit."""
+        source = self.content.source
+        return (urlsplit(source.feed_url).hostname or "") if source else ""
+
+    @property
     def fingerprint(self) -> str:
         """What changes when its words do (`words_of`)."""
         return words_of(self.content)

@@ -54,6 +54,13 @@ class Site:
         """The host name in `base_url`, the authority of minted `tag:` URIs (RFC 4151 §2.1)."""
         return urlsplit(self.base_url).hostname or "localhost"
 
+    @property
+    def named_host(self) -> str:
+        """The host, where it is a name that is ours alone; empty for `localhost` and for a bare address."""
+        host = self.host
+        bare = host == "localhost" or ":" in host or host.rpartition(".")[2].isdecimal()
+        return "" if bare else host
+
     def url(self, path: str) -> str:
         """The absolute address of a path that starts with a slash."""
         return self.base_url + path

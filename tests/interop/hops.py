@@ -61,7 +61,7 @@ class Newsroom:
         feed = pool.parse(body, content_type=MEDIA_TYPES[format], url=url)
         reading = reading_of(feed, claim.upstream, self.clock())
         minted = (f"tag:{self.site.host},2026:minted:{n}" for n in range(10**6))
-        filing = Filing(self.store, claim, reading, lambda _now: next(minted), self.site.host)
+        filing = Filing(self.store, claim, reading, lambda _now: next(minted), self.site.named_host)
         for _ in filing.steps():
             pass
         with self.store.begin() as tx:
