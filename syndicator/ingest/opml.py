@@ -19,7 +19,9 @@ from syndicator.model.nesting import MAX_DEPTH
 
 MOST_BYTES = 32 * 2**20
 MOST_OUTLINES = 200_000
-MOST_ATTRIBUTES = 200  # on one element, and characters of one: what feeds may have (delivery-and-security X1, X4)
+MOST_ATTRIBUTES = (
+    200  # on one element, and characters of one: what feeds may have (delivery-and-security X1, X4)
+)
 MOST_VALUE = 2**20
 _WIDE = {  # the first bytes of XML in a wide encoding, with its mark or without
     codecs.BOM_UTF16_LE: "utf-16",
