@@ -21,6 +21,7 @@ Dict = dict[str, Any]  # feedparser's own kind: reading a key that is not there 
 MAIL = re.compile(r"[^\s@<>()\[\]\"]+@[^\s@<>()\[\]\"]+\.[A-Za-z0-9-]{2,}")
 STUMBLES = (KeyError, TypeError, ValueError, IndexError)
 MAX_TOMBSTONES = 5_000
+MAX_TAGS = 500
 NAMESPACES = {
     "http://purl.org/atompub/tombstones/1.0": "at",
     "http://purl.org/syndication/thread/1.0": "thr",
@@ -155,6 +156,11 @@ class _Hooks:
 
     def _sync_author_detail(self, key: str = "author") -> None:
         """Nothing: `_end_author` has done it, and without a search that takes minutes on hostile text."""
+
+    # feedparser compares each with all before it: a hundred thousand would take minutes.
+    def _add_tag(self: Any, term: Any, scheme: Any, label: Any) -> None:
+        if len(self._get_context().get("tags") or ()) < MAX_TAGS:
+            super()._add_tag(term, scheme, label)  # type: ignore[misc] # feedparser's
 
     # What is said of a file is not what the entry says: feedparser makes a caption the entry's text.
     def _start_item(self: Any, attributes: Dict) -> None:

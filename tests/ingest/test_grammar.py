@@ -135,6 +135,12 @@ def test_categories_keep_their_scheme() -> None:
     assert (term.term, term.scheme, term.label) == ("a", "urn:s", "The A")
 
 
+def test_categories_without_end() -> None:
+    """feeds:I25, security:X1 — the first hundreds count; a hundred thousand cost no minutes."""
+    many = "".join(f"<category>{number}</category>" for number in range(20_000))
+    assert len(only(rss(f"<item><title>t</title>{many}</item>")).categories) == 200
+
+
 def test_languages_are_inherited() -> None:
     """feeds:I25 — xml:lang of the nearest element; RSS's own language for all of it."""
     inside = '<entry xml:lang="{}"><id>urn:x:1</id><title>t</title></entry>'
