@@ -15,10 +15,10 @@ from syndicator.errors import Invalid, SyndicatorError, TryLater
 
 if TYPE_CHECKING:
     from syndicator.ingest.fetch import Body, Fetched
-    from syndicator.ingest.imports import Import, Imported
     from syndicator.ingest.parse import Pool
-    from syndicator.ingest.wordpress import Getter, Wordpress
-    from syndicator.ingest.wxr import Piece
+    from syndicator.ingest.sources.imports import Import, Imported
+    from syndicator.ingest.sources.wordpress import Getter, Wordpress
+    from syndicator.ingest.sources.wxr import Piece
     from syndicator.model.upstream import Upstream
     from syndicator.runtime import Runtime
 
@@ -76,7 +76,7 @@ def report(done: Imported, *, as_json: bool) -> None:
 
 
 def _take_file(pool: Pool, file: BinaryIO, name: str, once: Import, *, pages: bool) -> None:
-    from syndicator.ingest import wxr
+    from syndicator.ingest.sources import wxr
 
     start = file.read(wxr.SNIFFED)
     file.seek(0)
@@ -122,7 +122,7 @@ async def _catalogue(
     runtime: Runtime, url: str, once: Import, refusal: SyndicatorError, *, pages: bool
 ) -> None:
     """Import all posts of the WordPress site that a page belongs to; raises `refusal` if it belongs to none."""
-    from syndicator.ingest import wordpress
+    from syndicator.ingest.sources import wordpress
 
     async with runtime.upstream_client(once.filing) as client:
         site = await wordpress.site_of(client, url)
@@ -133,7 +133,7 @@ async def _catalogue(
 
 
 async def _walk(client: Getter, site: Wordpress, kind: str, once: Import) -> None:
-    from syndicator.ingest import wordpress
+    from syndicator.ingest.sources import wordpress
 
     now = await asyncio.to_thread(_now, once)
     seen, total = 0, None

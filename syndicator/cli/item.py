@@ -172,7 +172,7 @@ def import_(
 ) -> None:
     """Take the entries of a feed as items, once; archives are never mailed. Exit 4 if some were refused."""
     from syndicator.cli import feed_source
-    from syndicator.ingest.imports import Import, filed_as
+    from syndicator.ingest.sources.imports import Import, filed_as
 
     with session.opened(ctx) as runtime:
         filing = feed_source.filing(runtime, upstream) or filed_as(

@@ -13,7 +13,7 @@ from syndicator.cli import output, session
 from syndicator.model.upstream import Relation
 
 if TYPE_CHECKING:
-    from syndicator.ingest.find import Found
+    from syndicator.ingest.sources.find import Found
     from syndicator.model.upstream import Upstream
     from syndicator.runtime import Runtime
 
@@ -33,8 +33,8 @@ def find(
     as_json: given.Json = False,
 ) -> None:
     """Show what is behind an address: its feeds, what its items would become, and how WordPress moves here."""
-    from syndicator.ingest.find import add_line
-    from syndicator.ingest.find import as_json as json_of
+    from syndicator.ingest.sources.find import add_line
+    from syndicator.ingest.sources.find import as_json as json_of
     from syndicator.store import topics as store_topics
 
     with session.opened(ctx) as runtime:
@@ -66,7 +66,7 @@ def import_(
 ) -> None:
     """Read the feeds of an OPML list from now on; those we read already stay as they are. Exit 4 if some were refused."""
     from syndicator.cli import feed_source
-    from syndicator.ingest import opml, subscriptions
+    from syndicator.ingest.sources import opml, subscriptions
 
     with session.opened(ctx) as runtime:
         ranges = given.ranges(allow_private)
@@ -93,7 +93,7 @@ def import_(
 
 def export(ctx: typer.Context) -> None:
     """Print all upstreams as OPML 2.0, for any other reader of feeds; folders are left out."""
-    from syndicator.ingest import subscriptions
+    from syndicator.ingest.sources import subscriptions
     from syndicator.store.upstreams import lists
 
     with session.reading(ctx) as (runtime, tx):
@@ -102,8 +102,8 @@ def export(ctx: typer.Context) -> None:
 
 
 async def _found(runtime: Runtime, like: Upstream, url: str) -> Found:
-    from syndicator.ingest.find import Look
     from syndicator.ingest.parse import Pool
+    from syndicator.ingest.sources.find import Look
 
     with Pool(1) as pool:
         async with runtime.upstream_client(like) as client:
@@ -130,8 +130,8 @@ def _like(runtime: Runtime, relation: Relation, topics: Sequence[str], ranges: S
 
 def _named(tx: Any, found: Found) -> tuple[str, str | None]:
     """A free name for the best feed, and the name of the upstream that reads it already."""
-    from syndicator.ingest.opml import Outline
-    from syndicator.ingest.subscriptions import Names, place_of
+    from syndicator.ingest.sources.opml import Outline
+    from syndicator.ingest.sources.subscriptions import Names, place_of
     from syndicator.store.upstreams import lists
 
     ours = list(lists.listed(tx))

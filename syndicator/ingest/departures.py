@@ -14,8 +14,8 @@ from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from syndicator.errors import Blocked, SyndicatorError, WireFault
-from syndicator.ingest import folder
 from syndicator.ingest.filing import take_back
+from syndicator.ingest.sources import folder
 from syndicator.model.upstream import OnGone, Upstream, is_folder
 from syndicator.observe import logger
 from syndicator.store import Store, Tx, departures, names, upstreams

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import syndicator
-from syndicator.ingest.child import ANSWER, MAX_ANSWER, NOT_STARTED, QUESTION, TOO_LONG, TOO_SLOW
+from syndicator.ingest.child.protocol import ANSWER, MAX_ANSWER, NOT_STARTED, QUESTION, TOO_LONG, TOO_SLOW
 
 PROGRAM = (sys.executable, "-P", "-m", "syndicator.ingest.child")
 SHARE = 0.9  # of the time is the fork's: the rest is for the nursery to end it and tell us

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Self
 from pydantic import FailFast, Field, TypeAdapter, ValidationError
 
 from syndicator.errors import Invalid
-from syndicator.ingest.child import TOO_LONG, TOO_SLOW
+from syndicator.ingest.child.protocol import TOO_LONG, TOO_SLOW
 from syndicator.ingest.entries import MAX_ENTRIES, Answer, Entry, Link, Parsed
 from syndicator.ingest.fetch import MAX_BYTES
 from syndicator.ingest.nursery import PROGRAM, Broken, Head, Nursery, Said

@@ -17,12 +17,13 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from syndicator.errors import SyndicatorError, TryLater
-from syndicator.ingest import folder, websub
+from syndicator.ingest import websub
+from syndicator.ingest.child.page import WORDPRESS_API
 from syndicator.ingest.entries import Link, Parsed, Stated
 from syndicator.ingest.fetch import Body, Failed, Getter, Gone, Unchanged, fetch
 from syndicator.ingest.filing import Filing, LeftOut, Mint, Overtaken, Prospect, Reading, preview, reading_of
-from syndicator.ingest.page import WORDPRESS_API
 from syndicator.ingest.parse import Unreadable
+from syndicator.ingest.sources import folder
 from syndicator.model.cadence import Pace
 from syndicator.model.incoming import Fate
 from syndicator.model.markup import web_address

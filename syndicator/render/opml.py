@@ -1,7 +1,7 @@
 """The list of feeds as OPML 2.0, which every reader imports (feeds:P29).
 
 One outline for each topic, in the format readers know best: with all three of them an import would
-subscribe to everything three times. `ingest.opml` reads it back. Pure.
+subscribe to everything three times. `ingest.sources.opml` reads it back. Pure.
 """
 
 from __future__ import annotations

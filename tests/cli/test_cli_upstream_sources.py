@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from syndicator.ingest import opml, subscriptions
-from syndicator.ingest.opml import Outline, Subscriptions
+from syndicator.ingest.sources import opml, subscriptions
+from syndicator.ingest.sources.opml import Outline, Subscriptions
 from syndicator.model.upstream import Upstream
 from syndicator.store import Store, upstreams
 from syndicator.store.upstreams import lists

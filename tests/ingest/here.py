@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from syndicator.ingest import reading
+from syndicator.ingest.child import reading
 from syndicator.ingest.entries import Entry, Parsed, incoming
 from syndicator.model.upstream import Upstream
 from tests.make import NOW

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syndicator.ingest.dates import ZONES, read_date
+from syndicator.ingest.child.dates import ZONES, read_date
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from syndicator.errors import Invalid
-from syndicator.ingest import folder
 from syndicator.ingest.fetch import Failed, Unchanged
 from syndicator.ingest.filing import Reading
 from syndicator.ingest.parse import Pool
 from syndicator.ingest.poll import Poller
+from syndicator.ingest.sources import folder
 from syndicator.ingest.visit import Polled
 from syndicator.model.incoming import Fate
 from syndicator.model.item import Kind

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syndicator.ingest.scan import Refuse
+from syndicator.ingest.child.scan import Refuse
 from tests.ingest.feeds import atom, entry, rss
 from tests.ingest.here import only, read
 

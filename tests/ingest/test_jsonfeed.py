@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from syndicator.ingest import reading
+from syndicator.ingest.child import reading
+from syndicator.ingest.child.scan import Refuse
 from syndicator.ingest.entries import Entry, File, Parsed, Person, incoming
 from syndicator.ingest.parse import Pool, Unreadable
-from syndicator.ingest.scan import Refuse
 from tests.ingest.here import UPSTREAM, URL, read
 
 VERSION = "https://jsonfeed.org/version/1.1"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syndicator.errors import Invalid
-from syndicator.ingest import opml
-from syndicator.ingest.opml import Outline, Subscriptions
+from syndicator.ingest.sources import opml
+from syndicator.ingest.sources.opml import Outline, Subscriptions
 
 BASE = "https://lists.example/dir/list.opml"
 

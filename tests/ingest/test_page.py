@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from syndicator.ingest import reading
+from syndicator.ingest.child import reading
+from syndicator.ingest.child.page import feeds_of
+from syndicator.ingest.child.scan import Refuse
 from syndicator.ingest.entries import Link
-from syndicator.ingest.page import feeds_of
 from syndicator.ingest.parse import Unreadable, parse
-from syndicator.ingest.scan import Refuse
 
 URL = "https://site.example/news/"
 RSS = 'rel="alternate" type="application/rss+xml"'

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from syndicator.ingest import reading
+from syndicator.ingest.child import reading
+from syndicator.ingest.child.scan import Refuse
 from syndicator.ingest.entries import Entry, Parsed
 from syndicator.ingest.parse import Pool, Unreadable, _feed
-from syndicator.ingest.scan import Refuse
 from tests.ingest.feeds import entry, rss
 
 URL = "https://cms.example/feeds/news.xml"

@@ -14,9 +14,9 @@ import pytest
 
 from syndicator import press
 from syndicator.errors import NotFound, TryLater
-from syndicator.ingest.imports import import_items
 from syndicator.ingest.parse import Pool, parse
 from syndicator.ingest.poll import LEASE, Polled, Poller, poll_one, poll_some
+from syndicator.ingest.sources.imports import import_items
 from syndicator.model.incoming import Fate
 from syndicator.model.item import Significance
 from syndicator.model.release import ReleaseState

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from syndicator.ingest import child
+from syndicator.ingest.child import __main__ as child
 from syndicator.ingest.nursery import Nursery, _ready
 from syndicator.ingest.parse import Pool, Unreadable, _feed
 from tests.ingest.feeds import entry, rss
@@ -36,7 +36,7 @@ MARK = f"tests.ingest.test_pool of {os.getpid()}"
 def program(*, at_start: str = "") -> tuple[str, ...]:
     """A nursery whose forks run the code in a body that is `evil` instead of reading it."""
     lines = [f"# {MARK}", "import ctypes, os, signal, socket, time"]
-    lines += ["from syndicator.ingest import child, reading", "real = reading.read"]
+    lines += ["from syndicator.ingest.child import __main__ as child, reading", "real = reading.read"]
     lines += [
         "def read(body, *rest):",
         "    if not body.startswith(b'evil'):",

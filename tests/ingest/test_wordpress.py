@@ -9,11 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from syndicator.errors import Blocked, Invalid, SyndicatorError, TryLater
-from syndicator.ingest import wordpress
 from syndicator.ingest.entries import Entry
 from syndicator.ingest.filing import LeftOut
 from syndicator.ingest.parse import parse
-from syndicator.ingest.wordpress import Wordpress
+from syndicator.ingest.sources import wordpress
+from syndicator.ingest.sources.wordpress import Wordpress
 from syndicator.wire.guard import Guard, parse_guard
 from syndicator.wire.http_async import AsyncClient
 from tests.ingest.feeds import AGENT, LIMITS

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syndicator.errors import Invalid
-from syndicator.ingest import wxr
 from syndicator.ingest.entries import Entry
 from syndicator.ingest.filing import LeftOut
 from syndicator.ingest.parse import Pool
-from syndicator.ingest.wxr import Export, paragraphs
+from syndicator.ingest.sources import wxr
+from syndicator.ingest.sources.wxr import Export, paragraphs
 from tests.ingest.press import Post, Press
 
 WHOLE = b"</wp:comment></item>"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from syndicator.ingest import opml as reader
+from syndicator.ingest.sources import opml as reader
 from syndicator.model.item import ALL
 from syndicator.model.site import Format
 from syndicator.render import opml

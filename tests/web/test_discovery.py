@@ -14,7 +14,7 @@ from lxml import etree
 from sqlalchemy import event, insert
 
 from syndicator import press, publish
-from syndicator.ingest import opml
+from syndicator.ingest.sources import opml
 from syndicator.model.item import Item, Rule
 from syndicator.model.release import Embargo
 from syndicator.render import sitemap

@@ -15,21 +15,17 @@ import os
 import resource
 import select
 import signal
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple, NoReturn
 
-from syndicator.ingest import reading
-from syndicator.ingest.scan import Refuse
+from syndicator.ingest.child import reading
+from syndicator.ingest.child.protocol import ANSWER, MAX_ANSWER, NOT_STARTED, QUESTION, TOO_LONG, TOO_SLOW
+from syndicator.ingest.child.scan import Refuse
 
 MEMORY = 512 * 2**20  # bytes of address space; Python, feedparser and lxml take 50 MB of it at the start
-MAX_ANSWER = 32_000_000  # bytes; a body of 5 MB grows a little when it is escaped
 PIECE = 64_000  # bytes of entries said in one line: so many are checked in less than a millisecond
-QUESTION = struct.Struct("!II")  # bytes of its head, which is JSON, and of the body
-ANSWER = struct.Struct("!Ii")  # bytes of what was said, and how it ended: 0, minus a signal, or one of these
-TOO_SLOW, TOO_LONG, NOT_STARTED = 1001, 1002, 1003
 NO_MEMORY = {"refused": f"reading it takes more than {MEMORY // 2**20} MB of memory"}
 TOO_DEEP = {"refused": "it is nested too deeply"}
 WARM = b'<rss version="2.0"><channel><title>x</title><item><title>x</title></item></channel></rss>'

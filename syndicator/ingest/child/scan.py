@@ -65,7 +65,7 @@ class Refuse(Exception):
 
 
 class Page(Refuse):
-    """The body is a web page; `ingest.page` may find feeds in it."""
+    """The body is a web page; `ingest.child.page` may find feeds in it."""
 
     def __init__(self, links: Sequence[dict[str, Any]] = ()) -> None:
         named = "; the feeds it names are the ones to add" if links else ""

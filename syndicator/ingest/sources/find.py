@@ -17,13 +17,13 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from syndicator.errors import SyndicatorError, TryLater, WireFault
-from syndicator.ingest import wordpress
+from syndicator.ingest.child.page import WORDPRESS_API
 from syndicator.ingest.entries import Link, Parsed
 from syndicator.ingest.fetch import Body, Getter, fetch
 from syndicator.ingest.filing import Preview, preview, reading_of
-from syndicator.ingest.page import WORDPRESS_API
 from syndicator.ingest.parse import Pool, Unreadable
-from syndicator.ingest.wordpress import Category, Wordpress
+from syndicator.ingest.sources import wordpress
+from syndicator.ingest.sources.wordpress import Category, Wordpress
 from syndicator.model.item import ALL
 from syndicator.model.site import Format, Site
 from syndicator.model.upstream import Upstream, Validators

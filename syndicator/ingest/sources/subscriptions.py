@@ -1,6 +1,6 @@
 """A list of feeds taken as upstreams, and ours given away as one: OPML in and out (feeds:I27).
 
-Reading a list is `ingest.opml`. Here a feed gets a name, and what is read already is left alone.
+Reading a list is `ingest.sources.opml`. Here a feed gets a name, and what is read already is left alone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape, quoteattr
 
-from syndicator.ingest.opml import Outline, Subscriptions
+from syndicator.ingest.sources.opml import Outline, Subscriptions
 from syndicator.model.item import slug_for
 from syndicator.model.markup import strip_illegal
 from syndicator.model.upstream import Upstream, is_folder

@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from syndicator.ingest.charset import decoded
-from syndicator.ingest.dates import read_date
-from syndicator.ingest.files import Files
-from syndicator.ingest.jsonfeed import read_json
-from syndicator.ingest.page import feeds_of
-from syndicator.ingest.scan import Omitted, Page, Refuse, prepared
+from syndicator.ingest.child.charset import decoded
+from syndicator.ingest.child.dates import read_date
+from syndicator.ingest.child.files import Files
+from syndicator.ingest.child.jsonfeed import read_json
+from syndicator.ingest.child.page import feeds_of
+from syndicator.ingest.child.scan import Omitted, Page, Refuse, prepared
 from syndicator.model.markup import (
     clean,
     from_plain,
@@ -53,7 +53,7 @@ def read(
 
 
 def _read_xml(text: str, url: str | None, known: frozenset[str], warning: str | None) -> dict[str, Any]:
-    from syndicator.ingest.grammar import found  # here: whoever only asks for a child needs no parser
+    from syndicator.ingest.child.grammar import found  # here: whoever only asks for a child needs no parser
 
     try:
         ready = prepared(text)

@@ -1,6 +1,6 @@
 """feedparser's two parsers, with hooks of our own where it loses or mixes up what a feed says.
 
-The only place where feedparser is called. It is given text that `ingest.scan` has looked at, never a string
+The only place where feedparser is called. It is given text that `ingest.child.scan` has looked at, never a string
 that it could take for an address or a path (feeds:I8); its sanitiser, its resolving of links in HTML and its
 dates are off: those are ours (feeds:I18, feeds:I20, feeds:I23). Hooks are methods named `_start_…` and
 `_end_…` after an element's prefix and name: that is how feedparser finds them.
@@ -48,7 +48,7 @@ class Found(NamedTuple):
 def found(body: bytes, base: str, entities: dict[str, str]) -> Found:
     """What is in `body`, UTF-8 without a declaration; where that is no XML, what can be read of it (feeds:I13)."""
     strict = Strict(base, None, "utf-8")
-    parser = xml.sax.make_parser(PREFERRED_XML_PARSERS)  # noqa: S317 - `ingest.scan` has refused what is an attack
+    parser = xml.sax.make_parser(PREFERRED_XML_PARSERS)  # noqa: S317 - `ingest.child.scan` has refused what is an attack
     parser.setFeature(xml.sax.handler.feature_namespaces, True)
     parser.setFeature(xml.sax.handler.feature_external_ges, False)  # security:X1
     parser.setContentHandler(strict)
@@ -111,11 +111,11 @@ class _Hooks:
             self.lang = self.langstack[-1] if self.langstack else self.lang
 
     def handle_charref(self: Any, reference: str) -> None:
-        # `ingest.scan` drops what is no character; what it leaves may be a new one: &#x&#x110000;110000;
+        # `ingest.child.scan` drops what is no character; what it leaves may be a new one: &#x&#x110000;110000;
         with suppress(*STUMBLES):
             super().handle_charref(reference)  # type: ignore[misc] # feedparser's
 
-    # Dates stay text: `ingest.dates` reads them, and nothing else tries to (feeds:I18).
+    # Dates stay text: `ingest.child.dates` reads them, and nothing else tries to (feeds:I18).
     def _end_published(self: Any) -> None:
         self.pop("published")
 

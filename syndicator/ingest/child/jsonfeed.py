@@ -1,7 +1,7 @@
 """JSON Feed 1.0 and 1.1 (jsonfeed.org), which feedparser does not read (feeds:I14).
 
 As tolerant as the rest: ids may be numbers, `author` may be one or `authors` many, what nobody knows is
-passed over. It gives the same plain values as `ingest.reading` does for XML.
+passed over. It gives the same plain values as `ingest.child.reading` does for XML.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from syndicator.ingest.dates import read_date
-from syndicator.ingest.files import Files
-from syndicator.ingest.scan import MAX_ABSURD, MAX_ITEMS, MAX_TOKEN, Omitted, Refuse
+from syndicator.ingest.child.dates import read_date
+from syndicator.ingest.child.files import Files
+from syndicator.ingest.child.scan import MAX_ABSURD, MAX_ITEMS, MAX_TOKEN, Omitted, Refuse
 from syndicator.model.markup import from_plain, language_tag, strip_illegal, web_address
 
 RULES = 1  # part of each hash: raise it when the same item is to be read again by better rules

@@ -2,7 +2,7 @@
 
 The feed has the ten newest posts, the API has all. What it answers is held to types and sizes like any
 stranger's words; a post becomes an `Entry` under the very guid that the feed gives it, so that a later
-poll makes no doubles. One request at a time. What becomes of the entries is `ingest.imports`' affair.
+poll makes no doubles. One request at a time. What becomes of the entries is `ingest.sources.imports`' affair.
 """
 
 from __future__ import annotations
