@@ -14,7 +14,8 @@ from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
 from syndicator.errors import Blocked, Invalid, Misled, WireFault
-from syndicator.ingest.headers import links, pace, retry_after
+from syndicator.ingest.entries import Link
+from syndicator.ingest.headers import feeds, links, pace, retry_after
 from syndicator.model.upstream import Validators
 from syndicator.wire.exchange import Headers, Intake, Reply
 
@@ -57,7 +58,7 @@ class Unchanged:
 class Body:
     """A body to parse; `base` is what its relative addresses are resolved against (feeds:I21).
 
-    `links` are the relations and addresses of its Link header (RFC 8288); the rest is as in `Unchanged`.
+    `links` are the relations and addresses of its Link header (RFC 8288), `feeds` the feeds it names; the rest is as in `Unchanged`.
     """
 
     body: bytes
@@ -69,6 +70,7 @@ class Body:
     headers_pace: timedelta | None = None
     moved: str | None = None
     links: tuple[tuple[str, str], ...] = ()
+    feeds: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ def _meaning(reply: Reply, validators: Validators, now: datetime) -> Fetched:
         headers_pace=wait,
         moved=moved,
         links=links(reply.headers.get("link", ""), reply.url),
+        feeds=feeds(reply.headers.get("link", ""), reply.url),
     )
 
 

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin
 
+from syndicator.ingest.child.page import COMMENTS, FEEDS
+from syndicator.ingest.entries import Link
 from syndicator.model.cadence import CEILING
 
 LONGEST = 16_000  # characters read of a Link header
@@ -66,6 +68,19 @@ def links(text: str, base: str) -> tuple[tuple[str, str], ...]:
         if len(found) >= MOST:
             break
     return tuple(found[:MOST])
+
+
+def feeds(text: str, base: str) -> tuple[Link, ...]:
+    """The feeds that a Link header names as other forms of the page it came with (feeds:I11)."""
+    found: dict[str, Link] = {}
+    for target, parameters in _targets(text[:LONGEST]):
+        type = parameters.get("type", "").partition(";")[0].strip().lower()
+        named = "alternate" in parameters.get("rel", "").lower().split() and type in FEEDS
+        if named and "anchor" not in parameters and (url := _absolute(target, base)):
+            title = parameters.get("title", "")[:200]
+            comments = bool(COMMENTS.search(f"{title} {target}"))
+            found.setdefault(url, Link(url=url, title=title, type=type, comments=comments))
+    return tuple(found.values())[:MOST]
 
 
 def _targets(text: str) -> Iterator[tuple[str, dict[str, str]]]:

@@ -53,6 +53,7 @@ SETTLE = 0.1  # seconds for which unchanged polls are gathered
 BEAT = 1.0  # seconds: how long it sleeps at most, and how often what hubs brought is looked for
 BLOCKED = 0.25  # seconds until upstreams that are due are looked at again, whose hosts are being asked
 
+CALM = 0.003  # seconds of computing that one turn of the loop may take while more is begun
 PUSHES = 10  # bodies from hubs taken at a time: each may have megabytes
 LAST_FETCH = 5.0  # seconds that a fetch may still take when we are told to stop
 
@@ -195,6 +196,18 @@ class Poller:
         await sides.end()
 
 
+async def _calm() -> None:
+    """Let the loop turn until a turn is short: a hundred fetches whose answers come at once would hold it up.
+
+    Only computing counts: upstreams that are slow to answer cost none, and as many as there are slots are in hand.
+    """
+    for _ in range(WIDTH):
+        began = time.thread_time()
+        await asyncio.sleep(0)
+        if time.thread_time() - began < CALM:
+            return
+
+
 def poll_one(
     store: Store,
     slug: str,
@@ -285,7 +298,7 @@ class _Round:
         taken, now = await self.kit.write(claims)
         for claim in taken:
             self._start(claim, self._visited(claim, now))
-            await asyncio.sleep(0)  # a hundred that begin within one turn of the loop would hold it up
+            await _calm()
         return {claim.upstream.slug for claim in taken}
 
     async def fill_pushed(self) -> int:

@@ -338,7 +338,8 @@ async def _failed(kit: Kit, claim: Claim, failure: Failed | Gone) -> Polled:
 async def _discovered(kit: Kit, claim: Claim, body: Body, refusal: Unreadable) -> Polled:
     """A page instead of a feed: where it was never one, its address may have been given for the feed it names (feeds:I11)."""
     upstream = claim.upstream
-    links = [link for link in refusal.links if web_address(link.url) and link.type != WORDPRESS_API]
+    named_feeds = {link.url: link for link in (*body.feeds, *refusal.links)}.values()
+    links = [link for link in named_feeds if web_address(link.url) and link.type != WORDPRESS_API]
     if claim.read or not links:
         return await _failed(kit, claim, Failed(str(refusal), status=body.status))
     feed = chosen(links)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syndicator.ingest.headers import LONGEST, MOST, links, pace, retry_after
+from syndicator.ingest.headers import LONGEST, MOST, feeds, links, pace, retry_after
 from syndicator.model.cadence import CEILING
 from tests.make import NOW
 
@@ -151,6 +151,21 @@ PARTS = st.sampled_from(
 )
 
 
+def test_feeds_are_told_from_other_forms_of_a_page() -> None:
+    """feeds:I11 — by relation and type; of comments those say so, and what speaks of another page is none."""
+    text = (
+        '</a>; rel="alternate"; type="application/rss+xml; charset=utf-8"; title="News",'
+        '</a/comments>; rel=alternate; type=application/atom+xml; title="Comments",'
+        '</c>; rel=alternate; type="text/html", </d>; rel=next; type="application/rss+xml",'
+        '</e>; rel=alternate; type="application/rss+xml"; anchor="/other",'
+        '<javascript:alert(1)>; rel=alternate; type="application/rss+xml"'
+    )
+    assert [
+        ("https://cms.example/a", "News", False),
+        ("https://cms.example/a/comments", "Comments", True),
+    ] == [(one.url, one.title, one.comments) for one in feeds(text, BASE)]
+
+
 @given(st.lists(PARTS | st.text(max_size=5), max_size=40).map("".join))
 def test_no_header_is_an_error(text: str) -> None:
     """feeds:I4, feeds:I6, feeds:I11 — whatever a server writes is read or passed over."""
@@ -162,3 +177,5 @@ def test_no_header_is_an_error(text: str) -> None:
     for relation, url in links(text, BASE):
         assert relation == relation.lower().strip()
         assert url.startswith(("http://", "https://"))
+    for one in feeds(text, BASE):
+        assert one.url.startswith(("http://", "https://"))

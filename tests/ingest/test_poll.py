@@ -472,6 +472,14 @@ def test_the_page_leads_to_its_feed(room: Store, site: Site, clock: FakeClock) -
     assert site.asked[-1]["path"] == "/rss"
 
 
+def test_a_header_leads_to_the_feed(room: Store, site: Site) -> None:
+    """feeds:I11: a page may name its feed in its Link header alone; what else it names there is none."""
+    make_upstream(room, site)
+    named = '</feed.rss>; rel="alternate"; type="application/rss+xml", </x>; rel=alternate; type="text/html"'
+    site.say(pages(), link=named)
+    assert "/feed.rss is read from now on" in (one(room, site).fault or "")
+
+
 def test_a_page_with_several_feeds_is_a_persons_choice(room: Store, site: Site, clock: FakeClock) -> None:
     """feeds:I11: several feeds are named in the fault, and so is the next step; a page is followed once only."""
     make_upstream(room, site)

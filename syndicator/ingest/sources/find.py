@@ -92,7 +92,8 @@ class Look:
                 self.pool.parse, answer.body, content_type=answer.content_type, url=answer.base
             )
         except Unreadable as refusal:
-            return None, tuple(link for link in refusal.links if link.type != WORDPRESS_API)
+            named = {link.url: link for link in (*answer.feeds, *refusal.links)}.values()
+            return None, tuple(link for link in named if link.type != WORDPRESS_API)
         return feed, (Link(url=url, title=feed.title[:4_000]),)
 
     async def _site(self, page: str | None, url: str) -> Wordpress | None:
