@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from syndicator.errors import Invalid, TryLater
@@ -59,9 +59,7 @@ def connect(address: str) -> Engine:
         case "sqlite":
             return _sqlite(url)
         case "postgresql":
-            return create_engine(
-                url.set(drivername="postgresql+psycopg"), pool_size=8, max_overflow=24, pool_pre_ping=True
-            )
+            return _postgresql(url)
         case other:
             raise Invalid(f"store.url names {other!r}; Syndicator keeps its items in sqlite or postgresql")
 
@@ -107,13 +105,29 @@ def insert_or_update_all(tx: Tx, table: Table, rows: Sequence[dict[str, Any]], k
 
 
 def _sqlite(url: URL) -> Engine:
-    engine = create_engine(
-        url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=8, max_overflow=24
-    )
+    # Whatever is logged of an error must not hold the words that were written: they may be under embargo.
+    patient = {"timeout": 30, "check_same_thread": False}
+    engine = create_engine(url, hide_parameters=True, connect_args=patient, pool_size=8, max_overflow=24)
     event.listen(engine, "do_connect", _make_folder)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    url = url.set(drivername="postgresql+psycopg")
+    engine = create_engine(url, hide_parameters=True, pool_size=8, max_overflow=24, pool_pre_ping=True)
+    event.listen(engine, "handle_error", _hide_row)
+    return engine
+
+
+def _hide_row(context: ExceptionContext) -> None:
+    """PostgreSQL's detail quotes the row that it refuses, whose words may be under embargo: nobody prints those."""
+    fault, told = context.original_exception, context.sqlalchemy_exception
+    detail = getattr(getattr(fault, "diag", None), "message_detail", None)
+    if detail:
+        for one in filter(None, (fault, told)):
+            one.args = tuple(str(arg).replace(detail, "…") for arg in one.args)
 
 
 def _make_folder(_dialect: Any, _record: Any, addresses: list[Any], _options: dict[str, Any]) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import traceback
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
-from sqlalchemy.exc import StatementError
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError, StatementError
 
 from syndicator.errors import Invalid, SchemaBehind, TryLater
 from syndicator.store import Store, open_store, schema, topics
 from tests.make import NOW, FakeClock, make_newsroom, make_topic, reserved_port
 
+SECRET = "Under embargo until noon"
 SHARED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 
 
@@ -63,6 +65,17 @@ def test_a_reader_on_sqlite_sees_one_picture(sqlite_url: str, clock: FakeClock) 
         assert {} == topics.titles(reading)
         make_newsroom(store, "a")
         assert {} == topics.titles(reading)
+
+
+@pytest.mark.parametrize("change", [{"title": SECRET, "slug": "a"}, {"title": SECRET, "uid": None}])
+def test_an_error_does_not_quote_what_was_written(store: Store, change: dict[str, str | None]) -> None:
+    """security:D6: words under embargo get into no log because a database refused their row, nor with the error below."""
+    make_newsroom(store, "a", "b")
+    with pytest.raises(IntegrityError) as refused, store.begin() as tx:
+        tx.connection.execute(update(schema.topics).where(schema.topics.c.slug == "b").values(**change))
+    told = "".join(traceback.format_exception(refused.value))
+    assert "UPDATE topics" in told
+    assert SECRET not in told
 
 
 # -- whose clock
