@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from syndicator.model.item import Content, Kind, content_to_json, is_absolute_iri
 from syndicator.model.release import Embargo, ReleaseState
 from syndicator.model.routing import Category, End, route
+from syndicator.model.schedule import duration_text
 from syndicator.model.upstream import LONGEST_KEY, Upstream
 
 # An incoming date this little ahead is a clock that differs, not an embargo (DESIGN §5.10).
@@ -269,7 +270,7 @@ def _placed(incoming: Incoming, upstream: Upstream, since: datetime, now: dateti
         why = f"it is dated {ahead.isoformat(timespec='seconds')}"
         return Judgement(fate=Fate.HELD, why=why, published=until, at=max(ahead, delayed), embargo=kept)
     if delayed > now:
-        why = f"everything from {upstream.slug} waits {upstream.delay} before it is public"
+        why = f"everything from {upstream.slug} waits {duration_text(upstream.delay)} before it is public"
         return Judgement(fate=Fate.HELD, why=why, published=until, at=delayed)
     return Judgement(fate=Fate.ITEM, why=_by("new", incoming), published=min(until, now) if until else None)
 

@@ -145,7 +145,8 @@ def test_what_waits_for_a_yes_is_never_freed_by_the_feed() -> None:
 def test_a_delay_counts_from_the_first_sight() -> None:
     """DESIGN §2 (Release) — later readings do not put it off; a later date of its own does."""
     slow = replace(UPSTREAM, delay=timedelta(hours=2))
-    assert NOW + slow.delay == judge(THING, None, slow, NOW).at
+    held = judge(THING, None, slow, NOW)
+    assert (NOW + slow.delay, True) == (held.at, " waits 2h before it is public" in held.why)
     known = replace(HELD, at=NOW + slow.delay, first=NOW)
     half = NOW + timedelta(hours=1)
     assert Fate.UNCHANGED is judge(THING, known, slow, half).fate
