@@ -178,7 +178,9 @@ class Filing:
 
     def _asks(self, found: Matched, desk: Desk) -> int | None:
         """How many items would be pushed at once, if that is so many that a person is asked first."""
-        limit = desk.upstream.confirm_above
+        # While a person is asked, nothing slips by with what a hub brings.
+        held = self._claim.asking if not self._reading.whole else None
+        limit = desk.upstream.confirm_above if held is None else 0
         if self._claim.accepted or not desk.upstream.push:
             return None
         with self._store.read() as tx:
@@ -188,6 +190,8 @@ class Filing:
             count = sum(desk.at_once(worked_out(tx, one.thing, one.known, desk)[0]) for one in likely)
         if count <= limit:
             return None
+        if held is not None:
+            return held
         with self._store.begin() as tx:
             self._hold(tx)
             upstreams.ask(tx, self._claim, count)
@@ -245,7 +249,9 @@ class Filing:
         """What is true of the reading as a whole: who left, who was deleted, and that nobody is asked any more."""
         claim, reading = self._claim, self._reading
         missing = found.missing if reading.tells_who_is_gone else frozenset()
-        if not (missing or reading.deleted or claim.asking is not None or claim.accepted):
+        # What a hub brought is not what a person was asked about: only the whole feed ends that.
+        answers = reading.whole and (claim.asking is not None or claim.accepted is not None)
+        if not (missing or reading.deleted or answers):
             return
         with self._store.begin() as tx:
             self._hold(tx)
@@ -253,7 +259,8 @@ class Filing:
             asks = upstream.relation is Relation.OWN and upstream.on_gone is not OnGone.KEEP
             brought.leave(tx, upstream.id, missing, ask=asks)
             self.prospects += _deleted(tx, reading, found, upstream)
-            upstreams.answered(tx, claim)
+            if answers:
+                upstreams.answered(tx, claim)
 
 
 def _routed(reading: Reading, upstream: Upstream, own_host: str) -> Reading:
@@ -327,7 +334,7 @@ def _rework(tx: Tx, uid: str, prospect: Prospect) -> None:
 def _revise(tx: Tx, thing: Incoming, prospect: Prospect, known: Known | None, desk: Desk) -> None:
     assert prospect.uid
     # Another topic or address alone corrects nothing: nobody is told of it as a correction.
-    words = known is None or known.fingerprint != thing.fingerprint
+    words = known is None or known.rewords(thing)
     if words and desk.upstream.on_change is Significance.CORRECTION:
         note = f"changed at its origin ({desk.upstream.slug})"
         publish.correct(tx, prospect.uid, prospect.content, note=note)

@@ -23,11 +23,12 @@ from syndicator.errors import SyndicatorError, TryLater
 from syndicator.ingest import visit as visits
 from syndicator.ingest.filing import Mint
 from syndicator.ingest.parse import Pool
-from syndicator.ingest.sides import HubDesk, Side, Sides, asking_pages, cancelled, tending
+from syndicator.ingest.sides import HubDesk, Side, Sides, asking_pages, cancelled, guarded, tending
 from syndicator.ingest.visit import ClientFor, Kit, Polled, Reader
 from syndicator.model.site import Site
 from syndicator.observe import logger
 from syndicator.store import Store, Tx, hubs, upstreams
+from syndicator.store.hubs import Pushed
 from syndicator.store.upstreams import Claim, Heard
 
 __all__ = [
@@ -54,7 +55,7 @@ BEAT = 1.0  # seconds: how long it sleeps at most, and how often what hubs broug
 BLOCKED = 0.25  # seconds until upstreams that are due are looked at again, whose hosts are being asked
 
 CALM = 0.003  # seconds of computing that one turn of the loop may take while more is begun
-PUSHES = 10  # bodies from hubs taken at a time: each may have megabytes
+PUSHES = 10  # bodies from hubs in hand at a time, beside the polls: each may have megabytes
 LAST_FETCH = 5.0  # seconds that a fetch may still take when we are told to stop
 
 
@@ -68,9 +69,10 @@ class Report:
 
 @dataclass(slots=True)
 class _Hand:
-    """What is in hand: running visits by their claim, and unchanged ones that wait to be settled."""
+    """What is in hand: running visits with their claims, those of hubs among them, and unchanged ones that wait to be settled."""
 
     running: dict[asyncio.Task[None], Claim] = field(default_factory=dict)
+    pushes: set[asyncio.Task[None]] = field(default_factory=set)
     unchanged: list[tuple[Claim, Heard]] = field(default_factory=list)
 
     def claims(self) -> list[Claim]:
@@ -125,13 +127,13 @@ class Poller:
         """Poll until nothing is due that nobody else polls, file what hubs brought, and do the other work once."""
         async with self._round(self._told) as round_:
             while True:
-                started = await round_.fill() or await round_.fill_pushed()
+                started = bool(await round_.fill_pushed()) | bool(await round_.fill())
                 if not started and not round_.busy and await round_.pause() > BLOCKED:
                     break
                 await round_.freed(BLOCKED)
             await round_.settle_all()
             for side in self._sides:
-                await side(round_.kit)
+                await guarded(side, round_.kit)
             return round_.report
 
     async def these(self, slugs: Sequence[str]) -> list[Polled]:
@@ -182,11 +184,11 @@ class Poller:
             pause = BEAT
             try:
                 hint.clear()
-                if not await round_.fill():
-                    pause = min(await round_.pause(), BEAT)
                 if time.monotonic() >= listen:
                     listen = time.monotonic() + BEAT
                     await round_.fill_pushed()
+                if not await round_.fill():
+                    pause = min(await round_.pause(), BEAT)
             except TryLater as fault:
                 log.warning("store away", loop="poll", fault=str(fault))
             sides.go_on()
@@ -259,7 +261,7 @@ class _Round:
         self._told, self._width, self._lease = told, width, lease
         self._batch = max(1, min(BATCH, width // 4))
         self._hand = _Hand()
-        self._freed = asyncio.Event()
+        self._freed, self._settling = asyncio.Event(), asyncio.Lock()
         self._keepers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -281,9 +283,13 @@ class _Round:
         """Whether any visit is in hand."""
         return bool(self._hand.running)
 
+    @property
+    def _free(self) -> int:
+        return self._width - len(self._hand.running) + len(self._hand.pushes)
+
     async def fill(self, only: Sequence[str] | None = None) -> set[str]:
         """Claim as many as there are slots, if they are worth a claim, and start their visits; their slugs."""
-        free = self._width - len(self._hand.running)
+        free = self._free
         if free < self._batch or only == []:
             return set()
         wanted = None if only is None else only[: self._width * 5]
@@ -302,17 +308,16 @@ class _Round:
         return {claim.upstream.slug for claim in taken}
 
     async def fill_pushed(self) -> int:
-        """Take what hubs brought, a few at a time; how many."""
-        if self._width - len(self._hand.running) < self._batch:
+        """Take what hubs brought, a few at a time, in slots of their own: upstreams that hang delay none; how many."""
+        room = PUSHES - len(self._hand.pushes)
+        if room <= 0:
             return 0
-        waiting = await self.kit.read(lambda tx: hubs.pushed(tx, PUSHES))
-        started = 0
+        waiting = await self.kit.read(lambda tx: hubs.pushed(tx, room))
         for pushed in waiting:
-            claim, now = await self.kit.write(partial(self._claim_pushed, pushed.slug))
+            claim, now = await self.kit.write(partial(self._claim_pushed, pushed))
             if claim:
-                self._start(claim, visits.receive(self.kit, pushed, claim, now))
-                started += 1
-        return started
+                self._hand.pushes.add(self._start(claim, visits.receive(self.kit, pushed, claim, now)))
+        return len(waiting)
 
     async def pause(self) -> float:
         """Seconds until the next upstream is due; a little while where it is due and its host is busy."""
@@ -336,10 +341,11 @@ class _Round:
 
     async def settle_all(self) -> None:
         """Settle what was found unchanged since the last time, in one transaction."""
-        group = self._hand.unchanged[:]
-        if group:
-            await self.kit.write(lambda tx: upstreams.settle_unchanged(tx, group))
-            del self._hand.unchanged[: len(group)]
+        async with self._settling:  # two at once would count the same polls twice
+            group = self._hand.unchanged[:]
+            if group:
+                await self.kit.write(lambda tx: upstreams.settle_unchanged(tx, group))
+                del self._hand.unchanged[: len(group)]
 
     async def end(self, grace: float) -> None:
         """Let what is in hand end; then break off the rest, and give it back.
@@ -360,17 +366,19 @@ class _Round:
             if broken:
                 await self.kit.write(lambda tx: upstreams.give_back(tx, broken))
 
-    def _claim_pushed(self, slug: str, tx: Tx) -> tuple[Claim | None, datetime]:
-        return upstreams.claim_pushed(tx, slug, self._lease), tx.now
+    def _claim_pushed(self, pushed: Pushed, tx: Tx) -> tuple[Claim | None, datetime]:
+        return visits.claim_pushed(tx, pushed, self._lease), tx.now
 
-    def _start(self, claim: Claim, work: Awaitable[Polled]) -> None:
+    def _start(self, claim: Claim, work: Awaitable[Polled]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(self._ended(claim, work))
         self._hand.running[task] = claim
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._hand.running[task]
-        if self._width - len(self._hand.running) >= self._batch:
+        self._hand.pushes.discard(task)
+        if self._free >= self._batch:
             self._freed.set()
 
     async def _visited(self, claim: Claim, now: datetime) -> Polled:

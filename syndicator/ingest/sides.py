@@ -42,7 +42,7 @@ class Sides:
         for side, due in self._next.items():
             if now >= due and side not in self._running:
                 self._next[side] = now + TEND
-                task = asyncio.create_task(self._done(side))
+                task = asyncio.create_task(guarded(side, self._kit))
                 self._running[side] = task
                 task.add_done_callback(partial(self._over, side))
 
@@ -53,13 +53,15 @@ class Sides:
     def _over(self, side: Side, _: object) -> None:
         del self._running[side]
 
-    async def _done(self, side: Side) -> None:
-        try:
-            await side(self._kit)
-        except TryLater as fault:
-            log.warning("store away", loop="poll", fault=str(fault))
-        except Exception:
-            log.exception("loop broke", loop="poll")
+
+async def guarded(side: Side, kit: Kit) -> None:
+    """One turn of it; whatever goes wrong there is logged, and stops nothing else."""
+    try:
+        await side(kit)
+    except TryLater as fault:
+        log.warning("store away", loop="poll", fault=str(fault))
+    except Exception:
+        log.exception("loop broke", loop="poll")
 
 
 async def cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:

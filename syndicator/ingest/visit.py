@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
-from syndicator.errors import SyndicatorError, TryLater
+from syndicator.errors import NotFound, SyndicatorError, TryLater
 from syndicator.ingest import websub
 from syndicator.ingest.child.page import WORDPRESS_API
 from syndicator.ingest.entries import Link, Parsed, Stated
@@ -37,7 +37,7 @@ from syndicator.store.upstreams import Claim, Heard
 
 log = logger("ingest")
 
-NAMED_FAULTS = 3  # entries named in an upstream's fault; the report has them all
+NAMED_FAULTS = 5  # entries named in an upstream's fault; the report has them all
 NAMED_FEEDS = 5  # of a page, in the fault of an upstream that is that page
 FORMATS = re.compile(r"atom|rss|rdf|json|xml|feed|[\W\d_]")
 
@@ -215,6 +215,27 @@ async def _brought(kit: Kit, pushed: Pushed, claim: Claim, now: datetime) -> tup
     known = await kit.read(lambda tx: brought.hashes(tx, claim.upstream.id))
     reading, _ = await _read(kit, body, claim.upstream, known, now, doubtful=claim.failures > 0)
     return reading, await _filed(kit, claim, replace(reading, whole=False))
+
+
+def claim_pushed(tx: Tx, pushed: Pushed, lease: timedelta) -> Claim | None:
+    """Take an upstream to file this for it; None if somebody else does, or did, or its feed was read since.
+
+    Then it may have older words than we have: it is forgotten, and the feed itself read once more.
+    """
+    try:
+        claim = upstreams.claim_pushed(tx, pushed.slug, lease)
+    except NotFound:
+        return None  # it was removed a moment ago
+    if claim is None:
+        return None
+    match hubs.news(tx, pushed.id):
+        case True:
+            return claim
+        case None:
+            upstreams.settle_pushed(tx, claim)
+        case _:
+            _put_away(tx, claim, pushed, again=True)
+    return None
 
 
 def _put_away(tx: Tx, claim: Claim, pushed: Pushed, *, again: bool) -> None:
@@ -398,5 +419,6 @@ def _fault(claim: Claim, reading: Reading, filing: Filing) -> str | None:
         )
     words += [f'left out "{entry.title[:80]}": {entry.why}' for entry in without[:NAMED_FAULTS]]
     if len(without) > NAMED_FAULTS:
-        words.append(f"and {len(without) - NAMED_FAULTS} more")
+        more = len(without) - NAMED_FAULTS
+        words.append(f"and {more} more, which `syndicator upstream poll {slug} --dry-run` shows")
     return "; ".join(words) or None

@@ -482,6 +482,23 @@ def test_a_yes_files_them_all(room: Store, how: str, told: int) -> None:
     assert 5 == origin.reads(*many(9)).asking
 
 
+def test_a_push_neither_ends_the_question_nor_takes_the_yes(room: Store) -> None:
+    """feeds:W6 — a hub brings one more while a person is asked: it waits, too, and the yes is the batch's."""
+    origin = Origin(room, confirm_above=3)
+    origin.reads(thing(99))
+    mailed = owed(room)
+    assert 4 == origin.reads(*many(4)).asking
+    pushed = origin.brought(thing(50))
+    assert (4, True, []) == (pushed.asking, pushed.again, pushed.prospects)
+    answer(room, "quiet")
+    assert 4 == origin.brought(thing(50)).asking
+    with room.read() as tx:
+        assert 4 == upstreams.status(tx, "cms").asking
+    assert None is origin.brought(thing(51, published=OLD)).asking  # nobody is sent this
+    assert ["item"] * 4 == fates(origin.reads(*many(4)))
+    assert mailed == owed(room)
+
+
 def test_quiet_ends_a_delay_too(room: Store, clock: FakeClock) -> None:
     """DESIGN §2 (Subscription) — who looked at them and wants nobody told is not overruled by the release loop."""
     origin = Origin(room, confirm_above=3, delay=timedelta(hours=1))

@@ -17,6 +17,7 @@ from syndicator.errors import NotFound, TryLater
 from syndicator.ingest.parse import Pool, parse
 from syndicator.ingest.poll import LEASE, Polled, Poller, poll_one, poll_some
 from syndicator.ingest.sources.imports import import_items
+from syndicator.ingest.visit import claim_pushed
 from syndicator.model.incoming import Fate
 from syndicator.model.item import Significance
 from syndicator.model.release import ReleaseState
@@ -541,11 +542,12 @@ def bring(store: Store, body: bytes) -> None:
         hubs.put(tx, known, body, "application/rss+xml", 9)
 
 
-def test_what_a_hub_brings_is_merged(room: Store, site: Site) -> None:
+def test_what_a_hub_brings_is_merged(room: Store, site: Site, clock: FakeClock) -> None:
     """feeds:W6: new entries alone come in beside those we have; nobody is asked, and nothing counts as gone."""
     make_upstream(room, site)
     site.say(rss(entry(1)))
     poll(room, site)
+    clock.advance(seconds=1)
     bring(room, rss(entry(2)))
     (polled,) = drained(room, site)
     assert polled.count(Fate.ITEM) == 1
@@ -554,6 +556,43 @@ def test_what_a_hub_brings_is_merged(room: Store, site: Site) -> None:
     assert drained(room, site) == []
     with room.read() as tx:
         assert upstreams.status(tx, "cms").checks == 0
+
+
+def test_a_push_is_overtaken_by_a_poll(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:W6: what waited while the feed was read has older words: it is dropped, and the feed read once more, whole."""
+    make_upstream(room, site)
+    hub = '<https://hub.example/>; rel="hub"'
+    site.say(rss(entry(1, title="Old")), etag='"1"')
+    poll(room, site)
+    clock.advance(minutes=20)
+    bring(room, rss(entry(1, title="Old"), entry(2)))
+    site.say(rss(entry(1, title="New")), etag='"2"', link=hub)
+    clock.advance(seconds=1)
+    one(room, site)
+    assert [] == drained(room, site)
+    assert titles(room) == ["New"]
+    site.say(rss(entry(1, title="New"), entry(2)), etag='"2"', link=hub)
+    assert poll(room, site, clock, seconds=20).count(Fate.ITEM) == 1
+    assert "if-none-match" not in site.asked[-1]
+
+
+def test_what_another_worker_filed_is_not_filed_again(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:W6: between looking and claiming, somebody else may have read what a hub brought, or removed the upstream."""
+    make_upstream(room, site)
+    site.say(rss(entry(1)))
+    poll(room, site)
+    clock.advance(seconds=1)
+    bring(room, rss(entry(2)))
+    with room.begin() as tx:
+        (pushed,) = hubs.pushed(tx, 9)
+        claim = claim_pushed(tx, pushed, LEASE)
+        assert claim
+        upstreams.give_back(tx, [claim])
+        hubs.forget(tx, pushed.id)
+        assert claim_pushed(tx, pushed, LEASE) is None
+        assert upstreams.claim(tx, "cms", LEASE)  # it is free for others
+        upstreams.remove(tx, "cms")
+        assert claim_pushed(tx, pushed, LEASE) is None
 
 
 def test_what_a_hub_brings_broken_is_looked_for_in_the_feed(

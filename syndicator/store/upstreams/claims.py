@@ -105,8 +105,12 @@ def claim(tx: Tx, slug: str, lease: timedelta) -> Claim | None:
 
 
 def claim_pushed(tx: Tx, slug: str, lease: timedelta) -> Claim | None:
-    """Take one upstream to file what a hub brought; nobody is asked, so its clock stays as it is. As `claim`."""
-    return next(iter(_claim(tx, [row_of(tx, slug).id], lease, asked=False)), None)
+    """Take one upstream to file what a hub brought; nobody is asked, so its clock stays as it is. As `claim`.
+
+    A yes was given to what the feed has: the next poll of that takes it along, not a push.
+    """
+    taken = _claim(tx, [row_of(tx, slug).id], lease, asked=False)
+    return taken[0]._replace(accepted=None) if taken else None
 
 
 def ask(tx: Tx, held: Claim, count: int) -> None:
