@@ -117,7 +117,7 @@ def test_a_bad_file_is_left_out_and_named(tmp_path: Path) -> None:
 
 
 def test_nothing_leads_out_of_the_folder(tmp_path: Path) -> None:
-    """security:S2 — links are not followed, wherever they lead; a pipe makes nobody wait."""
+    """security:S2 — links are not followed, wherever they lead; a pipe makes nobody wait; both hide nothing that is gone."""
     inside = tmp_path / "press"
     inside.mkdir()
     secret = write(tmp_path, "secret.md")
@@ -128,8 +128,11 @@ def test_nothing_leads_out_of_the_folder(tmp_path: Path) -> None:
     os.mkfifo(inside / "pipe.md")
     reading = read(inside)
     assert ["a.md"] == names(reading)
-    assert {"link.md", "near.md"} == {one.title for one in reading.left_out}
-    assert all("symbolic link" in one.why for one in reading.left_out)
+    why = {one.title: one.why for one in reading.left_out}
+    assert {"link.md", "near.md", "pipe.md"} == set(why)
+    assert "symbolic link" in why["link.md"]
+    assert "no file" in why["pipe.md"]
+    assert reading.tells_who_is_gone
 
 
 def test_a_folder_that_is_too_large_or_not_there_says_so(
@@ -161,9 +164,10 @@ def test_an_unchanged_folder_is_unchanged(tmp_path: Path) -> None:
     upstream = make_folder(tmp_path)
     found = folder.look(upstream, NOTHING, SITE, frozenset())
     assert isinstance(found, tuple)
-    _, validators = found
+    reading, validators = found
+    known = frozenset(one.raw for one in reading.things if one.raw)
     os.utime(file, (1, 1))
-    assert isinstance(folder.look(upstream, validators, SITE, frozenset()), Unchanged)
+    assert isinstance(folder.look(upstream, validators, SITE, known), Unchanged)
     for change in (
         lambda: file.write_bytes(file.read_bytes() + b"."),
         lambda: file.rename(tmp_path / "b.md"),
@@ -351,6 +355,22 @@ def test_while_one_file_is_bad_none_is_taken_for_deleted(desk: Desk) -> None:
     desk.poll(minutes=70)
     desk.poll(minutes=70)
     assert ["A", "B"] == sorted(titles(desk.store))
+
+
+def test_what_is_left_out_is_named_as_long_as_it_is(desk: Desk) -> None:
+    """DESIGN §4 — the fault names five and where the rest is shown, also where nothing changed; then it ends."""
+    bad = [write(desk.path, f"{number}.md", "kind: [") for number in range(7)]
+    for _ in range(2):
+        polled = desk.poll()
+        assert 7 == len(polled.left_out)
+        assert 5 == (polled.fault or "").count("left out")
+        assert "and 2 more, which `syndicator upstream poll notes --dry-run` shows" in (polled.fault or "")
+    with desk.store.read() as tx:
+        assert polled.fault == upstreams.status(tx, "notes").fault
+    for file in bad:
+        file.unlink()
+    assert desk.poll().fault is None
+    assert not desk.poll().read
 
 
 def test_an_embargo_is_kept_and_goes_out_at_its_instant(desk: Desk) -> None:

@@ -2,7 +2,7 @@
 
 A file is an item: its front matter says what, its `uid` or its path makes it the same next time, and
 its bytes make it known when it was renamed. Nothing leads out of the folder: links are not followed,
-hidden files are not seen. A bad file is left out and named. Serves walk A in place of fetch and parse.
+hidden files are not seen. Whatever else is left out is named. Serves walk A in place of fetch and parse.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ MOST_IN_ALL = 500_000_000  # bytes: all of it is hashed at each look
 PIECE = 2**20
 OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not make us wait
 LINK = "it is a symbolic link: put the file itself here"
+NO_FILE = "it is no file"
+PASSED_OVER = {LINK, NO_FILE}  # never were items, so they hide none
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,14 @@ def look(
 ) -> Unchanged | Failed | tuple[Reading, Validators]:
     """What the upstream's folder holds, files whose hash is in `known` only named; Unchanged if it is as it was.
 
-    Reads `*.md` in it and in its folders, one level deep. Failed says in words why it cannot be read.
+    While something in it is left out it is read again, to say so. Reads `*.md` in it and in its folders, one level deep. Failed says in words why it cannot be read.
     """
     try:
         with _opened(folder_path(upstream.url)) as root:
             files, without = _files(root)
             fresh = _validators(files, without)
-            if fresh.body_hash == validators.body_hash:
+            whole = not without and all(file.raw in known for file in files)
+            if whole and fresh.body_hash == validators.body_hash:
                 return Unchanged(validators, 200)
             return _reading(root, files, without, upstream, site, known), fresh
     except Invalid as fault:
@@ -132,7 +135,7 @@ def _files(root: int, *, digests: bool = True) -> tuple[list[_File], list[LeftOu
 
 
 def _found(root: int, without: list[LeftOut]) -> Iterator[tuple[str, str, int]]:
-    """Folder, name and size of each Markdown file; links are left out and named."""
+    """Folder, name and size of each Markdown file; links and pipes are left out and named."""
     folders = [""]
     for folder in folders:
         with _within(root, folder) as handle, os.scandir(handle) as entries:
@@ -147,6 +150,8 @@ def _found(root: int, without: list[LeftOut]) -> Iterator[tuple[str, str, int]]:
                     without.append(_without(f"{folder}/{entry.name}".lstrip("/"), LINK))
                 elif entry.is_file(follow_symlinks=False):
                     yield folder, entry.name, entry.stat(follow_symlinks=False).st_size
+                elif not entry.is_dir(follow_symlinks=False):
+                    without.append(_without(f"{folder}/{entry.name}".lstrip("/"), NO_FILE))
 
 
 @contextmanager
@@ -222,7 +227,7 @@ def _reading(
         left_out=tuple(left),
         unchanged=tuple(file.raw for file in files if file.raw in known),
         # Who a file is that cannot be read, nobody knows: then nothing is taken for deleted.
-        whole=not left,
+        whole=all(one.why in PASSED_OVER for one in left),
     )
 
 
