@@ -2,6 +2,7 @@
 
     SyndicatorError            1   something failed
     ├── Invalid                2   what was typed or handed in cannot be understood
+    │   └── Faulty             2   … in several places at once
     ├── Misconfigured          3   the configuration is wrong; all faults at once
     ├── NotFound               5   there is no such thing
     ├── Refused                6   a rule says no
@@ -41,6 +42,14 @@ class Misconfigured(SyndicatorError):
     """The configuration has faults; `faults` holds one line for each."""
 
     exit_code = 3
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class Faulty(Invalid):
+    """Several things at once that cannot be understood; `faults` holds one line for each."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)

@@ -253,3 +253,29 @@ def test_importing_settings_imports_no_flow() -> None:
     code = "import sys, syndicator.settings; print([m for m in ('sqlalchemy', 'httpx', 'pydantic', 'starlette') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "[]" == done.stdout.strip()
+
+
+def test_every_fault_of_rules_and_ranges_is_told_at_once(faults: Faults) -> None:
+    """DESIGN §6 — one run names all there is to mend: each rule by its number, each range by itself."""
+    rules = (
+        'rules = [ { catgory = "x", end = "draft" }, { topics = ["b"] },\n { end = "x", kind = "y" },'
+        ' { topics = ["r", "all"] }, { end = "hold" } ]\nallow_private = ["x", "10.0.0.0/8", "y"]\n'
+    )
+    at = 'syndicator.toml:11: [[upstreams]] "u" .rules: rule'
+    told = faults(ENTRY["topics"] + ENTRY["ruled"] + ENTRY["upstreams"] + rules)
+    assert [
+        f'{at} 1: a rule has no "catgory"; did you mean "category"?',
+        f"{at} 3: a rule's kind is one of news, statement, press-release, advisory; not 'y'; a rule's end is one of item, hold, draft; not 'x'",
+        f'{at} 2: unknown topic "b"; use one of a, r',
+        f'{at} 4: the topic "r" is made by a rule; name plain topics',
+        f'{at} 4: "all" holds every item; leave it out',
+    ] == [line for line in told if "rule" in line.partition(": ")[2]]
+    assert ["x", "y"] == [line.split('"')[3] for line in told if "address range" in line]
+
+
+def test_what_is_set_in_the_file_only_says_so(faults: Faults) -> None:
+    """operations:OP13 — rules are tables, which no variable can hold."""
+    variable = "SYNDICATOR_UPSTREAMS__U__RULES"
+    assert [f"{variable}: [[upstreams]] .rules can be set in the file only"] == faults(
+        ENTRY["upstreams"], {variable: "x"}
+    )

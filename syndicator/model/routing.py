@@ -7,8 +7,9 @@ Every rule that matches adds its topics; the first that names a kind, and the fi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from enum import StrEnum
 from fnmatch import translate
 from functools import lru_cache
@@ -28,6 +29,10 @@ class End(StrEnum):
     ITEM = "item"
     HOLD = "hold"
     DRAFT = "draft"
+
+
+PATTERNS = ("category", "author", "title")
+WORDS: tuple[tuple[str, type[StrEnum]], ...] = (("kind", Kind), ("as_kind", Kind), ("end", End))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +105,11 @@ def route(
 
 
 def route_from(said: Mapping[str, Any]) -> Route:
-    """The rule a person or a row wrote; raises Invalid, naming what is wrong with it."""
-    known = {field.name for field in fields(Route)}
-    if unknown := sorted(set(said) - known):
-        raise Invalid(f'a rule has no "{unknown[0]}": use {", ".join((*CONDITIONS, *RESULTS))}')
-    values = dict(said)
-    for name in ("category", "author", "title"):
-        if name in values and not (isinstance(values[name], str) and 0 < len(values[name]) <= 200):
-            raise Invalid(f"a rule's {name} is a pattern of 1 to 200 characters, such as press*")
-    for name, kinds in (("kind", Kind), ("as_kind", Kind), ("end", End)):
-        if values.get(name) is not None:
-            values[name] = _one_of(name, values[name], kinds)
-    slugs = values.get("topics") or ()
-    if isinstance(slugs, str) or not all(isinstance(slug, str) and SLUG.fullmatch(slug) for slug in slugs):
-        raise Invalid('a rule\'s topics are a list of slugs, such as ["policy"]')
-    rule = Route(**{**values, "topics": tuple(slugs)})
-    if not (rule.topics or rule.as_kind or rule.end):
-        raise Invalid(f"a rule must say what follows: {', '.join(RESULTS)}")
-    return rule
+    """The rule a person or a row wrote; raises Invalid, naming all that is wrong with it."""
+    if faults := list(_faults(said)):
+        raise Invalid("; ".join(faults))
+    values = {name: kinds(said[name]) for name, kinds in WORDS if said.get(name) is not None}
+    return Route(**{**said, **values, "topics": tuple(said.get("topics") or ())})
 
 
 def route_to_json(rule: Route) -> dict[str, Any]:
@@ -130,11 +122,26 @@ def route_to_json(rule: Route) -> dict[str, Any]:
     }
 
 
-def _one_of(name: str, value: Any, kinds: type[StrEnum]) -> StrEnum:
-    try:
-        return kinds(value)
-    except ValueError:
-        raise Invalid(f"a rule's {name} is one of {', '.join(kinds)}; not {value!r}") from None
+def _faults(said: Mapping[str, Any]) -> Iterator[str]:
+    known = (*CONDITIONS, *RESULTS)
+    for name in sorted(set(said) - set(known)):
+        meant = get_close_matches(name, known, n=1, cutoff=0.6)
+        yield f'a rule has no "{name}"' + (
+            f'; did you mean "{meant[0]}"?' if meant else f": use {', '.join(known)}"
+        )
+    for name in PATTERNS:
+        if name in said and not (isinstance(said[name], str) and 0 < len(said[name]) <= 200):
+            yield f"a rule's {name} is a pattern of 1 to 200 characters, such as press*"
+    for name, kinds in WORDS:
+        if said.get(name) is not None and said[name] not in list(kinds):
+            yield f"a rule's {name} is one of {', '.join(kinds)}; not {said[name]!r}"
+    slugs = said.get("topics") or ()
+    if not isinstance(slugs, list | tuple) or not all(
+        isinstance(slug, str) and SLUG.fullmatch(slug) for slug in slugs
+    ):
+        yield 'a rule\'s topics are a list of slugs, such as ["policy"]'
+    if not any(said.get(name) for name in RESULTS):
+        yield f"a rule must say what follows: {', '.join(RESULTS)}"
 
 
 def _fits(pattern: str | None, texts: Iterable[str]) -> bool:

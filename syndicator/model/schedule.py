@@ -33,6 +33,9 @@ SHORTHANDS = {
     "@annually": "0 0 1 1 *",
 }
 FAR = timedelta(days=5 * 366)
+LONGEST = timedelta(
+    days=3650
+)  # added to any instant it stays in the calendar, and counted in seconds in every column
 CATCH_UP = timedelta(minutes=1)
 # Intervals count from here, so every worker computes the same slots without asking another.
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -165,11 +168,18 @@ def checked_interval(text: str) -> timedelta:
 
 
 def duration(text: str) -> timedelta:
-    """A span written as `6s`, `10m`, `2h` or `1d`.
+    """A span that somebody wrote as `6s`, `10m`, `2h` or `1d`, up to ten years; raises Invalid.
 
     >>> duration("10m")
     datetime.timedelta(seconds=600)
     """
+    if (span := kept_duration(text)) > LONGEST:
+        raise Invalid(f"{text!r} is too long: write {duration_text(LONGEST)} or less")
+    return span
+
+
+def kept_duration(text: str) -> timedelta:
+    """A span as `duration_text` wrote it, however long: what stands in the database stays readable."""
     match = SPAN.fullmatch(text.strip())
     if not match:
         raise Invalid(f"{text!r} is no duration: write a number and s, m, h or d, such as 10m")

@@ -9,15 +9,17 @@ of `config check` finds everything there is to mend.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from syndicator.errors import Invalid, Misconfigured
+from syndicator.errors import Faulty, Invalid, Misconfigured
 from syndicator.model.delivery import Policy
 from syndicator.model.item import ALL
 from syndicator.model.markup import UNLINEAR
+from syndicator.model.routing import Route, route_from
 from syndicator.model.schedule import Job
 from syndicator.model.site import Site
 from syndicator.settings import keys as k
@@ -136,7 +138,8 @@ def _record(table: Table, faults: list[str]) -> Any:
             elif key.default is k.REQUIRED:
                 raise Invalid(f"is missing; {key.meaning[0].lower()}{key.meaning[1:]}")
         except Invalid as fault:
-            faults.append(f"{table.at_key(name)}: {fault}")
+            each = fault.faults if isinstance(fault, Faulty) else (str(fault),)
+            faults += [f"{table.at_key(name)}: {words}" for words in each]
             complete = complete and key.default is not k.REQUIRED
     return table.section.type(**values) if complete else None
 
@@ -197,22 +200,39 @@ def _topic_names(records: Mapping[str, Records]) -> Iterator[str]:
             yield from _plain_topics(table, key, getattr(topic, key, ()), known, ruled)
     for table, upstream in records["upstreams"]:
         yield from _plain_topics(table, "topics", getattr(upstream, "topics", ()), known, ruled)
+        for number, rule in _rules(table):
+            yield from _plain_topics(table, "rules", rule.topics, known, ruled, f"rule {number}: ")
     for table, partner in records["partners"]:
         for slug in getattr(partner, "topics", ()):
             if slug not in known | {ALL}:
                 yield f'{table.at_key("topics")}: unknown topic "{slug}"{nearest(slug, known)}'
 
 
+def _rules(table: Table) -> Iterator[tuple[int, Route]]:
+    """The rules of an upstream that are understood, by number, whatever is wrong with its others."""
+    given = table.given.get("rules")
+    for number, said in enumerate(given.raw if given and isinstance(given.raw, list) else (), 1):
+        if isinstance(said, dict):
+            with suppress(Invalid):  # it is named already
+                yield number, route_from(said)
+
+
 def _plain_topics(
-    table: Table, key: str, slugs: tuple[str, ...], known: set[str], ruled: set[str | None]
+    table: Table,
+    key: str,
+    slugs: tuple[str, ...],
+    known: set[str],
+    ruled: set[str | None],
+    where: str = "",
 ) -> Iterator[str]:
+    at = f"{table.at_key(key)}: {where}"
     for slug in slugs:
         if slug == ALL:
-            yield f'{table.at_key(key)}: "all" holds every item; leave it out'
+            yield f'{at}"all" holds every item; leave it out'
         elif slug in ruled:
-            yield f'{table.at_key(key)}: the topic "{slug}" is made by a rule; name plain topics'
+            yield f'{at}the topic "{slug}" is made by a rule; name plain topics'
         elif slug not in known:
-            yield f'{table.at_key(key)}: unknown topic "{slug}"{nearest(slug, known)}'
+            yield f'{at}unknown topic "{slug}"{nearest(slug, known)}'
 
 
 def _people(records: Mapping[str, Records]) -> Iterator[str]:

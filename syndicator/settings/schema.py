@@ -35,7 +35,8 @@ def _section(section: Section) -> dict[str, Any]:
 
 
 def _key(key: Key) -> dict[str, Any]:
-    described = {**key.value.schema, "description": key.meaning}
+    where = "" if key.env else " In the file only."
+    described = {**key.value.schema, "description": key.meaning + where}
     if key.default is not REQUIRED and key.default is not None:
         described["default"] = key.default
     return described

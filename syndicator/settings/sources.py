@@ -273,6 +273,9 @@ def _take_variable(draft: Draft, name: str, environ: Mapping[str, str]) -> None:
         draft.faults.append(f"{name}: {found}")
         return
     table, key = found
+    if not key.env:
+        draft.faults.append(f"{name}: {table.section.header} .{key.name} can be set in the file only")
+        return
     by_file = key.name.upper() != name.rpartition("__")[2]
     if not by_file and name + FROM_FILE in environ:
         draft.faults.append(f"{name}: {name}{FROM_FILE} is set as well; keep one of the two")

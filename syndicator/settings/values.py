@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, NoReturn
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 from zoneinfo import available_timezones
 
-from syndicator.errors import Invalid
+from syndicator.errors import Faulty, Invalid
 from syndicator.model.audience import Address, address, webhook_url
 from syndicator.model.item import SLUG
 from syndicator.model.markup import one_line
@@ -200,14 +200,26 @@ def span(low: timedelta) -> Value:
         return length
 
     schema = {"type": "string", "pattern": "^[0-9]{1,9}(ms|s|m|h|d)$"}
-    return Value(words="duration: `6s`, `10m`, `2h`, `1d`", schema=schema, read=read)
+    least = f"; at least `{duration_text(low)}`" if low > timedelta(seconds=1) else ""
+    return Value(words=f"duration: `6s`, `10m`, `2h`, `1d`{least}", schema=schema, read=read)
 
 
-def several(one: Value, words: str) -> Value:
-    """A list of values of one sort; in the environment separated by commas."""
+def several(one: Value, words: str, *, called: str = "") -> Value:
+    """A list of values of one sort; in the environment separated by commas. Faulty names each fault.
+
+    `called` is for values that do not name themselves in a fault: the message begins with it and a number.
+    """
 
     def read(raw: list[object]) -> tuple[Any, ...]:
-        return tuple(one.parse(part) for part in raw)
+        good, faults = [], []
+        for number, part in enumerate(raw, 1):
+            try:
+                good.append(one.parse(part))
+            except Invalid as fault:
+                faults.append(f"{called} {number}: {fault}" if called else str(fault))
+        if faults:
+            raise Faulty(faults)
+        return tuple(good)
 
     return Value(words=words, shape=list, schema={"type": "array", "items": dict(one.schema)}, read=read)
 
@@ -431,5 +443,7 @@ SLUGS = several(SLUGGED, "list of slugs")
 NETWORKS = several(NETWORK, "list of address ranges")
 URLS = several(URL, "list of web addresses")
 ROUTES = several(
-    Value(words="table", shape=dict, schema={"type": "object"}, read=route_from), "list of tables"
+    Value(words="table", shape=dict, schema={"type": "object"}, read=route_from),
+    "list of tables",
+    called="rule",
 )

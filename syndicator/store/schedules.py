@@ -21,8 +21,8 @@ from syndicator.model.schedule import (
     RunState,
     Schedule,
     When,
-    duration,
     duration_text,
+    kept_duration,
     owed_slots,
 )
 from syndicator.store import schema
@@ -216,7 +216,7 @@ def _schedule(row: Row[Any]) -> Schedule:
         id=row.id,
         name=row.name,
         job=Job(row.job),
-        when=Cron(row.cron) if row.cron else Every(duration(row.every)) if row.every else At(row.at),
+        when=Cron(row.cron) if row.cron else Every(kept_duration(row.every)) if row.every else At(row.at),
         zone=row.zone,
         upstream=row.upstream,
         paused=row.paused,

@@ -22,6 +22,7 @@ from syndicator.model.schedule import (
     duration,
     duration_text,
     instant_from,
+    kept_duration,
     next_slots,
     owed_slots,
     when_from,
@@ -279,8 +280,8 @@ def test_slots_lie_strictly_after() -> None:
 @given(st.integers(1, 10**6), st.sampled_from(["ms", "s", "m", "h", "d"]))
 def test_durations_read_back(number: int, unit: str) -> None:
     """design:6: a span is read from what we write of it."""
-    span = duration(f"{number}{unit}")
-    assert span == duration(duration_text(span))
+    span = kept_duration(f"{number}{unit}")
+    assert span == kept_duration(duration_text(span))
 
 
 @pytest.mark.parametrize(
@@ -298,6 +299,15 @@ def test_no_duration(text: str) -> None:
     """design:6: anything else is refused with an example."""
     with pytest.raises(Invalid, match="such as 10m"):
         duration(text)
+
+
+def test_no_duration_leads_out_of_the_calendar() -> None:
+    """design:6: ten years at most, said in words; what stands in the database is read whatever it is."""
+    assert timedelta(days=3650) == duration("3650d")
+    for text in ("3651d", "87601h", "999999999d"):
+        with pytest.raises(Invalid, match="too long: write 3650d or less"):
+            duration(text)
+    assert timedelta(days=999_999_999) == kept_duration("999999999d")
 
 
 def test_intervals_under_a_second_are_too_short() -> None:
