@@ -1,7 +1,7 @@
 """Poll now: somebody says that a site has news, and its upstreams are asked at once (feeds:W5, I4).
 
 A ping is no more than a hint. Nothing it says is taken over; it moves the next check of upstreams we read
-anyway, and never closer than the cadence allows (`upstreams.poll_now`). Serves walk A.
+anyway, and never closer than the cadence allows (`upstreams.ping`). Serves walk A.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from syndicator.store.hubs import Place
 
 log = logger("ingest")
 
-MOST = 50  # upstreams asked for one ping: a host of many sites is not polled whole because of one
+MOST = 10  # upstreams asked for one ping: a host of many sites is not polled whole because of one
 LONGEST = 2_000  # characters of an address
 
 Home = tuple[str, str]  # a host without www., and a path that ends in a slash: how addresses are compared
@@ -29,15 +29,15 @@ def ask_now(store: Store, upstream_id: int) -> bool:
             slug = hubs.slug_of(tx, upstream_id)
         except NotFound:
             return False
-        upstreams.poll_now(tx, slug)
+        upstreams.ping(tx, slug)
     log.info("pinged", upstream=slug)
     return True
 
 
 def ask_site_now(store: Store, site: str, feeds: Sequence[str] = ()) -> int:
-    """The same for every upstream of the site that is at this address; returns how many there are.
+    """The same for every upstream of the site that is at this address; returns how many are meant.
 
-    `feeds` are addresses the pinger gives for its feeds: those of them that we read are meant, too.
+    Whoever says so may be anybody. `feeds` are addresses the pinger gives for its feeds: those of them that we read are meant, too.
     """
     home = _home(site)
     named = [found for feed in feeds if (found := _home(feed))]
@@ -50,22 +50,20 @@ def ask_site_now(store: Store, site: str, feeds: Sequence[str] = ()) -> int:
     if slugs:
         with store.begin() as tx:
             for slug in slugs:
-                upstreams.poll_now(tx, slug)
+                upstreams.ping(tx, slug, by_anybody=True)
         log.info("pinged", upstreams=slugs)
     return len(slugs)
 
 
 def matched(places: Sequence[Place], home: Home | None, feeds: Collection[Home] = ()) -> list[str]:
-    """The slugs of those under this home and of these feeds; where there are none, of those on the home's host."""
-    near, meant = [], []
+    """The slugs of those whose feed or page is under this home, and of these feeds; not of all on its host."""
+    meant = []
     for place in places:
         own = _home(place.url)
         ours = [one for one in (own, _home(place.site or "")) if one and home and one[0] == home[0]]
-        if ours:
-            near.append(place.slug)
         if own in feeds or any(home and path.startswith(home[1]) for _, path in ours):
             meant.append(place.slug)
-    return (meant or near)[:MOST]
+    return meant[:MOST]
 
 
 def _home(address: str) -> Home | None:

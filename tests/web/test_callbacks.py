@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from syndicator.ingest.pings import MOST, matched
 from syndicator.model.cadence import SPACING
-from syndicator.model.upstream import Upstream
+from syndicator.model.upstream import Relation, Upstream
 from syndicator.signup import Purpose, Tokens
 from syndicator.store import Store, hubs, open_store, upstreams
 from syndicator.store.hubs import Place, Standing
@@ -154,6 +154,42 @@ def test_a_second_ping_waits_for_the_first(web: Running, rows: Store) -> None:
         claim = upstreams.claim(tx, "cms", timedelta(minutes=1))
         assert claim is not None
         upstreams.settle_unchanged(tx, [(claim, upstreams.Heard(validators=claim.validators))])
+    assert 202 == web.ask(ping_path(rows, "cms"), "POST").status
+    assert NOW + SPACING == due(rows, "cms")
+
+
+def fail(store: Store, slug: str, times: int) -> datetime | None:
+    """When it is asked again, after it was asked now and failed so often."""
+    with store.begin() as tx:
+        for _ in range(times):
+            claim = upstreams.claim(tx, slug, timedelta(minutes=1))
+            assert claim is not None
+            assert upstreams.settle_failure(tx, claim, "no answer")
+    return due(store, slug)
+
+
+def test_no_ping_ends_a_long_backoff(web: Running, rows: Store) -> None:
+    """feeds:I6 an upstream that failed three times in a row is left alone, whoever pings; one that failed twice is not."""
+    fail(rows, "cms", 2)
+    planned = fail(rows, "news", 3)
+    for slug in ("cms", "news"):
+        assert 202 == web.ask(ping_path(rows, slug), "POST").status
+    told(web, WORDPRESS)
+    assert (NOW + SPACING, planned) == (due(rows, "cms"), due(rows, "news"))
+
+
+def test_nobody_floods_a_third_host_through_us(web: Running, rows: Store) -> None:
+    """feeds:I4 feeds:I6 whoever knows no token has a foreign feed asked in five minutes at the soonest, and not while it fails."""
+    with rows.begin() as tx:
+        for slug in ("cms", "news", "burner"):
+            upstreams.edit(tx, replace(upstreams.named(tx, slug), relation=Relation.FOREIGN))
+        claim = upstreams.claim(tx, "cms", timedelta(minutes=1))
+        assert claim is not None
+        upstreams.settle_unchanged(tx, [(claim, upstreams.Heard(validators=claim.validators))])
+    planned = fail(rows, "news", 1)
+    told(web, WORDPRESS)
+    assert (NOW + timedelta(minutes=5), planned) == (due(rows, "cms"), due(rows, "news"))
+    assert {"burner"} == due_now(rows)  # asked an hour ago
     assert 202 == web.ask(ping_path(rows, "cms"), "POST").status
     assert NOW + SPACING == due(rows, "cms")
 
@@ -329,7 +365,8 @@ def test_a_host_of_many_sites_is_not_read_whole() -> None:
     places = [Place(f"s{n:03}", f"https://many.example/site{n}/feed", None) for n in range(MOST + 10)]
     assert ["s007"] == matched(places, ("many.example", "/site7/"))
     assert ["s001"] == matched(places, ("many.example", "/site1/"))  # not site10
-    assert MOST == len(matched(places, ("many.example", "/elsewhere/")))
+    assert [] == matched(places, ("many.example", "/elsewhere/"))
+    assert 10 == MOST == len(matched(places, ("many.example", "/")))
     assert [] == matched(places, ("other.example", "/"))
     assert [] == matched(places, None)
 

@@ -28,6 +28,8 @@ from syndicator.store.upstreams.claims import (
     unread,
 )
 from syndicator.store.upstreams.records import (
+    FRAIL,
+    STRANGERS,
     Status,
     Yes,
     accept,
@@ -36,6 +38,7 @@ from syndicator.store.upstreams.records import (
     listing,
     named,
     pause,
+    ping,
     poll_now,
     remove,
     status,
@@ -44,7 +47,9 @@ from syndicator.store.upstreams.records import (
 
 __all__ = [
     "APART",
+    "FRAIL",
     "MOVED_FOR",
+    "STRANGERS",
     "Claim",
     "Heard",
     "Status",
@@ -66,6 +71,7 @@ __all__ = [
     "named",
     "next_check",
     "pause",
+    "ping",
     "poll_now",
     "remove",
     "renew",

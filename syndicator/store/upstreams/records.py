@@ -22,6 +22,8 @@ from syndicator.store.upstreams.rows import anew, row_of, upstream_of, values_of
 u, n, h = schema.upstreams.c, schema.incoming.c, schema.hub_subscriptions.c
 
 RECENT = timedelta(weeks=4)  # what counts for items per week
+STRANGERS = timedelta(minutes=5)  # between two polls of somebody else's feed, however often anybody pings
+FRAIL = 3  # failures in a row after which a ping is no reason to ask again
 
 Yes = Literal["push", "quiet"]  # a person's yes to many new items: as usual, or sent to nobody
 
@@ -123,9 +125,24 @@ def poll_now(tx: Tx, slug: str) -> None:
 
     A poll that runs at this moment may have asked too early: another one follows it. Raises NotFound.
     """
+    _make_due(tx, row_of(tx, slug), SPACING)
+
+
+def ping(tx: Tx, slug: str, *, by_anybody: bool = False) -> None:
+    """The same for whoever has its ping address, but that one which fails again and again keeps its backoff (feeds:I6).
+
+    `by_anybody` who knows no secret: somebody else's feed is asked no sooner than `STRANGERS` after the
+    last time, and keeps its backoff from the first failure on: nobody floods its host through us. Raises NotFound.
+    """
     row = row_of(tx, slug)
+    shielded = by_anybody and row.relation == Relation.FOREIGN
+    if row.failures < (1 if shielded else FRAIL):
+        _make_due(tx, row, STRANGERS if shielded else SPACING)
+
+
+def _make_due(tx: Tx, row: Row[Any], spacing: timedelta) -> None:
     leased = row.lease_until is not None and row.lease_until > tx.now
-    bounds = [tx.now, row.checked and row.checked + SPACING, pace_from(row.pace).until]
+    bounds = [tx.now, row.checked and row.checked + spacing, pace_from(row.pace).until]
     wanted = max(bound for bound in bounds if bound)
     if leased or wanted < row.next_check:
         tx.connection.execute(update(schema.upstreams).where(u.id == row.id).values(next_check=wanted))
