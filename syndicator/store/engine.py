@@ -25,6 +25,9 @@ from syndicator.store import schema
 Clock = Callable[[], datetime]
 # A clock this far behind what was seen before is no jitter: lifts stop and say so.
 MAX_STEP_BACK = timedelta(seconds=5)
+# SQLSTATE classes of a database that answers no to what was written: data, constraints, limits. To try the same
+# again is in vain, though psycopg calls some of them operational errors.
+REFUSALS = frozenset({"22", "23", "54"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ def transaction(engine: Engine, host_clock: Clock, fixed_clock: Clock | None, *,
         with engine.connect().execution_options(**options) as connection, connection.begin():
             yield _tx(connection, host_clock, fixed_clock, write=write)
     except OperationalError as fault:
+        if (getattr(fault.orig, "sqlstate", None) or "")[:2] in REFUSALS:
+            raise
         raise later(fault) from fault
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import traceback
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select, update
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from syndicator.errors import Invalid, SchemaBehind, TryLater
 from syndicator.store import Store, open_store, schema, topics
@@ -76,6 +77,19 @@ def test_an_error_does_not_quote_what_was_written(store: Store, change: dict[str
     told = "".join(traceback.format_exception(refused.value))
     assert "UPDATE topics" in told
     assert SECRET not in told
+
+
+def test_what_a_database_cannot_hold_is_not_its_absence(postgresql_url: str, clock: FakeClock) -> None:
+    """code-models:6: whoever is told to try later would try the same for ever; this is an error, and loud."""
+    # Too long for an index, and nothing that could be packed.
+    name = "".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(60))
+    row = insert(schema.workers).values(name=name, started=NOW, seen=NOW)
+    with open_store(postgresql_url, host_clock=clock) as store:
+        with pytest.raises(OperationalError, match="index row size"), store.begin() as tx:
+            tx.connection.execute(row)
+        gone = text("SELECT pg_terminate_backend(pg_backend_pid())")
+        with pytest.raises(TryLater, match="does not answer"), store.begin() as tx:
+            tx.connection.execute(gone)
 
 
 # -- whose clock
