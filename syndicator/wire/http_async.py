@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import httpcore
 import httpx
 
+from syndicator.errors import NoAnswer
 from syndicator.wire import guard as guards
 from syndicator.wire.exchange import (
     DIAL_SECONDS,
@@ -42,6 +43,8 @@ from syndicator.wire.exchange import (
 from syndicator.wire.guard import Address, Answers, Guard, Resolve
 
 AT_ONCE = 16_384  # bytes read between two turns of the loop: parsing tiny chunks takes 10 ms for so many
+HEAD_PIECE = 2_048  # bytes of what comes before a body: parsing 16,384 of "100 Continue" takes 50 ms
+HEAD_READS = 64  # of them: more than httpcore takes for one head, so it was no head
 PIECES = 64  # of a body, handled between two turns of the loop
 
 # httpcore looks for sniffio at every lock it takes; where there is none, that search through the whole path was
@@ -122,7 +125,9 @@ class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
     async def _walked(self, walk: Walk) -> Reply:
         while True:
             with walk.watched():
+                self._backend.await_head(walk.host)
                 answer = await self._transport.handle_async_request(walk.request)
+                self._backend.head_came()
                 async with aclosing(answer) as response:
                     if not walk.leads_on(response):
                         with walk.intake(response) as intake:
@@ -146,6 +151,7 @@ class _Backend(httpcore.AsyncNetworkBackend):
         self._guard = guard
         self._resolve = resolve
         self._ends = 0.0
+        self._host, self._head_reads = "", -1
         self._open: set[socket.socket] = set()
 
     def start(self, deadline: timedelta) -> None:
@@ -155,6 +161,23 @@ class _Backend(httpcore.AsyncNetworkBackend):
     def until(self, most: float = float("inf")) -> asyncio.Timeout:
         """Wait no longer than the exchange may last, nor than `most` seconds; raises TimeoutError."""
         return asyncio.timeout_at(min(self._ends, asyncio.get_running_loop().time() + most))
+
+    def await_head(self, host: str) -> None:
+        """A request is sent to this host, whose answer has its head before it."""
+        self._host, self._head_reads = host, 0
+
+    def head_came(self) -> None:
+        """What is read from now on is a body."""
+        self._head_reads = -1
+
+    def piece(self, most: int) -> int:
+        """How many of so many bytes to parse at once; raises NoAnswer where a head never comes."""
+        if self._head_reads < 0:
+            return min(most, AT_ONCE)
+        self._head_reads += 1
+        if self._head_reads > HEAD_READS:
+            raise NoAnswer(f"{self._host} says very much before its answer; it may have got the request")
+        return min(most, HEAD_PIECE)
 
     def hang_up(self) -> None:
         """Close every socket there still is; nothing may be waiting for one."""
@@ -232,7 +255,7 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, *_: Any, **__: Any) -> bytes:
         with mapped(httpcore.ReadTimeout, httpcore.ReadError):
-            return await self._receive(max_bytes)
+            return await self._receive(self._backend.piece(max_bytes))
 
     async def write(self, buffer: bytes, *_: Any, **__: Any) -> None:
         with mapped(httpcore.WriteTimeout, httpcore.WriteError):
@@ -260,7 +283,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         async with self._backend.until():
             # While bytes keep coming nothing here would wait: neither the others nor the deadline had a chance.
             await asyncio.sleep(0)
-            return await asyncio.get_running_loop().sock_recv(self._socket, min(most, AT_ONCE))
+            return await asyncio.get_running_loop().sock_recv(self._socket, most)
 
     async def _send(self, buffer: bytes) -> None:
         async with self._backend.until():
@@ -284,7 +307,8 @@ class _Secured(_Stream):
     async def read(self, max_bytes: int, *_: Any, **__: Any) -> bytes:
         with mapped(httpcore.ReadTimeout, httpcore.ReadError):
             try:
-                return await self._worked(partial(self._tls.read, max_bytes))
+                await asyncio.sleep(0)  # what came already is read without waiting for anything
+                return await self._worked(partial(self._tls.read, self._backend.piece(max_bytes)))
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                 return b""  # whether that is the end is HTTP's to know
 

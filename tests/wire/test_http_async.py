@@ -14,9 +14,9 @@ import pytest
 
 from syndicator.errors import NoAnswer, Unreachable, WireFault
 from syndicator.wire.exchange import Limits
-from syndicator.wire.http_async import AT_ONCE, AsyncClient
+from syndicator.wire.http_async import AT_ONCE, HEAD_PIECE, AsyncClient
 from tests.wire.http_clients import AGENT, LOOPBACK, SHORT
-from tests.wire.http_server import OK, SOON, Answers, Serve, flooding, moved, names
+from tests.wire.http_server import OK, SOON, Answers, Authority, Serve, flooding, moved, names
 
 HANGING = 200
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
@@ -183,20 +183,22 @@ def test_names_that_hang_do_not_keep_others_waiting(serve: Serve) -> None:
     assert {Unreachable} == {type(fault) for fault in bad}
 
 
+CHUNKED, CHUNK, LAST = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n", b"0\r\n\r\n"
+GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize(
-    ("start", "piece", "end"),
-    [
-        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", OK),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n", b"0\r\n\r\n"),
-    ],
+    ("said", "piece"),
+    [(GO_ON * 4_000 + OK, HEAD_PIECE), (CHUNKED + CHUNK * 50_000 + LAST, AT_ONCE)],
     ids=["informational", "tiny chunks"],
 )
 def test_a_fast_sender_does_not_hold_up_the_others(
-    serve: Serve, start: bytes, piece: bytes, end: bytes
+    serve: Serve, authority: Authority, scheme: str, said: bytes, piece: int
 ) -> None:
     """feeds:I23 — while bytes come as fast as they are read, everybody else has a turn after a few of them."""
-    said = start + piece * (300_000 // len(piece)) + end
-    server, turns = serve(lambda connection, _: connection.sendall(said)), 0
+    tls = authority.identity("secure.test") if scheme == "https" else None
+    server, turns = serve(lambda connection, _: connection.sendall(said), tls=tls), 0
 
     async def take_turns() -> None:
         nonlocal turns
@@ -206,17 +208,33 @@ def test_a_fast_sender_does_not_hold_up_the_others(
 
     async def ask() -> None:
         others = asyncio.create_task(take_turns())
-        async with AsyncClient(LOOPBACK, AGENT, Limits(deadline=timedelta(minutes=1))) as http:
-            assert 200 == (await http.get(server.url())).status
-        others.cancel()
+        limits, resolve = Limits(deadline=timedelta(minutes=1)), names(secure_test="127.0.0.1")
+        async with AsyncClient(LOOPBACK, AGENT, limits, resolve=resolve, tls=authority.trust) as http:
+            await http.get(server.url(host="secure.test"))
+            others.cancel()
 
     asyncio.run(ask())
-    assert turns >= len(said) // AT_ONCE
+    assert len(said) // piece <= turns
+
+
+def test_a_head_that_never_comes_is_not_waited_for(serve: Serve) -> None:
+    """feeds:I23 security:S6 — interim answers without end cost the loop no more than a head may have; a head as long as that is read."""
+    server = serve(flooding(b"", GO_ON * 1000))
+    longest = b"HTTP/1.1 200 OK\r\nX-Much: " + b"a" * 90_000 + b"\r\nContent-Length: 5\r\n\r\nhello"
+    other = serve(longest)
+
+    async def ask() -> None:
+        async with AsyncClient(LOOPBACK, AGENT, Limits(deadline=timedelta(minutes=1))) as http:
+            with pytest.raises(NoAnswer, match=r"127\.0\.0\.1 says very much before its answer"):
+                await http.get(server.url())
+            assert b"hello" == (await http.get(other.url())).body
+
+    asyncio.run(ask())
 
 
 def test_what_is_faster_than_we_read_ends_on_time(serve: Serve) -> None:
     """security:S6 — the deadline comes also while there is always something to read."""
-    server = serve(flooding(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000))
+    server = serve(flooding(CHUNKED, CHUNK * 1000))
 
     async def ask() -> None:
         async with AsyncClient(LOOPBACK, AGENT, SHORT) as http:
