@@ -230,12 +230,17 @@ def resume(ctx: typer.Context, slug: given.Slug) -> None:
 @app.command()
 def remove(ctx: typer.Context, slug: given.Slug) -> None:
     """Forget an upstream; its items and held releases stay."""
-    from syndicator.store import upstreams
+    from syndicator.store import releases, upstreams
 
     with session.writing(ctx) as (_, tx):
         session.refuse_file_managed(f'the upstream "{slug}"', file=upstreams.named(tx, slug).file)
         upstreams.remove(tx, slug)
+        waiting = releases.waiting_from(tx, slug)
     output.say(f'the upstream "{slug}" is forgotten; what it brought stays')
+    if waiting:
+        output.say(
+            f"releases of it that are not public yet: {waiting}; those with a date go out by themselves (`syndicator release list`)"
+        )
 
 
 READ: dict[str, Callable[[Any], Any]] = {

@@ -15,7 +15,14 @@ from syndicator import publish
 from syndicator.errors import Conflict, Invalid, SyndicatorError, TryLater
 from syndicator.ingest.entries import Deleted, Parsed, incoming
 from syndicator.ingest.identity import Match, Matched, matched, oldest_first
-from syndicator.ingest.prospects import Desk, Prospect, as_prospect, maybe_pushed, worked_out
+from syndicator.ingest.prospects import (
+    Desk,
+    Prospect,
+    as_prospect,
+    left_behind,
+    maybe_pushed,
+    worked_out,
+)
 from syndicator.model.incoming import IN_HAND, Fate, Incoming, Known, routed
 from syndicator.model.item import Content, Significance
 from syndicator.model.markup import excerpt, plain_text
@@ -121,7 +128,8 @@ def preview(store: Store, reading: Reading, upstream: Upstream, own_host: str = 
     with store.read() as tx:
         reading = _routed(reading, upstream, own_host)
         found = matched(tx, upstream.id, reading)
-        desk = Desk(upstream, own_host, first=not brought.anything(tx, upstream.id))
+        first = not brought.anything(tx, upstream.id)
+        desk = Desk(upstream, own_host, first=first, left=left_behind(tx, upstream) if first else {})
         prospects = tuple(worked_out(tx, match.thing, match.known, desk)[0] for match in found.matches)
         count = sum(desk.at_once(prospect) for prospect in prospects)
         asked = count > upstream.confirm_above and brought.anybody(tx)
@@ -174,7 +182,14 @@ class Filing:
         upstream, quiet = claim.upstream, claim.accepted == "quiet"
         nothing_yet = not brought.anything(tx, upstream.id)
         unread = claim.validators.body_hash is None and claim.asking is None
-        return Desk(upstream, self._own_host, first=nothing_yet or unread, quiet=quiet, began=tx.now)
+        return Desk(
+            upstream,
+            self._own_host,
+            first=nothing_yet or unread,
+            quiet=quiet,
+            began=tx.now,
+            left=left_behind(tx, upstream) if nothing_yet else {},
+        )
 
     def _asks(self, found: Matched, desk: Desk) -> int | None:
         """How many items would be pushed at once, if that is so many that a person is asked first."""

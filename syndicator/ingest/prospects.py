@@ -6,8 +6,8 @@ the release can tell: who edited it here, where a person filed it, and whether i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from syndicator.model.incoming import (
     words_of,
 )
 from syndicator.model.item import Content, reworded
-from syndicator.model.release import Embargo, ReleaseState
+from syndicator.model.release import Embargo, Release, ReleaseState
 from syndicator.model.upstream import Relation, Upstream
 from syndicator.publish import Push
 from syndicator.store import Tx, items, releases
@@ -71,7 +71,8 @@ class Prospect:
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Whose things are filed, and how: `own_host` is that of our site; `first` says that nothing was filed before,
-    `quiet` that a person wants nothing of it pushed; `began` is when this reading was begun.
+    `quiet` that a person wants nothing of it pushed; `began` is when this reading was begun. `left` are the
+    releases that it brought before it was removed (`left_behind`).
     """
 
     upstream: Upstream
@@ -79,6 +80,7 @@ class Desk:
     first: bool = False
     quiet: bool = False
     began: datetime | None = None
+    left: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rules(self) -> Upstream:
@@ -104,7 +106,7 @@ class Desk:
 
 def worked_out(tx: Tx, thing: Incoming, known: Known | None, desk: Desk) -> tuple[Prospect, Known | None]:
     """What becomes of a routed thing, and what is known of it: an item imported or filed before is adopted."""
-    known = known or _adopted(tx, thing, desk.upstream)
+    known = known or _adopted(tx, thing, desk.upstream) or _taken_up(tx, thing, desk)
     judgement = judge(thing, known, desk.rules, tx.now)
     prospect = as_prospect(thing, judgement, known.uid if known else _free_uid(tx, thing, desk))
     if known is None:
@@ -128,6 +130,18 @@ def as_prospect(thing: Incoming, judgement: Judgement, uid: str | None) -> Prosp
         at=judgement.at,
         embargo=judgement.embargo,
     )
+
+
+def left_behind(tx: Tx, upstream: Upstream) -> dict[str, str]:
+    """By what a feed would name them now, the uids of releases that this upstream brought before it was removed.
+
+    Names that two of them have say nothing.
+    """
+    found: dict[str, str | None] = {}
+    for release in releases.left_by(tx, upstream.slug):
+        name = _name_of(release.content)
+        found[name] = None if name in found else release.uid
+    return {name: uid for name, uid in found.items() if uid}
 
 
 def maybe_pushed(tx: Tx, matches: Sequence[Match], desk: Desk) -> list[Match]:
@@ -229,6 +243,37 @@ def _adopted(tx: Tx, thing: Incoming, upstream: Upstream) -> Known | None:
     if item is None or item.upstream not in ours or brought.remembers(tx, upstream.id, item.uid):
         return None
     return Known(uid=item.uid, fingerprint=words_of(item.content), page=item.content.url)
+
+
+def _taken_up(tx: Tx, thing: Incoming, desk: Desk) -> Known | None:
+    """A release that is this very one: from this upstream before it was removed. What a person stopped stays so."""
+    upstream = desk.upstream
+    ours = {upstream.slug, None} if upstream.relation is Relation.OWN else {upstream.slug}
+    named = releases.find(tx, thing.guid) if thing.guid and may_be_uid(thing.guid) else None
+    candidates = [named if named and named.upstream in ours else None, _left(tx, thing, desk)]
+    release = next((one for one in candidates if one and one.state is not ReleaseState.RELEASED), None)
+    if release is None or brought.remembers(tx, upstream.id, release.uid):
+        return None
+    # What a person has in hand may be edited; nobody wrote down how it came, so it keeps its words.
+    said = release.content if release.state is ReleaseState.HELD else thing.content
+    return Known(
+        uid=release.uid,
+        fingerprint=words_of(said),
+        held=release.state,
+        at=release.at,
+        first=release.created,
+        page=thing.link,
+    )
+
+
+def _left(tx: Tx, thing: Incoming, desk: Desk) -> Release | None:
+    uid = desk.left.get(_name_of(thing.content))
+    return releases.find(tx, uid) if uid else None
+
+
+def _name_of(content: Content) -> str:
+    """What tells it from others of its feed where its uid was minted here."""
+    return (content.guid and content.guid.value) or content.url or words_of(content)
 
 
 def _free_uid(tx: Tx, thing: Incoming, desk: Desk) -> str | None:

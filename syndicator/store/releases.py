@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import Row, func, select, update
 
 from syndicator.errors import Conflict, NotFound
 from syndicator.model.item import Content, content_from_json, content_to_json
-from syndicator.model.release import Embargo, Release, ReleaseState
+from syndicator.model.release import OPEN_RELEASES, Embargo, Release, ReleaseState
 from syndicator.store import names, schema
 from syndicator.store.engine import Tx, insert_or_skip
 
@@ -45,6 +45,18 @@ def listing(tx: Tx, *, limit: int | None = None, after: int = 0, state: str | No
     if state:
         query = query.where(r.state == state)
     return [_release(tx, row) for row in tx.connection.execute(query)]
+
+
+def left_by(tx: Tx, upstream: str) -> Iterator[Release]:
+    """What the upstream of this slug brought and is not public: waiting, cancelled or missed."""
+    query = select(schema.releases).where(r.upstream == upstream, r.state != ReleaseState.RELEASED)
+    return (_release(tx, row) for row in tx.connection.execute(query.order_by(r.id)))
+
+
+def waiting_from(tx: Tx, upstream: str) -> int:
+    """How many of them may still become public."""
+    query = select(func.count()).where(r.upstream == upstream, r.state.in_(OPEN_RELEASES))
+    return tx.connection.execute(query).scalar_one()
 
 
 def add(

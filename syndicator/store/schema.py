@@ -227,6 +227,7 @@ releases = Table(
     Column("created", Instant, nullable=False),
     Column("updated", Instant, nullable=False),
     Index("ix_releases_state_at", "state", "at"),
+    Index("ix_releases_upstream", "upstream"),
 )
 
 contacts = Table(

@@ -60,6 +60,16 @@ def test_an_upstream_that_is_down_is_a_matter_of_time(cli: InProcess, origin: En
     assert (1, 503) == (shown["failures"], shown["status"])
 
 
+def test_who_forgets_an_upstream_hears_what_still_waits(cli: InProcess, origin: Endpoint) -> None:
+    """DESIGN §6 — held releases stay, and go out although their upstream is gone: it is said how many."""
+    cli("upstream", "add", "cms", origin.url, *ALLOW)
+    cli("upstream", "poll", "cms")
+    assert "not public yet: 1;" in cli.try_("upstream", "remove", "cms").err
+    cli("upstream", "add", "cms", CMS)
+    cli("release", "cancel", cli.json("release", "list")[0]["uid"])
+    assert "not public" not in cli.try_("upstream", "remove", "cms").err
+
+
 def test_it_is_paused_resumed_and_forgotten(cli: InProcess) -> None:
     """A paused one is not polled with the others; a removed one is gone."""
     cli("upstream", "add", "cms", CMS)

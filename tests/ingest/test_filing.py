@@ -13,7 +13,7 @@ from syndicator.errors import Refused
 from syndicator.ingest.entries import Deleted
 from syndicator.ingest.filing import LeftOut, Overtaken
 from syndicator.model.incoming import Incoming
-from syndicator.model.item import Author, Kind, Significance
+from syndicator.model.item import Author, Guid, Kind, Significance
 from syndicator.model.release import Embargo, ReleaseState
 from syndicator.model.routing import Category, End, Route
 from syndicator.model.upstream import Relation
@@ -556,6 +556,56 @@ def test_adopted_items_are_no_new_ones(room: Store) -> None:
         upstreams.remove(tx, "cms")
     again = Origin(room, confirm_above=3).reads(*many(10))
     assert (None, {"unchanged"}) == (again.asking, set(fates(again)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        {},
+        {"guid": None},
+        {"guid": "notes.md", "link": None},
+        {"guid": "77", "words": {"guid": Guid(value="77", permalink=False)}},
+    ],
+)
+def test_what_a_person_decided_outlives_its_upstream(room: Store, name: dict[str, Any]) -> None:
+    """feeds:I15 — removed and added again: held stays held, stopped stopped, a draft a draft; once, under its uid."""
+    words = name.get("words", {})
+    said = {key: value for key, value in name.items() if key != "words"}
+
+    def one(number: int, **other: Any) -> Incoming:
+        guid = f"{number}/{said['guid']}" if said.get("guid") else None
+        made = thing(number, **{**said, **({"guid": guid} if guid else {}), **other})
+        marked = {"guid": replace(words["guid"], value=guid)} if words else {}
+        return replace(made, content=replace(made.content, **marked))
+
+    rules = (Route(title="Item 3", end=End.DRAFT),)
+    Origin(room, hold=True, rules=rules).reads(*map(one, range(1, 4)))
+    uids = {release.content.title: release.uid for release in waiting(room)}
+    with room.begin() as tx:
+        press.cancel(tx, uids["Item 2"], "no")
+        upstreams.remove(tx, "cms")
+    before = [(ReleaseState.DRAFT, "Item 3"), (ReleaseState.HELD, "Item 1"), (ReleaseState.CANCELLED, "Item 2")]
+    again = Origin(room)
+    assert ["unchanged"] * 3 == fates(again.looks(*map(one, range(1, 4))))
+    assert ["unchanged"] * 3 == fates(again.reads(*map(one, range(1, 4))))
+    assert sorted(before) == sorted((release.state, release.content.title) for release in waiting(room))
+    assert ([], 0) == (titles(room), owed(room))
+    again.reads(one(1, body="Corrected."), one(2, body="Corrected."), one(3))
+    assert {"Item 1": "Corrected.", "Item 2": "", "Item 3": ""} == {
+        release.content.title: release.content.body for release in waiting(room)
+    }
+
+
+def test_a_draft_in_hand_keeps_its_words_when_its_upstream_comes_back(room: Store) -> None:
+    """feeds:I15 — nobody remembers whether a person edited it, so it is left alone; a stranger's upstream takes none."""
+    rules = (Route(title="*", end=End.DRAFT),)
+    Origin(room, rules=rules).reads(thing())
+    with room.begin() as tx:
+        upstreams.remove(tx, "cms")
+    assert ["unchanged"] == fates(Origin(room).reads(thing(body="Newer.")))
+    assert [""] == [release.content.body for release in waiting(room)]
+    Origin(room, "other", relation=Relation.FOREIGN).reads(thing())
+    assert 1 == len(public(room))
 
 
 # -- deleted at the origin -------------------------------------------------------------------------------

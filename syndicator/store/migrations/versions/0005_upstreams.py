@@ -16,6 +16,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_index("ix_releases_upstream", "releases", ["upstream"])
     _upstreams()
     _incoming()
     op.create_table(
