@@ -584,7 +584,11 @@ def test_what_a_person_decided_outlives_its_upstream(room: Store, name: dict[str
     with room.begin() as tx:
         press.cancel(tx, uids["Item 2"], "no")
         upstreams.remove(tx, "cms")
-    before = [(ReleaseState.DRAFT, "Item 3"), (ReleaseState.HELD, "Item 1"), (ReleaseState.CANCELLED, "Item 2")]
+    before = [
+        (ReleaseState.DRAFT, "Item 3"),
+        (ReleaseState.HELD, "Item 1"),
+        (ReleaseState.CANCELLED, "Item 2"),
+    ]
     again = Origin(room)
     assert ["unchanged"] * 3 == fates(again.looks(*map(one, range(1, 4))))
     assert ["unchanged"] * 3 == fates(again.reads(*map(one, range(1, 4))))

@@ -16,11 +16,12 @@ from syndicator import press
 from syndicator.errors import NotFound, TryLater
 from syndicator.ingest.parse import Pool, parse
 from syndicator.ingest.poll import LEASE, Polled, Poller, poll_one, poll_some
-from syndicator.ingest.sources.imports import import_items
+from syndicator.ingest.sources.imports import Import, import_items
 from syndicator.ingest.visit import claim_pushed
 from syndicator.model.incoming import Fate
-from syndicator.model.item import Significance
+from syndicator.model.item import Kind, Significance
 from syndicator.model.release import ReleaseState
+from syndicator.model.routing import End, Route
 from syndicator.model.upstream import Relation, Upstream
 from syndicator.store import Store, deliveries, hubs, items, releases, upstreams
 from syndicator.wire.http_async import AsyncClient
@@ -722,6 +723,27 @@ def test_import_takes_once_and_mails_nothing_old(room: Store) -> None:
     assert owed(room) == 1
     again = import_items(room, feed, topics=["policy"])
     assert [one.fate for one in again.items] == [Fate.UNCHANGED, Fate.UNCHANGED]
+
+
+@pytest.mark.parametrize("end", [End.DRAFT, End.HOLD])
+def test_import_takes_what_was_public_long_ago_whatever_a_rule_says(
+    room: Store, site: Site, end: End
+) -> None:
+    """DESIGN §2 (Upstream): its topics and kind count, its end is for news; a young one is the poll's to bring."""
+    rules = (Route(title="Item*", as_kind=Kind.PRESS_RELEASE, end=end),)
+    cms = make_upstream(room, site, rules=rules, delay=timedelta(hours=1))
+    site.say(rss(entry(1, published=OLD), entry(2), entry(3, published=None)))
+    once = Import(room, cms)
+    once.take(parse(site.body))
+    assert [Fate.ITEM] == [one.fate for one in once.done.items]
+    assert ["Item 2", "Item 3"] == sorted(one.title for one in once.done.refused)
+    assert all("`syndicator upstream poll cms`" in one.why for one in once.done.refused)
+    with room.read() as tx:
+        (item,) = items.listing(tx)
+    assert (OLD, Kind.PRESS_RELEASE, ("policy",)) == (item.published, item.content.kind, item.content.topics)
+    assert [Fate.UNCHANGED] == [one.fate for one in poll(room, site).prospects if one.uid == item.uid]
+    with room.read() as tx:
+        assert 2 == len(releases.listing(tx))
 
 
 def test_import_refuses_other_words_and_unknown_topics(room: Store) -> None:

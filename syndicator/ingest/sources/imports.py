@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from syndicator import publish
@@ -43,7 +43,8 @@ class Imported:
 class Import:
     """One import, of one feed or of a catalogue in pieces; `filing` says how its items are filed.
 
-    If that is an upstream we have, they are that upstream's from then on. Items older than 24 hours, or
+    If that is an upstream we have, they are that upstream's from then on. What is older than it pushes was
+    public there long ago, so no rule's end and no delay stops it. Items older than 24 hours, or
     undated, are never pushed; with `dry_run` nothing is written. `own_host` is that of our own site.
     """
 
@@ -80,18 +81,27 @@ class Import:
         if item is None and releases.find(tx, uid):
             return left_out(thing, f"{uid} is a release that is not yet public")
         known = Known(uid=uid, fingerprint=words_of(item.content)) if item else None
-        judgement = _polled(item) or judge(thing, known, self.filing, tx.now)
-        if judgement.fate is Fate.HELD:
-            why = f"{judgement.why}; use `syndicator release draft` for what is not yet public"
-            return left_out(thing, why)
+        judgement = _polled(item) or self._judged(thing, known, tx.now)
+        if judgement.fate in {Fate.HELD, Fate.DRAFT}:
+            return left_out(thing, f"{judgement.why}; {self._instead}")
         if judgement.fate is Fate.REVISED:
             why = f"{uid} is public with other words; `syndicator item edit` changes it"
             return left_out(thing, why)
-        if judgement.fate is Fate.DRAFT:
-            return left_out(thing, "a rule sends it through approval; a poll does that, an import does not")
         if judgement.fate is Fate.ITEM and not self.dry_run:
             self._publish(tx, uid, thing, judgement)
         return _without_text(as_prospect(thing, judgement, uid))
+
+    def _judged(self, thing: Incoming, known: Known | None, now: datetime) -> Judgement:
+        if thing.published is None or now - thing.published < self.filing.push_max_age:
+            return judge(thing, known, self.filing, now)
+        return judge(replace(thing, end=None), known, replace(self.filing, delay=timedelta()), now)
+
+    @property
+    def _instead(self) -> str:
+        """What to do with what is not public yet."""
+        if self.filing.id:
+            return f"let a poll bring it, as a release: `syndicator upstream poll {self.filing.slug}`"
+        return "use `syndicator release draft` for what is not yet public"
 
     def _publish(self, tx: Tx, uid: str, thing: Incoming, judgement: Judgement) -> None:
         age = publish.PUSH.max_age
