@@ -8,7 +8,7 @@ asked they answer with `item withdraw UID` or `upstream keep UID`. Serves walk A
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Protocol, TypeVar
@@ -26,7 +26,8 @@ from syndicator.wire.exchange import Headers
 log = logger("ingest")
 
 WIDTH = 8  # pages asked at a time, each of another upstream
-LOOKED_AT = 200  # rows looked at for them
+EACH = 3  # of one upstream in one turn: thousands of one's pages must not keep all others waiting
+TURN = 100  # in one turn
 SHORT = timedelta(seconds=10)  # for one page
 NOT_THERE = frozenset({404, 410})
 TWICE = 2
@@ -56,20 +57,38 @@ ClientFor = Callable[[Upstream], AbstractAsyncContextManager[Asker]]
 
 
 async def check_due(store: Store, call: Call, client_for: ClientFor) -> int:
-    """Ask the pages that are due, at most one of each upstream; returns how many.
+    """Ask some of the pages that are due, those of one upstream one after the other; returns how many.
 
     `call` runs something in the store's thread, `client_for` gives the guarded client of an upstream.
     """
     due = await call(lambda: _taken(store))
-    await asyncio.gather(*(_checked(store, call, client_for, check, one) for check, one in due))
-    return len(due)
+    gate = asyncio.Semaphore(WIDTH)
+
+    async def one(upstream: Upstream, checks: Sequence[Check]) -> None:
+        async with gate:
+            for check in checks:
+                await _guarded(store, call, client_for, check, upstream)
+
+    await asyncio.gather(*(one(upstream, checks) for upstream, checks in due))
+    return sum(len(checks) for _, checks in due)
 
 
-def _taken(store: Store) -> list[tuple[Check, Upstream]]:
+def _taken(store: Store) -> list[tuple[Upstream, list[Check]]]:
+    of: dict[str, list[Check]] = {}
     with store.begin() as tx:
-        return [
-            (check, upstreams.named(tx, check.slug)) for check in departures.take_due(tx, LOOKED_AT, WIDTH)
-        ]
+        for check in departures.take_due(tx, TURN, EACH):
+            of.setdefault(check.slug, []).append(check)
+        return [(upstreams.named(tx, slug), checks) for slug, checks in of.items()]
+
+
+async def _guarded(store: Store, call: Call, client_for: ClientFor, check: Check, upstream: Upstream) -> None:
+    """One of them; what goes wrong with it is no other's business, and it is asked again in an hour."""
+    try:
+        await _checked(store, call, client_for, check, upstream)
+    except SyndicatorError as fault:  # removed meanwhile, or the database is away
+        log.warning("page check not settled", upstream=check.slug, fault=str(fault))
+    except Exception:
+        log.exception("page check not settled", upstream=check.slug)
 
 
 async def _checked(store: Store, call: Call, client_for: ClientFor, check: Check, upstream: Upstream) -> None:

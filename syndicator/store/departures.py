@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 
 from syndicator.errors import NotFound
 from syndicator.store import incoming, schema
@@ -42,23 +42,36 @@ class Departed(NamedTuple):
     since: datetime
 
 
-def take_due(tx: Tx, looked_at: int, limit: int) -> list[Check]:
-    """Up to `limit` pages to be asked now, one of each upstream among the first `looked_at`; others leave them
+class Waiting(NamedTuple):
+    """Something that left its feed and whose page is to be asked; `missing` is how often it was not there so far."""
+
+    uid: str
+    title: str
+    page: str
+    missing: int
+    next_look: datetime
+
+
+def take_due(tx: Tx, limit: int, each: int) -> list[Check]:
+    """Up to `limit` pages to be asked now, at most `each` of an upstream, by turns of theirs; others leave them
     alone for an hour from now on.
     """
     u = schema.upstreams.c
+    due = and_(n.check_at <= tx.now, n.upstream_id == u.id, ~u.paused)
+    place = func.row_number().over(partition_by=n.upstream_id, order_by=(n.check_at, n.identity))
+    ranked = select(n.upstream_id, n.identity, place.label("place")).where(due).subquery()
+    r = ranked.c
     query = (
         select(n.upstream_id, u.slug, n.identity, n.uid, n.page, n.checks, n.gone)
         .join(schema.upstreams, u.id == n.upstream_id)
-        .where(n.check_at <= tx.now, ~u.paused)
-        .order_by(n.check_at, n.identity)
-        .limit(looked_at)
+        .join(ranked, and_(r.upstream_id == n.upstream_id, r.identity == n.identity))
+        # Once more what is due: another worker may have taken it since it was ranked.
+        .where(due, r.place <= each)
+        .order_by(r.place, n.check_at, n.identity)
+        .limit(limit)
         .with_for_update(of=schema.incoming, skip_locked=True)
     )
-    first: dict[int, Check] = {}
-    for row in tx.connection.execute(query):
-        first.setdefault(row.upstream_id, Check(*row))
-    taken = list(first.values())[:limit]
+    taken = [Check(*row) for row in tx.connection.execute(query)]
     for one in taken:
         _write(tx, one.upstream_id, one.identity, check_at=tx.now + APART)
     return taken
@@ -111,6 +124,22 @@ def listing(tx: Tx, upstream_id: int) -> list[Departed]:
     known = incoming.known(tx, upstream_id, [row.identity for row in rows])
     found = [(row, incoming.standing(tx, known[row.identity])) for row in rows]
     return [Departed(known[row.identity].uid, one, row.page, row.departed) for row, one in found if one]
+
+
+def waiting(tx: Tx, upstream_id: int, limit: int) -> list[Waiting]:
+    """Whose pages are asked next, up to `limit`, the soonest first."""
+    query = (
+        select(n.identity, n.uid, n.page, n.checks, n.check_at)
+        .where(n.upstream_id == upstream_id, n.check_at.is_not(None), n.page.is_not(None))
+        .order_by(n.check_at, n.identity)
+        .limit(limit)
+    )
+    rows = tx.connection.execute(query).all()
+    known = incoming.known(tx, upstream_id, [row.identity for row in rows])
+    return [
+        Waiting(row.uid, incoming.standing(tx, known[row.identity]) or "", row.page, row.checks, row.check_at)
+        for row in rows
+    ]
 
 
 def _write(tx: Tx, upstream_id: int, identity: str, **values: Any) -> bool:

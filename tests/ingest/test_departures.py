@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -49,13 +50,13 @@ def newsroom(room: Store, site: Site, count: int = 2, **other: Any) -> Origin:
     return origin
 
 
-def check(store: Store) -> int:
+def check(store: Store, clients: Callable[[Upstream], AsyncClient] = client) -> int:
     """Ask the pages that are due, once."""
 
     async def call(work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)
 
-    return asyncio.run(check_due(store, call, client))
+    return asyncio.run(check_due(store, call, clients))
 
 
 def answers(site: Site, status: int, *numbers: int) -> None:
@@ -153,7 +154,7 @@ def test_many_at_once_are_not_withdrawn(room: Store, site: Site, clock: FakeCloc
     newsroom(room, site, count=5, on_gone=OnGone.WITHDRAW, confirm_above=3)
     answers(site, 404, *range(4))
     for _ in range(2):
-        assert 4 == sum(check(room) for _ in range(5))
+        assert 4 == sum(check(room) for _ in range(2))
         clock.advance(hours=1)
     assert 5 == len(public(room))
     assert 4 == len(asked(room))
@@ -180,3 +181,36 @@ def test_an_unreleased_thing_that_departs_is_cancelled(room: Store, site: Site, 
 
         states = {release.content.title: str(release.state) for release in releases.listing(tx)}
     assert {"Item 0": "cancelled", "Item 1": "held"} == states
+
+
+def test_many_pages_of_one_keep_no_other_waiting(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:I17 — a few of each upstream at a time, however many of one wait, and for longer."""
+    for slug in ("large", "small"):
+        origin = Origin(room, slug, push=False)
+        left = [thing(number, guid=f"urn:{slug}:{number}") for number in range(9 if slug == "large" else 1)]
+        origin.reads(thing(99, guid=f"urn:{slug}:99"), *left)
+        origin.reads(thing(99, guid=f"urn:{slug}:99"))
+        clock.advance(minutes=1)
+    with room.begin() as tx:
+        turns = [[one.slug for one in departures.take_due(tx, 4, 3)] for _ in range(4)]
+    assert [["large", "small", "large", "large"], ["large"] * 3, ["large"] * 3, []] == turns
+
+
+def test_what_is_removed_while_it_is_asked_stops_no_other(room: Store, site: Site) -> None:
+    """feeds:I17 — the check of one upstream fails with it; those beside it are settled."""
+    for slug in ("cms", "other"):
+        origin = Origin(room, slug, push=False, allow_private=("127.0.0.0/8",))
+        pages = [replace(page(site, number), guid=f"urn:{slug}:{number}") for number in range(2)]
+        origin.reads(*pages)
+        origin.reads(pages[1])
+    answers(site, 404, 0)
+
+    def removing(upstream: Upstream) -> AsyncClient:
+        if upstream.slug == "cms":
+            with room.begin() as tx:
+                upstreams.remove(tx, "cms")
+        return client(upstream)
+
+    assert 2 == check(room, removing)
+    with room.read() as tx:
+        assert 1 == departures.pending(tx, upstreams.named(tx, "other").id)
