@@ -192,7 +192,7 @@ def import_(
                 feed_source.report(once.done, as_json=as_json)
             raise
     feed_source.report(once.done, as_json=as_json)
-    if once.done.refused and not dry_run:
+    if once.done.refused:
         raise typer.Exit(4)
 
 

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any
 
 Row = Mapping[str, Any]
+PROSPECTS = ("fate", "pushed", "published", "title", "topics", "why")  # what an entry would become
 
 
 def say(words: str) -> None:
@@ -26,12 +27,16 @@ def show_json(value: object) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2, default=plain))
 
 
-def listing(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool) -> None:
-    """Rows as one JSON array, or these of their columns as a table."""
+class Lines(list[str]):
+    """What is shown one below the other."""
+
+
+def listing(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool, cut: Sequence[str] = ()) -> None:
+    """Rows as one JSON array, or these of their columns as a table; on a terminal those of `cut` keep to one line."""
     if as_json:
         _json_array(rows)
     elif sys.stdout.isatty():
-        _table(rows, columns)
+        _table(rows, columns, cut)
     else:
         for row in rows:
             print("\t".join(cell(row.get(name)) for name in columns))
@@ -45,7 +50,8 @@ def details(row: Row, *, as_json: bool) -> None:
     width = max(map(len, row))
     for name, value in row.items():
         if value not in (None, "", [], ()):
-            print(f"{name:{width}}  {cell(value)}")
+            below = [cell(line) for line in value] if isinstance(value, Lines) else [cell(value)]
+            print(f"{name:{width}}  " + f"\n{'':{width}}  ".join(below))
 
 
 def plain(value: object) -> object:
@@ -91,16 +97,23 @@ def _json_array(rows: Iterable[Row]) -> None:
     print("[]" if lead == "[" else "\n]")
 
 
-def _table(rows: Iterable[Row], columns: Sequence[str]) -> None:
+def _table(rows: Iterable[Row], columns: Sequence[str], cut: Sequence[str]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD)
+    tight = bool(cut)
+    table = Table(box=box.SIMPLE_HEAD, expand=tight, pad_edge=not tight, collapse_padding=tight)
     for name in columns:  # what the next command needs is never cut
         whole = name in ("uid", "id", "slug", "name", "state")
-        table.add_column(name, no_wrap=whole, overflow="fold")
+        short = name in cut
+        table.add_column(
+            name,
+            no_wrap=whole or short,
+            overflow="ellipsis" if short else "fold",
+            ratio=1 if short else None,  # what is cut gets the room that the others leave
+        )
     for row in rows:
         table.add_row(*(Text(cell(row.get(name))) for name in columns))
     Console().print(table)

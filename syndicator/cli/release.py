@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 app = given.group("What is not yet public: draft, approve, schedule, publish, lift.")
 
 AT = typer.Option("--at", metavar="INSTANT", help="RFC 3339, or wall time in the site's zone.")
-COLUMNS = ("id", "uid", "state", "embargo", "at", "title")
+COLUMNS = ("id", "uid", "state", "embargo", "at", "title", "upstream")
+SHORT = 40  # characters of a reason, where a person reads
 
 
 @app.command()
@@ -60,7 +62,10 @@ def list_(
 
     with session.reading(ctx) as (_, tx):
         rows = map(views.release, releases.listing(tx, limit=limit, after=after, state=state))
-        output.listing(rows, COLUMNS, as_json=as_json)
+        if as_json or not sys.stdout.isatty():
+            output.listing(rows, COLUMNS, as_json=as_json)
+        else:
+            output.listing(map(_in_short, rows), (*COLUMNS, "reason"), as_json=False)
 
 
 @app.command()
@@ -164,6 +169,12 @@ def _print(release: Release, *, as_json: bool) -> None:
         output.show_json(views.release(release))
     else:
         print(release.uid)
+
+
+def _in_short(row: views.View) -> views.View:
+    """The row with as much of its reason as a terminal has room for."""
+    reason = row["reason"] or ""
+    return row | {"reason": reason if len(reason) <= SHORT else f"{reason[: SHORT - 1]}…"}
 
 
 def _login() -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from syndicator.cli import arguments as given
-from syndicator.cli import output, session, upstream_filing, upstream_sources, views
+from syndicator.cli import files, output, session, upstream_filing, upstream_shown, upstream_sources, views
+from syndicator.errors import Invalid, NotFound, Refused
 from syndicator.model.incoming import Fate
-from syndicator.model.item import Kind, Significance
-from syndicator.model.schedule import duration
-from syndicator.model.upstream import OnGone, Relation, Upstream, is_folder
+from syndicator.model.item import Kind
+from syndicator.model.upstream import Relation, Upstream, folder_path, folder_url, is_folder
 
 if TYPE_CHECKING:
     from syndicator.ingest.poll import Polled
@@ -24,24 +25,14 @@ app = given.group("The feeds we read.")
 app.command()(upstream_sources.find)
 app.command("import")(upstream_sources.import_)
 app.command()(upstream_sources.export)
+app.command("list")(upstream_shown.list_)
+app.command()(upstream_shown.show)
 app.command()(upstream_filing.accept)
 app.command()(upstream_filing.keep)
 app.command()(upstream_filing.rules)
 
 Url = Annotated[str, typer.Argument(metavar="URL", help="Of the feed, or file:///a/folder.")]
 POLLED = ("slug", "new", "held", "drafts", "revised", "left_out", "asking", "fault")
-COLUMNS = (
-    "slug",
-    "relation",
-    "paused",
-    "succeeded",
-    "next_check",
-    "weekly",
-    "unmodified",
-    "hub",
-    "fault",
-    "url",
-)
 
 
 def _option(words: str, *names: str, **said: Any) -> Any:
@@ -61,11 +52,22 @@ Delay = Annotated[
 Every = Annotated[
     str | None, _option("How often it is asked: 30m; auto: as its feed wishes.", metavar="SPAN")
 ]
-Gone = Annotated[OnGone | None, _option("What becomes of an item its own CMS took down.", "--on-gone")]
+GoneOption = Annotated[
+    str | None,
+    _option(
+        "ask, withdraw or keep: what becomes of an item its own CMS took down.", "--on-gone", metavar="HOW"
+    ),
+]
 ConfirmAbove = Annotated[
     int | None,
     _option("More new items at once are sent only after a yes.", min=0, max=1_000_000, metavar="N"),
 ]
+
+RulesOption = Annotated[
+    str | None,
+    _option("Its rules, in force before the first reading: TOML or JSON; - for stdin.", metavar="FILE"),
+]
+Paused = Annotated[bool, _option("Read nothing until it is resumed.", "--paused")]
 
 
 @app.command()
@@ -82,13 +84,15 @@ def add(
     hold: Hold = None,
     delay: Delay = None,
     every: Every = None,
-    on_gone: Gone = None,
+    on_gone: GoneOption = None,
     confirm_above: ConfirmAbove = None,
     allow_private: given.Ranges = None,
+    rules: RulesOption = None,
     *,
+    paused: Paused = False,
     as_json: given.Json = False,
 ) -> None:
-    """Read a feed from now on; a running worker polls it at once."""
+    """Read a feed from now on; a running worker polls it at once, unless --paused, until `upstream resume`."""
     from syndicator.store import upstreams
 
     said = _said(
@@ -105,12 +109,18 @@ def add(
         confirm_above=confirm_above,
         allow_private=allow_private or None,
     )
+    _address(url)
     if is_folder(url):  # nobody else's files are on this machine
         said.setdefault("relation", Relation.OWN)
-    with session.writing(ctx) as (_, tx):
-        upstreams.add(tx, Upstream(id=0, slug=slug, url=url, created=tx.now, **said))
-        view = _view(tx, slug)
+    if rules is not None:
+        said["rules"] = upstream_filing.rules_from(files.read(rules))
+    with session.writing(ctx) as (runtime, tx):
+        _refuse_the_files_own(tx, runtime, slug)
+        upstreams.add(tx, Upstream(id=0, slug=slug, url=url, paused=paused, created=tx.now, **said))
+        view, doubts = _view(tx, slug), _doubts(tx, slug, url)
     _print(view, as_json=as_json)
+    for words in doubts:
+        output.say(words)
 
 
 @app.command()
@@ -127,7 +137,7 @@ def edit(
     hold: Hold = None,
     delay: Delay = None,
     every: Every = None,
-    on_gone: Gone = None,
+    on_gone: GoneOption = None,
     confirm_above: ConfirmAbove = None,
     allow_private: given.Ranges = None,
     *,
@@ -150,42 +160,16 @@ def edit(
         confirm_above=confirm_above,
         allow_private=allow_private or None,
     )
+    if url:
+        _address(url)
     with session.writing(ctx) as (_, tx):
         before = upstreams.named(tx, slug)
         session.refuse_file_managed(f'the upstream "{slug}"', file=before.file)
         upstreams.edit(tx, replace(before, url=url or before.url, **said))
-        view = _view(tx, slug)
+        view, doubts = _view(tx, slug), _doubts(tx, slug, url) if url else []
     _print(view, as_json=as_json)
-
-
-@app.command("list")
-def list_(ctx: typer.Context, *, as_json: given.Json = False) -> None:
-    """List all upstreams and how they fare."""
-    from syndicator.store import upstreams
-
-    with session.reading(ctx) as (_, tx):
-        status = {one.slug: one for one in upstreams.statuses(tx)}
-        rows = [views.upstream(one, status[one.slug]) for one in upstreams.listing(tx)]
-    output.listing(rows, COLUMNS, as_json=as_json)
-
-
-@app.command()
-def show(ctx: typer.Context, slug: given.Slug, *, as_json: given.Json = False) -> None:
-    """Show one upstream and how it fares."""
-    from syndicator.store import departures, upstreams
-
-    with session.reading(ctx) as (runtime, tx):
-        one = upstreams.named(tx, slug)
-        gone = departures.listing(tx, one.id)
-        taken_down = [
-            {"uid": item.uid, "title": item.title, "since": item.since, "page": item.page} for item in gone
-        ]
-        view = {**_view(tx, slug), **_told(tx, one, runtime)}
-        output.details({**view, "taken_down": taken_down} if gone else view, as_json=as_json)
-    if gone and not as_json:
-        output.say(
-            "taken down at the origin: `syndicator item withdraw UID`, or `syndicator upstream keep UID`"
-        )
+    for words in doubts:
+        output.say(words)
 
 
 @app.command()
@@ -243,12 +227,28 @@ def remove(ctx: typer.Context, slug: given.Slug) -> None:
         )
 
 
+def _as_in_the_file(key: str, option: str) -> Callable[[str], Any]:
+    """What the config file takes for a key of [[upstreams]], in the same bounds; raises Invalid, naming the option."""
+
+    def read(text: str) -> Any:
+        from syndicator.settings.keys import SECTIONS
+
+        try:
+            return SECTIONS["upstreams"].keys()[key].value.parse(text)
+        except Invalid as fault:
+            raise Invalid(f"--{option}: {fault}") from None
+
+    return read
+
+
+EVERY = _as_in_the_file("every", "every")
 READ: dict[str, Callable[[Any], Any]] = {
     "topics": given.names,
-    "push_max_age": duration,
-    "on_change": lambda text: given.choice(text, Significance, "on-change"),
-    "delay": duration,
-    "every": lambda text: None if text == "auto" else duration(text),
+    "push_max_age": _as_in_the_file("push_max_age", "push-max-age"),
+    "on_change": _as_in_the_file("on_change", "on-change"),
+    "on_gone": _as_in_the_file("on_gone", "on-gone"),
+    "delay": _as_in_the_file("delay", "delay"),
+    "every": lambda text: None if text == "auto" else EVERY(text),
     "allow_private": given.ranges,
 }
 
@@ -262,24 +262,49 @@ def _said(**said: Any) -> dict[str, Any]:
     }
 
 
+def _address(url: str) -> None:
+    """Raise Invalid for the path of a folder, which people write for its address."""
+    if url.startswith("/") or ("://" not in url and not is_folder(url) and Path(url).is_dir()):
+        raise Invalid(
+            f"{url!r} is a path: for a folder of Markdown files write it as {folder_url(str(Path(url).absolute()))}"
+        )
+
+
+def _refuse_the_files_own(tx: Tx, runtime: Runtime, slug: str) -> None:
+    """Raise Refused, naming file and line, where the config file has an upstream of this name."""
+    from syndicator.store import upstreams
+
+    try:
+        there = upstreams.named(tx, slug)
+    except NotFound:
+        return
+    if there.file:
+        origin = runtime.settings.origins.get(f"upstreams.{slug}.slug")
+        where = origin.where if origin else "another config file"
+        raise Refused(f'the upstream "{slug}" is managed by {where}: change it there, or choose another name')
+
+
+def _doubts(tx: Tx, slug: str, url: str) -> list[str]:
+    """What is accepted and yet hardly meant, a line each: an address that is read already, a folder that is not there."""
+    from syndicator.ingest.sources.subscriptions import place_of
+    from syndicator.store.upstreams import lists
+
+    said = [
+        f'the upstream "{one.slug}" reads this address already; `syndicator upstream remove` ends one of the two'
+        for one in lists.listed(tx)
+        if one.slug != slug and place_of(one.url) == place_of(url)
+    ]
+    if is_folder(url) and not Path(folder_path(url)).is_dir():
+        said.append(
+            f"there is no folder {folder_path(url)} on this machine yet; it is read as soon as there is one"
+        )
+    return said
+
+
 def _view(tx: Tx, slug: str) -> views.View:
     from syndicator.store import upstreams
 
     return views.upstream(upstreams.named(tx, slug), upstreams.status(tx, slug))
-
-
-def _told(tx: Tx, one: Upstream, runtime: Runtime) -> views.View:
-    """How others tell us that it has news: its hub, and the addresses that may be pinged."""
-    from syndicator.store import hubs
-
-    hub = hubs.find(tx, one.id)
-    return {
-        "hub_address": hub and hub.hub,
-        "hub_until": hub and hub.lease_until,
-        "hub_fault": hub and hub.fault,
-        "ping": runtime.ping_url(one),
-        "ping_wordpress": runtime.site.url("/xmlrpc"),
-    }
 
 
 def _print(view: views.View, *, as_json: bool) -> None:
@@ -319,7 +344,7 @@ def _show_prospects(done: Polled) -> None:
     """Each entry on a line: what it would become, under which title, and why."""
     rows = [prospect.as_json() for prospect in done.prospects]
     left = [{**entry.as_json(), "fate": "left out"} for entry in done.left_out]
-    output.listing([*rows, *left], ("fate", "pushed", "title", "topics", "why"), as_json=False)
+    output.listing([*rows, *left], output.PROSPECTS, as_json=False)
     if done.asking is not None:
         output.say(f"{done.asking} of them would be sent at once, so a poll would file none and ask first")
 

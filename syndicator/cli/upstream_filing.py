@@ -73,6 +73,8 @@ def rules(
             before = upstreams.named(tx, slug)
             session.refuse_file_managed(f'the upstream "{slug}"', file=before.file)
             known = upstreams.edit(tx, replace(before, rules=known)).rules
+        if not known:
+            output.say(f'"{slug}" has no rules now')
     if as_json:
         output.show_json(plain(known))
     else:
@@ -80,25 +82,23 @@ def rules(
 
 
 def rules_from(text: str) -> tuple[Route, ...]:
-    """The rules a person wrote: TOML with [[rules]], or JSON, a list or {"rules": […]}; raises Invalid, naming the rule."""
-    from syndicator.model.routing import MAX_RULES, route_from
+    """The rules a person wrote: TOML with [[rules]], or JSON, a list or {"rules": […]}; raises Invalid, naming each rule."""
+    from syndicator.model.routing import MAX_RULES
+    from syndicator.settings.values import ROUTES
 
     said = _parsed(text)
     if isinstance(said, dict):
         if unknown := sorted(set(said) - {"rules"}):
             raise Invalid(f'there is no "{unknown[0]}" among rules: begin each with [[rules]]')
-        said = said.get("rules", [])
+        if "rules" not in said:
+            raise Invalid("there are no rules here: begin each with [[rules]]; to have none write rules = []")
+        said = said["rules"]
     if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
         raise Invalid("rules are a list: begin each with [[rules]]")
     if len(said) > MAX_RULES:
         raise Invalid(f"these are {len(said)} rules; the limit is {MAX_RULES}")
-    found = []
-    for number, one in enumerate(said, 1):
-        try:
-            found.append(route_from(one))
-        except Invalid as fault:
-            raise Invalid(f"rule {number}: {fault}") from None
-    return tuple(found)
+    found: tuple[Route, ...] = ROUTES.parse(said)
+    return found
 
 
 def plain(routes: Sequence[Route]) -> list[dict[str, Any]]:
@@ -117,6 +117,8 @@ def toml_of(routes: Sequence[Route]) -> str:
     category = "press*"
     topics = ["press"]
     """
+    if not routes:
+        return "rules = []\n"
     # What JSON writes of strings and lists of strings is TOML, too, but for DEL, which it leaves bare.
     return "\n".join(
         "[[rules]]\n"

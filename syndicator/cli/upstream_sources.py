@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,12 +45,14 @@ def find(
             known = {one.slug for one in store_topics.listing(tx)}
             slug, there = _named(tx, found)
         said = json_of(found, runtime.site, known) | {"there": there, "add": None}
+        if said["wordpress"]:
+            said["wordpress"]["import"] = _catalogue(said["wordpress"]["home"], there or slug, like)
         if found.best and not there:
             said["add"] = add_line(slug, found.best, like)
     if as_json:
         output.show_json(said)
     else:
-        _show(said)
+        _show(said, relation)
     if not found.feeds:
         raise typer.Exit(4)
 
@@ -87,7 +90,7 @@ def import_(
         for url, why in taken.refused:
             output.say(f"refused: {output.cell(url)}: {why}")
         output.say(f"new: {len(taken.added)}; there already: {len(taken.there)}")
-    if taken.refused and not dry_run:
+    if taken.refused:
         raise typer.Exit(4)
 
 
@@ -140,35 +143,41 @@ def _named(tx: Any, found: Found) -> tuple[str, str | None]:
     return Names({one.slug for one in ours}).free(Outline(url=url, title=url)), there
 
 
-def _show(said: dict[str, Any]) -> None:
+def _catalogue(home: str, slug: str, like: Upstream) -> str:
+    """The command that brings all of a site's items, filed as the upstream of this name files them."""
+    ranges = [word for network in like.allow_private for word in ("--allow-private", network)]
+    return shlex.join(["syndicator", "item", "import", home, "--upstream", slug, *ranges])
+
+
+def _show(said: dict[str, Any], relation: Relation) -> None:
     for feed in said["feeds"]:
         mark = "comments" if feed["comments"] else "feed"
         print("\t".join((mark, output.cell(feed["url"]), output.cell(feed["title"]))))
-    for item in said["items"][-SHOWN:]:
-        print(
-            "\t".join(
-                (item["fate"], output.cell(item["uid"]), output.cell(item["title"]), output.cell(item["why"]))
-            )
-        )
+    output.listing(said["items"][-SHOWN:], (*output.PROSPECTS, "uid"), as_json=False)
     for entry in said["refused"][:SHOWN]:
         output.say(f"left out: {output.cell(entry['title'])}: {output.cell(entry['why'])}")
     if said["fault"]:
         output.say(output.cell(said["fault"]))
     if said["wordpress"]:
-        _show_wordpress(said["wordpress"])
+        _show_wordpress(said["wordpress"], own=relation is Relation.OWN)
     if said["there"]:
         output.say(f'the upstream "{said["there"]}" reads it already')
     elif said["add"]:
         print(f"\n{output.cell(said['add'])}")
+        output.say(
+            "with --rules FILE its rules are in force before the first reading; --paused reads nothing yet"
+        )
     else:
         output.say("no feed was found there; look for the word RSS or feed on the page, and try that address")
 
 
-def _show_wordpress(site: dict[str, Any]) -> None:
+def _show_wordpress(site: dict[str, Any], *, own: bool) -> None:
     print(f"\nWordPress: {output.cell(site['name'])} ({output.cell(site['home'])})")
     for one in site["categories"]:
         topic = "" if one["topic"] else "no topic of this name yet"
         print("\t".join(("category", output.cell(one["slug"]), str(one["items"]), topic)))
+    if not own:
+        return  # of somebody else's site we neither take everything nor set the redirects
     print(f"\nIts whole catalogue: {output.cell(site['import'])}")
     print(f"Settings → Writing → Update Services: {site['ping']}")
     print("\nRedirects for Apache (.htaccess, above # BEGIN WordPress):", *site["apache"], sep="\n")

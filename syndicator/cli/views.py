@@ -124,7 +124,7 @@ def document(known: Validators, site: Site) -> View:
 
 
 def upstream(one: Upstream, status: Status) -> View:
-    """An upstream and how it fares."""
+    """An upstream and how it fares; `unmodified` is the share of good polls that brought nothing new, 0 to 1."""
     from syndicator.model.routing import route_to_json
 
     return {
@@ -153,7 +153,7 @@ def upstream(one: Upstream, status: Status) -> View:
         "fault": status.fault,
         "weekly": status.weekly,
         "polls": status.polls,
-        "unmodified": f"{status.unmodified / status.polls:.0%}" if status.polls else None,
+        "unmodified": round(status.unmodified / status.polls, 2) if status.polls else None,
         "site": status.site,
         "moved_to": status.moved_to,
         "hub": status.hub,

@@ -193,6 +193,8 @@ def duration_text(span: timedelta) -> str:
     '90m'
     """
     total = span // timedelta(milliseconds=1)
+    if not total:
+        return "0s"
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
         if total % size == 0:
             return f"{total // size}{unit}"

@@ -433,8 +433,8 @@ class Key:
 
     @property
     def env(self) -> str:
-        """Its variable in the environment; empty for entries that have no name to be called by."""
-        if self.section.name == "redirects":
+        """Its variable in the environment; empty for what is set in the file only: entries without a name, and tables."""
+        if self.section.name == "redirects" or self.value is v.ROUTES:
             return ""
         entry = f"{self.section.named_by.upper()}__" if self.section.named_by else ""
         return f"SYNDICATOR_{self.section.name.upper()}__{entry and f'<{entry[:-2]}>__'}{self.name.upper()}"

@@ -284,6 +284,8 @@ def _url(raw: str) -> str:
 
 
 def _feed_or_folder(raw: str) -> str:
+    if raw.startswith("/"):
+        raise Invalid(f'"{raw}" is a path: for a folder of Markdown files write it as {folder_url(raw)}')
     return folder_url(folder_path(raw)) if is_folder(raw) else _url(raw)
 
 

@@ -51,7 +51,7 @@ def test_a_list_becomes_upstreams_once(room: InProcess, tmp_path: Path) -> None:
     """feeds:I27 — named by their titles, each address once, what leads into no web refused by name."""
     file = tmp_path / "list.opml"
     file.write_text(LIST)
-    seen = room.json("upstream", "import", str(file), "--topics", "policy", "--dry-run")
+    seen = room.json("upstream", "import", str(file), "--topics", "policy", "--dry-run", code=4)
     assert [] == room.json("upstream", "list")
     done = room.json("upstream", "import", str(file), "--topics", "policy", code=4)
     assert seen == done
@@ -160,9 +160,31 @@ def test_an_address_shows_all_there_is_to_know(room: InProcess, press: Press) ->
     assert any(line.startswith("RewriteRule ^category/policy/feed/?") for line in site["apache"])
     assert all("!^Syndicator/" in line for line in site["apache"][1::2])
     assert any('$uri ~ "^/feed/?' in line for line in site["nginx"])
-    assert f"syndicator item import {press.home.rstrip('/')}" == site["import"]
+    slug = shlex.split(said["add"])[3]
+    where = f"syndicator item import {press.home.rstrip('/')}"
+    assert f"{where} --upstream {slug} {' '.join(ALLOW)}" == site["import"]
     assert [] == room.json("upstream", "list")
     assert [] == room.json("item", "list")
+
+
+def test_what_is_found_is_shown_as_a_poll_shows_it(room: InProcess, press: Press) -> None:
+    """feeds:I11 — fate, pushed, date, title, topics, why and id; of a foreign site neither redirects nor its catalogue."""
+    said = room.try_("upstream", "find", press.home, "--topics", "policy", *ALLOW)
+    (line,) = [line.split("\t") for line in said.out.splitlines() if "\tPost 12\t" in line]
+    assert ("item", "Post 12", "policy", "http://old.press.example/?p=12") == (
+        line[0],
+        line[3],
+        line[4],
+        line[6],
+    )
+    assert line[1] in {"yes", "no"}
+    assert line[2].startswith("20")
+    assert "--upstream" in said.out
+    assert "RewriteEngine" in said.out
+    assert "--rules FILE" in said.err
+    theirs = room("upstream", "find", press.home, "--relation", "foreign", *ALLOW)
+    assert "\tPost 12\t" in theirs
+    assert not any(word in theirs for word in ("Rewrite", "item import", "/xmlrpc"))
 
 
 def test_the_address_of_a_wordpress_site_is_enough(room: InProcess, press: Press) -> None:
@@ -225,7 +247,10 @@ def test_find_add_poll_and_the_whole_catalogue_without_doubles(lite: InProcess, 
     press.posts[11].content = "<p>Changed.</p>"
     lite("upstream", "poll", name)
     assert 12 == len(lite.json("item", "list"))
-    assert name == lite.json("upstream", "find", press.home, *ALLOW)["there"]
+    seen = lite.json("upstream", "find", press.home, *ALLOW)
+    assert name == seen["there"]
+    shown = {one["uid"]: (one["fate"], one["topics"]) for one in seen["items"]}
+    assert {press.guid(post): ("unchanged", ["policy"]) for post in press.posts[2:]} == shown
 
 
 def test_an_export_then_a_poll_makes_no_double(lite: InProcess, press: Press, tmp_path: Path) -> None:
@@ -234,7 +259,7 @@ def test_an_export_then_a_poll_makes_no_double(lite: InProcess, press: Press, tm
     file = tmp_path / "export.xml"
     file.write_bytes(press.export())
     lite("topic", "add", "policy", "Policy")
-    seen = lite.json("item", "import", str(file), "--topics", "policy", "--dry-run")
+    seen = lite.json("item", "import", str(file), "--topics", "policy", "--dry-run", code=4)
     assert [] == lite.json("item", "list")
     done = lite.json("item", "import", str(file), "--topics", "policy", code=4)
     assert seen == done
@@ -279,7 +304,7 @@ def test_what_the_gate_refuses_spoils_nothing_around_it(
     press.posts[5].title = "endless " * 550_000
     file = tmp_path / "export.xml"
     file.write_bytes(press.export())
-    done = room.json("item", "import", str(file), "--dry-run")
+    done = room.json("item", "import", str(file), "--dry-run", code=4)
     assert sorted(f"Post {n}" for n in range(1, 13) if n != 6) == sorted(
         one["title"] for one in done["items"]
     )

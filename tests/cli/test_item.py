@@ -155,7 +155,7 @@ def test_a_feed_is_imported_once_and_first_in_words(newsroom: InProcess) -> None
     """A dry run shows {items, refused} and writes nothing; the import refuses what is dated ahead, exit 4."""
     file = newsroom.folder / "feed.xml"
     file.write_text(FEED, encoding="utf-8")
-    seen = newsroom.json("item", "import", str(file), "--topics", "policy", "--dry-run")
+    seen = newsroom.json("item", "import", str(file), "--topics", "policy", "--dry-run", code=4)
     assert {"items", "refused"} == set(seen)
     assert ["tag:cms.example,2026:1"] == [item["uid"] for item in seen["items"]]
     assert ["Ahead"] == [entry["title"] for entry in seen["refused"]]

@@ -55,7 +55,7 @@ def test_filing_is_said_and_stays(cli: InProcess) -> None:
     fields = ("delay", "every", "on_gone", "confirm_above")
     assert ("1h", "30m", "withdraw", 5) == tuple(made[name] for name in fields)
     after = cli.json("upstream", "edit", "cms", "--delay", "0s", "--every", "auto")
-    assert ("0d", None, "withdraw", 5) == tuple(after[name] for name in fields)
+    assert ("0s", None, "withdraw", 5) == tuple(after[name] for name in fields)
     assert 2 == cli.try_("upstream", "edit", "cms", "--delay", "soon").code
 
 
@@ -74,7 +74,12 @@ def test_rules_are_printed_as_they_are_taken(cli: InProcess, form: str) -> None:
     assert [{"category": "press*", "topics": ["press"], "end": "draft"}] == cli.json(
         "upstream", "show", "cms"
     )["rules"]
-    assert "" == cli("upstream", "rules", "cms", "-", stdin="")
+    for nothing in ("", "# none yet\n", "{}"):
+        refused = cli.try_("upstream", "rules", "cms", "-", stdin=nothing)
+        assert (2, True) == (refused.code, "rules = []" in refused.err)
+    assert said == cli("upstream", "rules", "cms")
+    ended = cli.try_("upstream", "rules", "cms", "-", stdin="rules = []")
+    assert ("rules = []\n", '"cms" has no rules now\n') == (ended.out, ended.err)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +101,12 @@ def test_bad_rules_are_named_and_change_nothing(lite: InProcess, said: str, code
     assert code == told.code, told.err
     assert words in told.err
     assert [] == lite.json("upstream", "rules", "cms")
+        (
+            '[[rules]]\nend="x"\n[[rules]]\nend="hold"\n[[rules]]\ncatgory = "red"\nend="item"',
+            2,
+            'rule 3: a rule has no "catgory"; did you mean "category"?',
+        ),
+        ('[[rules]]\nend="x"\n[[rules]]\ncatgory = "red"\nend="item"', 2, "rule 1: a rule's end is one of"),
 
 
 @settings(max_examples=50)
