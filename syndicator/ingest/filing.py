@@ -19,7 +19,7 @@ from syndicator.ingest.prospects import (
     Desk,
     Prospect,
     as_prospect,
-    left_behind,
+    desk_for,
     maybe_pushed,
     worked_out,
 )
@@ -37,11 +37,9 @@ __all__ = [
     "Filing",
     "LeftOut",
     "Overtaken",
-    "Preview",
     "Prospect",
     "Reading",
     "as_prospect",
-    "preview",
     "reading_of",
 ]
 
@@ -95,15 +93,6 @@ class Reading:
         return self.whole and named and bool(self.things or self.unchanged or self.left_out)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """What a reading would become; `asking` is how many items would be pushed, if a person would be asked first."""
-
-    prospects: tuple[Prospect, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
-    asking: int | None = None
-
-
 def reading_of(feed: Parsed, upstream: Upstream, now: datetime) -> Reading:
     """The entries of a feed cleaned; those that say nothing are left out and named."""
     things: list[Incoming] = []
@@ -123,19 +112,6 @@ def reading_of(feed: Parsed, upstream: Upstream, now: datetime) -> Reading:
     )
 
 
-def preview(store: Store, reading: Reading, upstream: Upstream, own_host: str = "") -> Preview:
-    """What each thing would become under this upstream, and why; writes nothing."""
-    with store.read() as tx:
-        reading = _routed(reading, upstream, own_host)
-        found = matched(tx, upstream.id, reading)
-        first = not brought.anything(tx, upstream.id)
-        desk = Desk(upstream, own_host, first=first, left=left_behind(tx, upstream) if first else {})
-        prospects = tuple(worked_out(tx, match.thing, match.known, desk)[0] for match in found.matches)
-        count = sum(desk.at_once(prospect) for prospect in prospects)
-        asked = count > upstream.confirm_above and brought.anybody(tx)
-    return Preview(prospects=prospects, left_out=reading.left_out, asking=count if asked else None)
-
-
 class Filing:
     """Files one reading under the fence of its claim, in short transactions.
 
@@ -147,7 +123,7 @@ class Filing:
     def __init__(self, store: Store, claim: Claim, reading: Reading, mint: Mint, own_host: str = "") -> None:
         """`mint` makes uids; `own_host` is the host of our own site, on which no foreign feed names anything."""
         self._store, self._claim, self._mint = store, claim, mint
-        self._reading = _routed(reading, claim.upstream, own_host)
+        self._reading = routed_all(reading, claim.upstream, own_host)
         self._own_host = own_host
         self.prospects: list[Prospect] = []
         self.left_out: list[LeftOut] = list(reading.left_out)
@@ -163,7 +139,7 @@ class Filing:
         upstream = self._claim.upstream
         with self._store.read() as tx:
             found = matched(tx, upstream.id, self._reading)
-            desk = self._desk(tx)
+            desk = desk_for(tx, self._claim, self._own_host)
         yield
         self.asking = self._asks(found, desk)
         if self.asking is not None:
@@ -176,20 +152,6 @@ class Filing:
                     self.left_out.append(outcome)
             yield
         self._end(found)
-
-    def _desk(self, tx: Tx) -> Desk:
-        claim = self._claim
-        upstream, quiet = claim.upstream, claim.accepted == "quiet"
-        nothing_yet = not brought.anything(tx, upstream.id)
-        unread = claim.validators.body_hash is None and claim.asking is None
-        return Desk(
-            upstream,
-            self._own_host,
-            first=nothing_yet or unread,
-            quiet=quiet,
-            began=tx.now,
-            left=left_behind(tx, upstream) if nothing_yet else {},
-        )
 
     def _asks(self, found: Matched, desk: Desk) -> int | None:
         """How many items would be pushed at once, if that is so many that a person is asked first."""
@@ -278,7 +240,7 @@ class Filing:
                 upstreams.answered(tx, claim)
 
 
-def _routed(reading: Reading, upstream: Upstream, own_host: str) -> Reading:
+def routed_all(reading: Reading, upstream: Upstream, own_host: str) -> Reading:
     """The things filed as the rules say, without those that a foreign feed took from us: they are here."""
     things = [routed(thing, upstream) for thing in reading.things]
     ours = [thing for thing in things if own_host and thing.credited_host == own_host]

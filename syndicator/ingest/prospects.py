@@ -33,6 +33,7 @@ from syndicator.store import incoming as brought
 
 if TYPE_CHECKING:
     from syndicator.ingest.identity import Match
+    from syndicator.store.upstreams import Claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ class Prospect:
 class Desk:
     """Whose things are filed, and how: `own_host` is that of our site; `first` says that nothing was filed before,
     `quiet` that a person wants nothing of it pushed; `began` is when this reading was begun. `left` are the
-    releases that it brought before it was removed (`left_behind`).
+    releases that it brought before it was removed (`_left_behind`).
     """
 
     upstream: Upstream
@@ -132,7 +133,22 @@ def as_prospect(thing: Incoming, judgement: Judgement, uid: str | None) -> Prosp
     )
 
 
-def left_behind(tx: Tx, upstream: Upstream) -> dict[str, str]:
+def desk_for(tx: Tx, claim: Claim, own_host: str) -> Desk:
+    """The desk for a reading that begins now."""
+    upstream = claim.upstream
+    nothing_yet = not brought.anything(tx, upstream.id)
+    unread = claim.validators.body_hash is None and claim.asking is None
+    return Desk(
+        upstream,
+        own_host,
+        first=nothing_yet or unread,
+        quiet=claim.accepted == "quiet",
+        began=tx.now,
+        left=_left_behind(tx, upstream) if nothing_yet else {},
+    )
+
+
+def _left_behind(tx: Tx, upstream: Upstream) -> dict[str, str]:
     """By what a feed would name them now, the uids of releases that this upstream brought before it was removed.
 
     Names that two of them have say nothing.

@@ -21,8 +21,9 @@ from syndicator.ingest import websub
 from syndicator.ingest.child.page import WORDPRESS_API
 from syndicator.ingest.entries import Link, Parsed, Stated
 from syndicator.ingest.fetch import Body, Failed, Getter, Gone, Unchanged, fetch
-from syndicator.ingest.filing import Filing, LeftOut, Mint, Overtaken, Prospect, Reading, preview, reading_of
+from syndicator.ingest.filing import Filing, LeftOut, Mint, Overtaken, Prospect, Reading, reading_of
 from syndicator.ingest.parse import Unreadable
+from syndicator.ingest.previews import preview
 from syndicator.ingest.sources import folder
 from syndicator.model.cadence import Pace
 from syndicator.model.incoming import Fate

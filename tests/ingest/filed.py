@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from syndicator.ingest.filing import Filing, Preview, Reading, preview
+from syndicator.ingest.filing import Filing, Reading
+from syndicator.ingest.previews import Preview, preview
 from syndicator.model.delivery import DeliveryState
 from syndicator.model.incoming import Incoming
 from syndicator.model.item import Content, Item

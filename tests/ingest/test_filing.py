@@ -612,6 +612,44 @@ def test_a_draft_in_hand_keeps_its_words_when_its_upstream_comes_back(room: Stor
     assert 1 == len(public(room))
 
 
+def test_the_dry_run_promises_what_a_poll_does(room: Store) -> None:
+    """DESIGN §6 — what its origin left as it was is shown as that, other rules or not, and counts for no question."""
+    with room.begin() as tx:
+        make_subscription(tx, "press@example.org", "press")
+    origin = Origin(room, confirm_above=3)
+    origin.reads(*(tagged(number, "Press") for number in range(3)))
+    origin.edit(rules=(PRESS,))
+    feed = [*(tagged(number, "Press") for number in range(3)), *(tagged(number) for number in range(3, 6))]
+    seen = origin.looks(*feed)
+    assert {"its origin has not changed it since"} == {
+        one.why for one in seen.prospects if str(one.fate) == "unchanged"
+    }
+    assert ([f"https://cms.example/?p={number}" for number in range(5, -1, -1)], None) == (
+        [one.uid for one in seen.prospects],
+        seen.asking,
+    )
+    assert [(one.uid, one.fate) for one in seen.prospects if str(one.fate) != "unchanged"] == [
+        (one.uid, one.fate) for one in origin.reads(*feed).prospects
+    ]
+    assert ["Item 0"] * 3 == [one.content.title for one in origin.looks(*feed).prospects[-1:]] * 3
+
+
+def test_the_dry_run_leaves_out_what_a_poll_leaves_out(room: Store) -> None:
+    """DESIGN §6 — a topic that is not there any more, in the words of the poll; new, held or revised."""
+    origin = Origin(room)
+    origin.reads(thing(1))
+    feed = [
+        thing(1, topics=("gone",)),
+        thing(2, topics=("gone",)),
+        thing(3, topics=("gone",), published=NOW + timedelta(days=1)),
+    ]
+    seen, done = origin.looks(*feed), origin.reads(*feed)
+    assert 3 == len(done.left_out)
+    assert all('no topic "gone"' in one.why for one in done.left_out)
+    assert sorted(one.why for one in done.left_out) == sorted(one.why for one in seen.left_out)
+    assert [] == [*seen.prospects, *done.prospects]
+
+
 # -- deleted at the origin -------------------------------------------------------------------------------
 
 

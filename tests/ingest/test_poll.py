@@ -746,6 +746,18 @@ def test_import_takes_what_was_public_long_ago_whatever_a_rule_says(
         assert 2 == len(releases.listing(tx))
 
 
+def test_an_import_leaves_out_what_a_rule_files_nowhere(room: Store, site: Site) -> None:
+    """DESIGN §6 — under a topic that is not there; named by the dry run, too, and the others come in."""
+    cms = replace(make_upstream(room, site), rules=(Route(title="Item 2", topics=("gone",)),))
+    for dry_run in (True, False):
+        once = Import(room, cms, dry_run)
+        once.take(parse(rss(entry(1), entry(2))))
+        assert (["Item 1"], ["Item 2"]) == (
+            [one.content.title for one in once.done.items],
+            [one.title for one in once.done.refused],
+        )
+
+
 def test_import_refuses_other_words_and_unknown_topics(room: Store) -> None:
     """DESIGN §6 — the same uid with other words names `item edit`; a topic that is not there exits 5."""
     import_items(room, parse(rss(entry())))

@@ -20,14 +20,16 @@ from syndicator.errors import SyndicatorError, TryLater, WireFault
 from syndicator.ingest.child.page import WORDPRESS_API
 from syndicator.ingest.entries import Link, Parsed
 from syndicator.ingest.fetch import Body, Getter, fetch
-from syndicator.ingest.filing import Preview, preview, reading_of
+from syndicator.ingest.filing import reading_of
 from syndicator.ingest.parse import Pool, Unreadable
+from syndicator.ingest.previews import Preview, preview
 from syndicator.ingest.sources import wordpress
+from syndicator.ingest.sources.subscriptions import reader_of
 from syndicator.ingest.sources.wordpress import Category, Wordpress
 from syndicator.model.item import ALL
 from syndicator.model.site import Format, Site
 from syndicator.model.upstream import Upstream, Validators
-from syndicator.store import Store
+from syndicator.store import Store, upstreams
 
 PATH = re.compile(r"/[A-Za-z0-9/_.~-]{1,500}")  # what may be written into a web server's settings
 AGENT = "^Syndicator/"  # our own polls are not led away, else we would read ourselves
@@ -53,7 +55,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Who looks, and how: `like` says how the items would be filed, `own_host` is that of our own site."""
+    """Who looks, and how: `own_host` is that of our own site, `like` says how the items would be filed.
+
+    What an upstream reads already is shown as that one's next poll would have it.
+    """
 
     client: Getter
     pool: Pool
@@ -75,7 +80,7 @@ class Look:
             except SyndicatorError as refusal:
                 fault = str(refusal)
         said = await wordpress.categories(self.client, site) if site else []
-        shown = await asyncio.to_thread(self._preview, feed) if feed else None
+        shown = await asyncio.to_thread(self._preview, feed, best or url) if feed else None
         title = (feed.title if feed else "") or (site.name if site else "")
         return Found(url, feeds, title, shown, fault, site, tuple(said))
 
@@ -105,9 +110,11 @@ class Look:
                 continue
         return None
 
-    def _preview(self, feed: Parsed) -> Preview:
-        reading = reading_of(feed, self.like, self.now)
-        return preview(self.store, reading, self.like, self.own_host)
+    def _preview(self, feed: Parsed, url: str) -> Preview:
+        with self.store.read() as tx:
+            theirs = reader_of(tx, url)
+            like = upstreams.named(tx, theirs) if theirs else self.like
+        return preview(self.store, reading_of(feed, like, self.now), like, self.own_host)
 
 
 def redirects(

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from syndicator import publish
+from syndicator.errors import SyndicatorError
 from syndicator.ingest.entries import Parsed
 from syndicator.ingest.filing import LeftOut, Prospect, as_prospect, groups, left_out, reading_of
 from syndicator.model.incoming import Fate, Incoming, Judgement, Known, judge, may_be_uid, routed, words_of
@@ -87,8 +88,13 @@ class Import:
         if judgement.fate is Fate.REVISED:
             why = f"{uid} is public with other words; `syndicator item edit` changes it"
             return left_out(thing, why)
-        if judgement.fate is Fate.ITEM and not self.dry_run:
-            self._publish(tx, uid, thing, judgement)
+        if judgement.fate is Fate.ITEM:
+            try:
+                store_topics.check_plain(tx, thing.content.topics)
+            except SyndicatorError as fault:
+                return left_out(thing, str(fault))
+            if not self.dry_run:
+                self._publish(tx, uid, thing, judgement)
         return _without_text(as_prospect(thing, judgement, uid))
 
     def _judged(self, thing: Incoming, known: Known | None, now: datetime) -> Judgement:

@@ -14,7 +14,7 @@ from syndicator.ingest.sources.opml import Outline, Subscriptions
 from syndicator.model.item import slug_for
 from syndicator.model.markup import strip_illegal
 from syndicator.model.upstream import Upstream, is_folder
-from syndicator.store import Store
+from syndicator.store import Store, Tx
 from syndicator.store.upstreams import lists
 from syndicator.store.upstreams.lists import Listed
 
@@ -92,6 +92,12 @@ class Names:
         self.next_[name] = number
         self.taken.add(slug)
         return slug
+
+
+def reader_of(tx: Tx, url: str) -> str | None:
+    """The slug of the upstream that reads this feed already."""
+    place = place_of(url)
+    return next((one.slug for one in lists.listed(tx) if place_of(one.url) == place), None)
 
 
 def place_of(url: str) -> str:

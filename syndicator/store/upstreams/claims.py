@@ -104,6 +104,11 @@ def claim(tx: Tx, slug: str, lease: timedelta) -> Claim | None:
     return next(iter(_claim(tx, [row_of(tx, slug).id], lease)), None)
 
 
+def seen(tx: Tx, upstream: Upstream) -> Claim:
+    """What a claim of an upstream would tell, taking nothing; `upstream` may say otherwise how it is filed. Raises NotFound."""
+    return _claimed(tx, row_of(tx, upstream.slug), told=False)._replace(upstream=upstream)
+
+
 def claim_pushed(tx: Tx, slug: str, lease: timedelta) -> Claim | None:
     """Take one upstream to file what a hub brought; nobody is asked, so its clock stays as it is. As `claim`.
 
