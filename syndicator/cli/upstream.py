@@ -68,6 +68,10 @@ RulesOption = Annotated[
     _option("Its rules, in force before the first reading: TOML or JSON; - for stdin.", metavar="FILE"),
 ]
 Paused = Annotated[bool, _option("Read nothing until it is resumed.", "--paused")]
+FullText = Annotated[
+    bool | None,
+    _option("Whether its items keep their text, or a summary alone.", "--full-text/--no-full-text"),
+]
 
 
 @app.command()
@@ -86,6 +90,7 @@ def add(
     every: Every = None,
     on_gone: GoneOption = None,
     confirm_above: ConfirmAbove = None,
+    full_text: FullText = None,
     allow_private: given.Ranges = None,
     rules: RulesOption = None,
     *,
@@ -107,6 +112,7 @@ def add(
         every=every,
         on_gone=on_gone,
         confirm_above=confirm_above,
+        full_text=full_text,
         allow_private=allow_private or None,
     )
     _address(url)
@@ -139,6 +145,7 @@ def edit(
     every: Every = None,
     on_gone: GoneOption = None,
     confirm_above: ConfirmAbove = None,
+    full_text: FullText = None,
     allow_private: given.Ranges = None,
     *,
     as_json: given.Json = False,
@@ -158,6 +165,7 @@ def edit(
         every=every,
         on_gone=on_gone,
         confirm_above=confirm_above,
+        full_text=full_text,
         allow_private=allow_private or None,
     )
     if url:

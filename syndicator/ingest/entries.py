@@ -40,6 +40,7 @@ MAX_ENTRIES = 5_000
 MAX_TEXT = 2_000_000  # characters of one body; the child leaves out an entry with more
 MARKUP = re.compile(r"<[^<>]*>")
 TITLE_FROM_TEXT = 60  # characters, where there is no title (feeds:P18)
+MAX_RIGHTS = 1_000  # characters
 
 Line = Annotated[str, Field(max_length=4_000)]
 Web = Annotated[str, Field(max_length=4_000, pattern=r"^(?i:https?)://")]
@@ -134,7 +135,8 @@ class Entry:
     """One entry as the feed has it: texts plain, addresses absolute, dates UTC or missing.
 
     `body` is HTML as it stands in the feed, not yet clean, its relative addresses meant against `base`.
-    `dated` is its date as it is written; `raw` the hash of all the feed says of it that we keep.
+    `dated` is its date as it is written; `raw` the hash of all the feed says of it that we keep. `rights`
+    are its own, or those of the feed it was taken from.
     """
 
     guid: Line | None = None
@@ -153,6 +155,7 @@ class Entry:
     dated: Line | None = None
     raw: Line | None = None
     source: Origin | None = None
+    rights: Line = ""
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -185,6 +188,7 @@ class Parsed:
     deleted: Annotated[tuple[Deleted, ...], Field(max_length=MAX_ENTRIES), FailFast()] = ()
     hubs: Annotated[tuple[Web, ...], Field(max_length=10), FailFast()] = ()
     stated: Stated = Stated()
+    rights: Line = ""
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -204,9 +208,11 @@ def incoming(entry: Entry, feed: Parsed, upstream: Upstream, now: datetime) -> I
     """
     body = _body(entry)
     link = web_address(entry.link)
-    summary = _prose(entry.summary)
+    title, summary = _title(entry, body, link), _prose(entry.summary)
+    if not upstream.full_text:
+        summary, body = summary or excerpt(plain_text(body)), ""
     content = Content(
-        title=_title(entry, body, link),
+        title=title,
         kind=upstream.kind,
         summary=summary,
         body=body,
@@ -216,6 +222,7 @@ def incoming(entry: Entry, feed: Parsed, upstream: Upstream, now: datetime) -> I
         authors=tuple(map(_author, entry.authors)),
         media=tuple(medium for medium in map(_medium, entry.files) if medium),
         source=_source(entry, feed, upstream, now) if upstream.relation is Relation.FOREIGN else None,
+        rights=_rights(entry, feed, upstream),
     )
     guid = _key(entry.guid) if entry.guid else None
     if guid and feed.version.startswith("rss"):
@@ -291,6 +298,16 @@ def _source(entry: Entry, feed: Parsed, upstream: Upstream, now: datetime) -> So
         feed_url=feed_url or named,
         url=web_address(said.url),
     )
+
+
+def _rights(entry: Entry, feed: Parsed, upstream: Upstream) -> str:
+    """What an item says itself; else what a foreign feed says of all that is its own (RFC 4287 §4.2.10, feeds:I28).
+
+    Ours are the site's to say. What a feed took from another is not that feed's to grant.
+    """
+    inherits = upstream.relation is Relation.FOREIGN and entry.source is None
+    said = _line(entry.rights) or (_line(feed.rights) if inherits else "")
+    return excerpt(said, MAX_RIGHTS)
 
 
 def _feed_as_source(feed: Parsed, upstream: Upstream, now: datetime) -> Source:

@@ -245,7 +245,7 @@ def _renewed(thing: Incoming, here: Content, known: Known) -> Content:
     if filed_as(content) == filed_as(here):
         content = replace(content, topics=here.topics)  # another order is nothing new
     # The feed's own date is in its credit, and no reason to write anything.
-    content = reworded(content, here)
+    content = replace(reworded(content, here), rights=thing.content.rights)
     return replace(content, source=here.source) if words_of(content) == words_of(here) else content
 
 
@@ -258,7 +258,8 @@ def _adopted(tx: Tx, thing: Incoming, upstream: Upstream) -> Known | None:
     ours = {upstream.slug, None} if upstream.relation is Relation.OWN else {upstream.slug}
     if item is None or item.upstream not in ours or brought.remembers(tx, upstream.id, item.uid):
         return None
-    return Known(uid=item.uid, fingerprint=words_of(item.content), page=item.content.url)
+    words = item.content
+    return Known(uid=item.uid, fingerprint=words_of(words), page=words.url, rights=words.rights)
 
 
 def _taken_up(tx: Tx, thing: Incoming, desk: Desk) -> Known | None:

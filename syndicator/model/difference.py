@@ -26,6 +26,7 @@ FIELDS: dict[str, Callable[[Content], Iterable[str]]] = {
     "authors": lambda words: [author.name for author in words.authors],
     "spokesperson": lambda words: [words.spokesperson or ""],
     "media": lambda words: [medium.url for medium in words.media],
+    "rights": lambda words: [words.rights],
 }
 
 

@@ -94,7 +94,8 @@ class Filed:
 class Known:
     """What the store remembers of an identity of this upstream.
 
-    `fingerprint` is that of the words it came with last, `filed` where the rules put it then. `held` is the
+    `fingerprint` is that of the words it came with last, `rights` those it came with, `filed` where the
+    rules put it then. `held` is the
     state of its release, if it came in as one, and `at` when that goes out by itself. `first` is when
     it was first seen, `present` whether it was in the feed when that was last read; `raw`, `dated` and
     `page` are as the feed had them (`Incoming`; its link).
@@ -111,6 +112,7 @@ class Known:
     raw: str | None = None
     dated: str | None = None
     page: str | None = None
+    rights: str = ""
 
     def same(self, incoming: Incoming) -> bool:
         """Whether there is nothing to write down of what the feed has now."""
@@ -118,6 +120,7 @@ class Known:
             self.present
             and (self.identity, self.raw) == (incoming.identity, incoming.raw)
             and (self.fingerprint, self.filed) == (incoming.fingerprint, incoming.filed)
+            and self.rights == incoming.content.rights
             and incoming.dated in {None, self.dated}
         )
 
@@ -188,13 +191,15 @@ STOPPED = {
 
 @lru_cache(maxsize=16)  # asked several times in a row of one content; few, for they may be long
 def words_of(content: Content) -> str:
-    """The fingerprint of what the origin says, without what we add: filing, and the date of its feed.
+    """The fingerprint of what the origin says, without its rights, and what we add: filing, and the date of its feed.
 
     Otherwise each new entry of a foreign feed, or another topic in our configuration, would revise
     every item it ever brought (feeds:I16). Nor do scheme and host of its own page count, wherever
-    they stand: a site that moves has not changed a word (feeds:I15).
+    they stand: a site that moves has not changed a word (feeds:I15). Nor do rights: each new year a feed
+    has others, and that corrects nothing (feeds:I28).
     """
-    said = replace(content, source=None, topics=(), kind=Kind.NEWS, spokesperson=None, text=None, guid=None)
+    ours = replace(content, source=None, topics=(), kind=Kind.NEWS, spokesperson=None, text=None, guid=None)
+    said = replace(ours, rights="")
     host = urlsplit(content.url).netloc if content.url else ""
     if not host:
         return said.fingerprint
@@ -294,7 +299,8 @@ def _news(incoming: Incoming, known: Known) -> str | None:
         return _by(f"it is filed under {', '.join(incoming.filed.topics) or 'nothing'} now", incoming)
     if has_moved(known.page, incoming.link):
         return f"its page moved to {incoming.link}"
-    return None
+    # Whichever rules read the words: who had none of its rights is to have them.
+    return "its rights changed" if known.rights != incoming.content.rights else None
 
 
 def _still_held(incoming: Incoming, known: Known, upstream: Upstream, now: datetime) -> Judgement:

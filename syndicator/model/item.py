@@ -113,7 +113,8 @@ class Content:
 
     `body` is sanitised HTML with absolute URLs; `text` is the Markdown it was made from, if any;
     `summary` is plain text; `topics` are plain topics; `url` is the canonical address when the
-    item's own page is elsewhere; `spokesperson` names a reusable record.
+    item's own page is elsewhere; `spokesperson` names a reusable record. `rights` says who holds them and
+    what others may do, in plain text, where that is not what the site says of all its items (feeds:I28).
     """
 
     title: str
@@ -129,6 +130,7 @@ class Content:
     media: tuple[Medium, ...] = ()
     source: Source | None = None
     guid: Guid | None = None
+    rights: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -287,9 +289,12 @@ def judge(incoming: Content, known: Content | None) -> Verdict:
 def reworded(words: Content, known: Content) -> Content:
     """New words for what is public already: by what readers know it, and whom it is credited to, stays (feeds:P8, P21).
 
-    A file that an editor writes knows of neither; without them an imported item would be a new one to readers.
+    A file that an editor writes knows of neither; without them an imported item would be a new one to readers. Nor
+    does it know of rights; a feed that names none any more has none (feeds:I28).
     """
-    return replace(words, guid=known.guid, source=words.source or known.source)
+    from_file = words.text is not None
+    rights = words.rights or (known.rights if from_file else "")
+    return replace(words, guid=known.guid, source=words.source or known.source, rights=rights)
 
 
 def memberships(content: Content, ruled: Iterable[Topic]) -> frozenset[str]:

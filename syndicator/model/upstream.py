@@ -46,8 +46,8 @@ class Upstream:
     of a changed item; `hold` is quarantine: every item waits for a person, `delay` another one: every
     item waits so long. `every` is how often it is asked, where a person says so (None: as its feed
     wishes). `rules` route single items. More than `confirm_above` items that would be pushed at once
-    wait for a yes. `on_gone` is about items of an own upstream alone. `allow_private` lists address
-    ranges the guard allows for it.
+    wait for a yes. `on_gone` is about items of an own upstream alone. Without `full_text` its items keep
+    title, summary and link (feeds:I28). `allow_private` lists address ranges the guard allows for it.
     """
 
     id: int
@@ -65,6 +65,7 @@ class Upstream:
     rules: tuple[Route, ...] = ()
     on_gone: OnGone = OnGone.ASK
     confirm_above: int = CONFIRM_ABOVE
+    full_text: bool = True
     allow_private: tuple[str, ...] = ()
     paused: bool = False
     file: bool = False

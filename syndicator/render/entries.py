@@ -109,6 +109,7 @@ def _entry(item: Item, site: Site, titles: Mapping[str, str], spokesperson: Spok
         guid=_guid(words.guid),
         contact=_contact(spokesperson, language),
         correction=_correction(item, site, language),
+        rights=line(words.rights),
     )
 
 
@@ -139,6 +140,7 @@ def farewell(topic: Topic, site: Site) -> Entry:
         guid=None,
         contact="",
         correction="",
+        rights="",
     )
 
 

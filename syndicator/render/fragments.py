@@ -82,6 +82,8 @@ class _Extension(BaseEntryExtension):  # type: ignore[misc]  # feedgen is untype
             element.set(XML_LANG, self.entry.language)  # T26
         if self.entry.source:
             _atom_source(element, self.entry.source)
+        if self.entry.rights:  # RFC 4287 §4.2.10: where there are none, those of the feed hold
+            plain(element, "rights", self.entry.rights)
         _media(element, self.entry)
         return element
 
@@ -93,6 +95,8 @@ class _Extension(BaseEntryExtension):  # type: ignore[misc]  # feedgen is untype
                 plain(item, f"{{{DC}}}creator", author.name)
         if self.entry.language:
             text(item, f"{{{DC}}}language", self.entry.language)
+        if self.entry.rights:  # RSS itself has a channel's only
+            plain(item, f"{{{DC}}}rights", self.entry.rights)
         text(item, f"{{{ATOM}}}updated", self.entry.updated.isoformat())  # RSS has no word for it
         _media(item, self.entry)
         return item

@@ -3,6 +3,7 @@
 Keys stand in the order of the specification; what is not known is left out, never null (P2). An item's
 `url` is its one canonical address wherever that is, as in the other formats (P7). `external_url` is for
 feeds of links, whose items speak of a page elsewhere; ours are what they are, so it never stands here.
+Nor do rights: version 1.1 has no place for them (feeds:I28); the item's page and the other formats say them.
 Serves walk A.
 """
 

@@ -48,7 +48,7 @@ class Entry:
     """All that a rendered item depends on, cleaned for XML (P4) and with absolute URLs only (P6).
 
     `language` is None where it is the site's; `published` is UTC in whole seconds, `updated` UTC;
-    `title`, `summary`, `correction` and `contact` are plain text, `body` is HTML.
+    `title`, `summary`, `correction`, `contact` and `rights` are plain text, `body` is HTML.
     """
 
     uid: str
@@ -66,6 +66,7 @@ class Entry:
     guid: Guid | None
     contact: str
     correction: str
+    rights: str
 
     @property
     def content(self) -> str:

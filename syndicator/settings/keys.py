@@ -288,6 +288,11 @@ class FileUpstream:
         CONFIRM_ABOVE,
         "More items than this that would be sent to people at once wait for a person's yes.",
     )
+    full_text: bool = key(
+        v.FLAG,
+        True,
+        "Whether its items are published with their text; otherwise title, summary and link alone.",
+    )
     allow_private: tuple[str, ...] = key(
         v.NETWORKS, [], "Private address ranges it may be read from; otherwise only the public internet."
     )

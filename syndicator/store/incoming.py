@@ -118,6 +118,7 @@ def remember(tx: Tx, upstream_id: int, thing: Incoming, uid: str, *, since: date
         "uid": uid,
         "fingerprint": _written(thing),
         "seen": tx.now,
+        "rights": thing.content.rights,
         "raw": thing.raw,
         "present": True,
         "alias": alias_for(thing),
@@ -180,7 +181,18 @@ def standing(tx: Tx, known: Known) -> str | None:
 def _remembered(*more: Any) -> Select[Any]:
     r = schema.releases.c
     return select(
-        n.identity, n.uid, n.fingerprint, n.first, n.present, n.raw, n.dated, n.page, r.state, r.at, *more
+        n.identity,
+        n.uid,
+        n.fingerprint,
+        n.rights,
+        n.first,
+        n.present,
+        n.raw,
+        n.dated,
+        n.page,
+        r.state,
+        r.at,
+        *more,
     ).outerjoin(schema.releases, r.uid == n.uid)
 
 
@@ -198,6 +210,7 @@ def _known(tx: Tx, row: Row[Any]) -> Known:
         raw=row.raw,
         dated=row.dated,
         page=row.page,
+        rights=row.rights,
     )
 
 

@@ -411,6 +411,7 @@ upstreams = Table(
     Column("every", Integer),  # seconds; NULL: as its feed wishes
     Column("on_gone", Text, nullable=False, server_default="ask"),
     Column("confirm_above", Integer, nullable=False, server_default="25"),
+    Column("full_text", Boolean, nullable=False, server_default=true()),  # else a summary alone (feeds:I28)
     Column("host", Text, nullable=False, server_default=""),
     Column("site", Text),  # the page its feed names as its own
     Column("pace", Json),  # what its feed last said about how often to come (`model.cadence`)
@@ -434,6 +435,7 @@ incoming = Table(
     Column("uid", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("seen", Instant, nullable=False),
+    Column("rights", Text, nullable=False, server_default=""),  # with which it came last (feeds:I28)
     Column("first", Instant),  # when it was first seen
     Column("raw", Text),  # the hash of the entry as the feed had it: the same again is not read again
     Column("present", Boolean, nullable=False, server_default=false()),  # it is in the feed now

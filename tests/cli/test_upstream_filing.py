@@ -59,6 +59,20 @@ def test_filing_is_said_and_stays(cli: InProcess) -> None:
     assert 2 == cli.try_("upstream", "edit", "cms", "--delay", "soon").code
 
 
+def test_the_text_of_what_is_not_licensed_is_left_out(cli: InProcess, origin: Endpoint) -> None:
+    """feeds:I28 — said when it is added or edited, and it holds for what is read from then on."""
+    text = b"<description>&lt;p&gt;All of it&lt;/p&gt;</description></item>"
+    origin.body = feed(1).replace(b"</item>", text)
+    assert not cli.json("upstream", "add", "cms", origin.url, *ALLOW, "--no-full-text")["full_text"]
+    cli("upstream", "poll", "cms")
+    assert cli.json("upstream", "edit", "cms", "--full-text")["full_text"]
+    origin.body = feed(1, 2).replace(b"</item>", text)
+    cli("upstream", "poll", "cms")
+    found = [cli.json("item", "show", one["uid"]) for one in cli.json("item", "list")]
+    said = {one["title"]: (one["summary"], one["content_html"]) for one in found}
+    assert {"Item 1": ("All of it", ""), "Item 2": ("", "<p>All of it</p>")} == said
+
+
 @pytest.mark.parametrize("form", ["toml", "json"])
 def test_rules_are_printed_as_they_are_taken(cli: InProcess, form: str) -> None:
     """DESIGN §6 — TOML or JSON, from a file or stdin; what was printed changes nothing when it is taken back."""

@@ -28,7 +28,7 @@ def thing(number: int = 1, **other: Any) -> Incoming:
     """Item `number` of https://cms.example, published an hour ago; `title`, `body`, `url`… go into its words."""
     words: dict[str, Any] = {
         name: other.pop(name)
-        for name in ("title", "body", "authors", "media", "kind", "topics")
+        for name in ("title", "body", "authors", "media", "kind", "topics", "rights")
         if name in other
     }
     values: dict[str, Any] = {

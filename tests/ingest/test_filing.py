@@ -226,6 +226,32 @@ def test_a_foreign_feed_names_nothing_of_ours(room: Store) -> None:
     assert [] == fates(origin.reads(*(thing(n, guid=guid) for n, guid in enumerate([theirs, *ours]))))
 
 
+def test_rights_follow_their_origin(room: Store) -> None:
+    """feeds:I28 — other rights are no correction, take back nothing a person wrote here, and count as news once."""
+    origin = Origin(room, relation=Relation.FOREIGN, on_change=Significance.CORRECTION)
+    origin.reads(thing(1), thing(2, rights="© 2025"))
+    updated, told = {item.updated for item in public(room)}, owed(room)
+    with room.begin() as tx:
+        (edited,) = (item for item in items.listing(tx) if item.content.title == "Item 1")
+        publish.edit(tx, edited.uid, replace(edited.content, body="<p>Ours.</p>"))
+    assert ["revised", "revised"] == fates(origin.reads(thing(1, rights="© 2026"), thing(2, rights="© 2026")))
+    assert ["© 2026", "© 2026"] == [item.content.rights for item in public(room)]
+    assert {"<p>Ours.</p>", ""} == {item.content.body for item in public(room)}
+    assert updated == {item.updated for item in public(room)}
+    assert told == owed(room)
+    again = origin.reads(thing(1, rights="© 2026", dated="x"), thing(2, dated="x"))
+    assert ["unchanged", "revised"] == sorted(fates(again), reverse=True)
+    assert {"© 2026", ""} == {item.content.rights for item in public(room)}
+
+
+def test_rights_follow_into_what_is_held(room: Store) -> None:
+    """feeds:I28 — what waits for a yes has the rights of today when it gets it."""
+    origin = Origin(room, hold=True)
+    origin.reads(thing(rights="© 2025"))
+    assert ["revised"] == fates(origin.reads(thing(rights="© 2026")))
+    assert ["© 2026"] == [release.content.rights for release in waiting(room)]
+
+
 def test_an_own_cms_on_our_host_keeps_its_ids(room: Store) -> None:
     """DESIGN §5.5 — the uid is the origin's guid; our own CMS may be where we are."""
     Origin(room).reads(thing(guid="https://news.example/?p=1"))

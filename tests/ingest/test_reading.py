@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from syndicator.ingest.entries import Origin, Parsed, Term, incoming
+from syndicator.model.upstream import Relation, Upstream
 from tests.ingest.feeds import atom, entry, rss
 from tests.ingest.here import UPSTREAM, answers, body_of, only, read
 from tests.make import NOW
@@ -284,6 +285,92 @@ def test_where_it_was_taken_from() -> None:
     assert two.source == Origin(title="Origin", feed_url="https://o.example/rss")
     assert (two.title, two.link) == ("Item 1", "https://cms.example/1")
     assert only(rss(entry())).source is None
+
+
+MODULES = (
+    ' xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:media="http://search.yahoo.com/mrss/"'
+    ' xmlns:cc="http://backend.userland.com/creativeCommonsRssModule"'
+)
+BY = "https://creativecommons.org/licenses/by/4.0/"
+OURS = replace(UPSTREAM, relation=Relation.OWN)
+
+
+def rights(body: bytes, upstream: Upstream = UPSTREAM) -> str:
+    """What becomes of the rights of the only entry."""
+    feed = read(body)
+    return incoming(feed.entries[0], feed, upstream, NOW).content.rights
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("<dc:rights>© Jane\n Doe</dc:rights>", "© Jane Doe"),
+        ("<media:copyright url='x'>© Doe &amp;amp; Co</media:copyright>", "© Doe &amp; Co"),
+        (f"<cc:license>{BY}</cc:license>", BY),
+        (f"<dc:rights>© Jane</dc:rights><cc:license>{BY}</cc:license>", "© Jane"),
+        ("<cc:license>javascript:alert(1)</cc:license>", "© Channel"),
+        (
+            "<media:content url='https://cms.example/x'><dc:rights>© F</dc:rights><media:copyright>© F</media:copyright></media:content>",
+            "© Channel",
+        ),
+        ("<source url='https://o.example/rss'>Origin</source>", ""),
+        (f"<dc:rights>{'word ' * 400}</dc:rights>", f"{'word ' * 198}word…"),
+    ],
+)
+def test_rights_of_an_rss_item(said: str, kept: str) -> None:
+    """feeds:I28 — its own, be it a licence's address; else the channel's, for what that took from no other."""
+    item = entry().replace("</item>", f"{said}</item>")
+    body = rss(item).replace(b"<description>d<", b"<copyright>&amp;copy; Channel</copyright><description>d<")
+    body = body.replace(b" xmlns:atom", f"{MODULES} xmlns:atom".encode())
+    assert kept == rights(body)
+    assert len(kept) <= 1_000
+    assert ("" if kept == "© Channel" else kept) == rights(body, OURS)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("<rights type='html'>&amp;copy; &lt;b&gt;Entry&lt;/b&gt;</rights>", "© Entry"),
+        ("<rights>© Entry</rights><source><id>urn:o</id><rights>© Origin</rights></source>", "© Entry"),
+        ("<source><id>urn:o</id><rights>© Origin</rights></source>", "© Origin"),
+        ("<source><id>urn:o</id></source>", ""),
+        (f"<link rel='license' href='{BY}'/>", BY),
+        ("", "© Feed"),
+    ],
+)
+def test_rights_of_an_atom_entry(said: str, kept: str) -> None:
+    """feeds:I28 — the entry's, else its source's, else a foreign feed's for what is its own (RFC 4287 §4.2.10)."""
+    body = atom("<rights>© Feed</rights>", f"<entry><id>urn:x:1</id><title>t</title>{said}</entry>")
+    assert kept == rights(body)
+    assert ("" if kept == "© Feed" else kept) == rights(body, OURS)
+
+
+@pytest.mark.parametrize("where", ["© Feed", "© Entry", "© Origin"])
+def test_other_rights_are_read(where: str) -> None:
+    """feeds:I28, feeds:I16 — an entry is read again when its rights change, wherever they stand."""
+    own = "<rights>© Entry</rights>" if where == "© Entry" else ""
+    source = "<source><id>urn:o</id><rights>© Origin</rights></source>" if where == "© Origin" else ""
+    said = f"<entry><id>urn:x:1</id><title>t</title>{own}{source}</entry>"
+    body = atom("<rights>© Feed</rights>", said)
+    known = frozenset({only(body).raw or ""})
+    assert () == read(body, known=known).entries
+    (again,) = read(body.replace(where.encode(), b"Others"), known=known).entries
+    assert ("Others" if where != "© Feed" else "") == again.rights
+
+
+def test_a_summary_alone_where_no_text_is_licensed() -> None:
+    """feeds:I28 — title, summary and link; of a feed that has no summary the start of the text."""
+    brief = replace(UPSTREAM, full_text=False)
+    long = entry(title="", description=f"&lt;p&gt;{'word ' * 100}&lt;/p&gt;")
+    short = entry(2, description="In &lt;b&gt;short&lt;/b&gt;.").replace(
+        "</item>", "<content:encoded>&lt;p&gt;All of it&lt;/p&gt;</content:encoded></item>"
+    )
+    feed = read(rss(long, short))
+    one, two = (incoming(said, feed, brief, NOW).content for said in feed.entries)
+    assert ("", "", "https://cms.example/1") == (one.body, two.body, one.url)
+    assert (one.title, one.summary) == (f"{'word ' * 10}word…", f"{'word ' * 58}word…")
+    assert "In short." == two.summary
+    assert "<p>All of it</p>" == incoming(feed.entries[1], feed, UPSTREAM, NOW).content.body
 
 
 @pytest.mark.parametrize(

@@ -96,25 +96,34 @@ class Seen:
     summary: str
     published: object
     source: str | None
+    rights: str
 
 
 def seen(body: bytes) -> dict[str, Seen]:
-    """The items of a document, read by feedparser as it is; `source` is the id, or the address, of the credit."""
+    """The items of a document, read by feedparser as it is; `source` is the id, or the address, of the credit.
+
+    `rights` are those of the feed for what has none, and stands in no other feed (RFC 4287 §4.2.10).
+    """
     found = feedparser.parse(body)
-    return {entry["id"]: _seen(entry) for entry in found["entries"]}
+    return {entry["id"]: _seen(entry, found["feed"]) for entry in found["entries"]}
 
 
-def _seen(entry: feedparser.FeedParserDict) -> Seen:
+def _seen(entry: feedparser.FeedParserDict, feed: feedparser.FeedParserDict) -> Seen:
     contents = entry.get("content") or [{"value": ""}]
     source = entry.get("source") or {}
     return Seen(
         id=entry["id"],
-        title=" ".join(UNLINEAR.sub(" ", entry.get("title", "")).split()),  # hidden breaks are taken off
+        title=_line(entry.get("title", "")),
         body=contents[0]["value"],
         summary=entry.get("summary", ""),
         published=entry.get("published_parsed"),
         source=source.get("id") or source.get("href"),
+        rights=_line(entry.get("rights") or ("" if source else feed.get("rights", ""))),
     )
+
+
+def _line(text: str) -> str:
+    return " ".join(UNLINEAR.sub(" ", text).split())  # hidden breaks are taken off
 
 
 def differences(origin: Served, pool: Pool, template: Path, folder: Path) -> list[str]:
@@ -141,10 +150,12 @@ def differences(origin: Served, pool: Pool, template: Path, folder: Path) -> lis
 
 
 def _unlike(one: Seen, there: Seen, origin: Served) -> Iterator[str]:
-    # RSS does not say whether a title is HTML; as in the wild it is read as if it were.
-    plain = origin.format is Format.ATOM or not {"&", "<"} & set(there.title)
-    for name in ("title", "body", "published") if plain else ("body", "published"):
-        if getattr(one, name) != getattr(there, name):
+    for name in ("title", "rights", "body", "published"):
+        # RSS does not say whether a title is HTML; as in the wild it is read as if it were.
+        plain = (
+            origin.format is Format.ATOM or name == "body" or not {"&", "<"} & set(str(getattr(there, name)))
+        )
+        if plain and getattr(one, name) != getattr(there, name):
             yield f"{name}: {getattr(there, name)!r} became {getattr(one, name)!r}"
     # Without a credit of its own it is credited to the feed, by its id in Atom, by its address in RSS.
     named = there.source or (origin.url if origin.format is Format.RSS else one.source)

@@ -164,6 +164,7 @@ CONTENTS = st.builds(
     spokesperson=st.sampled_from([None, "jane"]),
     media=st.lists(MEDIA, max_size=3, unique_by=lambda medium: medium.url).map(tuple),
     source=st.none() | SOURCES,
+    rights=WORDS,
 )
 SITES = st.builds(
     Site,

@@ -31,7 +31,7 @@ def pool() -> Iterator[Pool]:
 def test_two_hops_change_nothing(
     play: Play, pool: Pool, sqlite_template: Path, tmp_path: Path, plan: Plan
 ) -> None:
-    """feeds:I28 same ids, titles, bodies and dates after two hops; the credit is the first feed's; no growth."""
+    """feeds:I28 same ids, titles, bodies, rights and dates after two hops; the credit is the first feed's; no growth."""
     for document in play(plan):
         if document.path.startswith("/feeds/all.") and document.format is not Format.JSON:
             assert hops.differences(document, pool, sqlite_template, tmp_path) == []

@@ -44,6 +44,7 @@ def test_sentences_are_shown_not_paragraphs() -> None:
         ("authors", (Author(name="Jane"),), "authors"),
         ("spokesperson", "jane", "spokesperson"),
         ("media", (Medium(url="https://a.example/x.png", type="image/png", length=1),), "media"),
+        ("rights", "All rights reserved.", "rights"),
         ("body", BEFORE.body.replace("One", "<b>One</b>"), "text"),
     ],
 )

@@ -29,6 +29,7 @@ from syndicator.model.item import (
     is_absolute_iri,
     judge,
     memberships,
+    reworded,
     slug_for,
     vet_topic_slug,
 )
@@ -214,3 +215,13 @@ def test_topics_compare_without_the_stores_key() -> None:
     created = datetime(2026, 1, 1, tzinfo=UTC)
     values = {"slug": "a", "title": "A", "uid": "tag:x", "created": created}
     assert Topic(**values, id=1) == Topic(**values, id=2)  # type: ignore[arg-type]
+
+
+def test_rights_leave_old_fingerprints_alone() -> None:
+    """feeds:I28 — without rights the JSON is what it was before there were any; a person's file does not lose them."""
+    assert {"title": "One", "kind": "news"} == content_to_json(Content(title="One"))
+    words = Content(title="One", rights="© Jane")
+    assert words.fingerprint != Content(title="One").fingerprint
+    assert words == content_from_json(content_to_json(words))
+    assert "© Jane" == reworded(Content(title="Two", text="Two."), words).rights
+    assert "" == reworded(Content(title="Two"), words).rights

@@ -91,6 +91,7 @@ RICH = Item(
         media=(AUDIO, IMAGE, PAPER),
         source=ORIGIN,
         guid=Guid(value="https://origin.example.net/?p=1", permalink=True),
+        rights="© 2025 Origin & Co <CC BY 4.0>",
     ),
 )
 FORMATS = [Format.ATOM, Format.RSS]  # what feedparser reads; for JSON see test_jsonfeed
@@ -129,6 +130,13 @@ def test_golden(name: str, format: Format) -> None:
     item, spokesperson = ITEMS[name]
     golden = GOLDEN / f"{name}.{format}.xml"
     assert golden.read_bytes() == entries.fragment(entry(item, spokesperson), format) + b"\n"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_rights_of_an_item(format: Format) -> None:
+    """feeds:I28 An item's own rights stand at it; without any those of the feed are not repeated."""
+    assert "© 2025 Origin & Co <CC BY 4.0>" == read(RICH, format).rights
+    assert "ights>" not in fragment(POOR, format)
 
 
 # -- links, media, origin (T2, T11-T14) ------------------------------------------------------------------

@@ -376,6 +376,16 @@ def test_right_to_left_languages_say_so() -> None:
     assert '<html lang="ar" dir="rtl">' in page
 
 
+def test_rights_stand_below_the_text() -> None:
+    """feeds:I28 An item's own rights are in both parts; nothing of them is in a notice."""
+    words = content(rights="© Ada & <Sons>")
+    _, text, page = parsed(composed(words).merge(SLOTS))
+    assert text.index("is free") < text.index("© Ada & <Sons>") < text.index("Read online")
+    assert "© Ada & <Sons>" in seen(page)
+    gone = composed(words, Significance.WITHDRAWAL, state=ItemState.WITHDRAWN)
+    assert "Sons" not in "".join(parsed(gone.merge(SLOTS))[1:])
+
+
 def test_a_long_text_is_cut_at_a_block_and_linked() -> None:
     """mail:MC22 The HTML stays below what Gmail shows; both parts end at the same paragraph."""
     body = "".join(f"<p>Paragraph {n}. {'word ' * 40}</p>" for n in range(1, 1000))

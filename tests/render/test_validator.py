@@ -56,6 +56,7 @@ CASES: dict[str, Case] = {
     "signs": Case(made=(entry(PLAIN),)),
     "references": Case(made=(entry(with_content(POOR, title="&amp;", summary="&lt;", authors=())),)),
     "a picture of signs": Case(made=(entry(with_content(POOR, media=(SIGNED,))),), site=BARE),
+    "rights": Case(made=(entry(with_content(POOR, rights="&copy; 1 < 2 & <CC BY>, 𝄞")),)),
     "a title alone": Case(made=(entry(with_content(POOR, summary="")),)),
     "empty": Case(made=()),
     "two hundred": Case(made=tuple(many(200))),

@@ -54,6 +54,7 @@ def test_every_field_comes_back(store: Store) -> None:
         push_max_age=timedelta(hours=6),
         on_change=Significance.CORRECTION,
         hold=True,
+        full_text=False,
         allow_private=("10.0.0.0/8",),
         file=True,
     )

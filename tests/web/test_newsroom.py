@@ -315,16 +315,18 @@ def test_what_was_withdrawn(store: Store, item: Item, clock: FakeClock, *, kill:
 
 
 def test_foreign_items_are_credited(store: Store) -> None:
-    """feeds:P21 an item from elsewhere names its source, and its own address is canonical."""
+    """feeds:P21, feeds:I28 an item from elsewhere names its source and its rights; its own address is canonical."""
     source = Source(
         id="tag:partner.example:feed", title="The Partner", updated=NOW,
         feed_url="https://partner.example/feed", url="https://partner.example/",
     )  # fmt: skip
-    add_item(store, "From elsewhere", source=source, url="https://partner.example/1")
+    rights = "© Partner & <Sons>"
+    add_item(store, "From elsewhere", source=source, url="https://partner.example/1", rights=rights)
     with running(store) as web:
         text = web.ask("/items/from-elsewhere").text
     assert '<link rel="canonical" href="https://partner.example/1">' in text
     assert 'First published by <a href="https://partner.example/">The Partner</a>' in text
+    assert "© Partner &amp; &lt;Sons&gt;</p>" in text
 
 
 def test_missing_pages_are_all_alike(store: Store) -> None:

@@ -93,6 +93,7 @@ class _Hooks:
     _file: Dict | None = None  # the media:content we are in
     _alternate: Dict | None = None  # the podcast:alternateEnclosure we are in
     _tombstone: Dict | None = None
+    _rights = "rights"  # under which name the rights we are in are kept
 
     # feedparser's own hooks stumble over an empty size and over an end without its start: that element is
     # lost, not the feed (feeds:I12).
@@ -201,7 +202,7 @@ class _Hooks:
     def _start_media_title(self: Any, _: Dict) -> None:
         self.push("media_said", 0)
 
-    _start_media_description = _start_media_credit = _start_media_title
+    _start_media_description = _start_media_credit = _start_media_copyright = _start_media_title
 
     def _end_media_title(self: Any) -> None:
         self._describe("title")
@@ -211,6 +212,17 @@ class _Hooks:
 
     def _end_media_credit(self: Any) -> None:
         self._describe("credit")
+
+    def _end_media_copyright(self: Any) -> None:
+        self._describe("copyright")
+
+    # Those of a file within an entry are not the entry's (feeds:I28).
+    def _start_rights(self: Any, attributes: Dict) -> None:
+        self._rights = "rights" if self._file is None else "file_rights"
+        self.push_content(self._rights, attributes, "text/plain", 1)
+
+    def _end_rights(self: Any) -> None:
+        self.pop_content(self._rights)
 
     def _describe(self: Any, name: str) -> None:
         if not (said := self.pop("media_said")):

@@ -27,7 +27,7 @@ from syndicator.model.markup import (
 )
 from syndicator.model.nesting import too_deep
 
-RULES = 1  # part of each hash: raise it when the same entry is to be read again by better rules
+RULES = 2  # part of each hash: raise it when the same entry is to be read again by better rules
 MAX_ENTRIES = 5_000
 MAX_TEXT = 2_000_000  # characters of one body, as `ingest.entries` takes them
 MAX_TERMS = 200
@@ -85,6 +85,7 @@ def _read_xml(text: str, url: str | None, known: frozenset[str], warning: str | 
         "deleted": list(_deleted(feed)),
         "hubs": list(dict.fromkeys(_linked(feed, "hub", url)))[:10],
         "stated": _stated(feed),
+        "rights": _rights(feed),
     }
 
 
@@ -97,6 +98,7 @@ def _hash(entry: Dict, feed: Dict, version: str, url: str | None) -> str:
         *(entry.get(name) for name in ("media_content", "media_thumbnail", "media_said", "app_draft")),
         # Not when it was last changed: with each new entry of that feed, all others would be read again.
         {**(_source(entry, url) or {}), "updated": None},
+        [(thing.get("rights"), list(_licences(thing))) for thing in (entry, _taken_from(entry), feed)],
         next((entry[name] for name in DATES if dict.get(entry, name)), None),
         [link for link in _dicts(entry, "links") if link.get("rel") in {"alternate", "enclosure"}],
         list(_authors(entry, feed, version)),
@@ -129,14 +131,13 @@ def _entry(entry: Dict, feed: Dict, version: str, url: str | None) -> dict[str, 
         "withheld": _text(entry.get("app_draft")).strip().lower() == "yes",  # RFC 5023 §13.1.1
         "categories": _categories(entry),
         "source": _source(entry, url),
+        "rights": _rights(entry) or _rights(_taken_from(entry)),
     }
 
 
 def _source(entry: Dict, url: str | None) -> dict[str, Any] | None:
     """The feed it was taken from by the one we read: Atom's source, or RSS's with its address and title alone."""
-    said = entry.get("source")
-    if not isinstance(said, dict):
-        return None
+    said = _taken_from(entry)
     feed_url = next(_linked(said, "self", url), None) or _web(said.get("href"), url)
     found = {
         "id": _line(said.get("id")) or None,
@@ -146,6 +147,24 @@ def _source(entry: Dict, url: str | None) -> dict[str, Any] | None:
         "url": _web(said.get("link"), url),
     }
     return found if found["id"] or feed_url else None
+
+
+def _taken_from(entry: Dict) -> Dict:
+    said = entry.get("source")
+    return said if isinstance(said, dict) else {}
+
+
+def _rights(thing: Dict) -> str:
+    """Who holds the rights, and what others may do (RFC 4287 §4.2.10, Dublin Core, Media RSS); else the licence's address."""
+    said = _plain(thing, "rights") or " ".join(_line(_media(thing).get("copyright")).split())
+    return (said or next(_licences(thing), ""))[:4000]
+
+
+def _licences(thing: Dict) -> Iterator[str]:
+    # RFC 4946; feedparser makes such a link of Creative Commons' own elements, too.
+    for link in _dicts(thing, "links"):
+        if link.get("rel") == "license" and (address := _web(link.get("href"))):
+            yield address
 
 
 def _link(entry: Dict, url: str | None) -> str | None:
@@ -236,8 +255,7 @@ def _date(thing: Dict) -> tuple[str | None, str | None]:
 
 def _authors(entry: Dict, feed: Dict, version: str) -> Iterator[dict[str, Any]]:
     # RFC 4287 §4.2.1: entry, else its source, else the feed. In RSS the managing editor is no author.
-    source = entry.get("source")
-    inherited = (source if isinstance(source, dict) else {}, feed) if version.startswith("atom") else ()
+    inherited = (_taken_from(entry), feed) if version.startswith("atom") else ()
     for place in (entry, *inherited):
         people: dict[str, dict[str, Any]] = {}
         for person in map(_person, _dicts(place, "authors")):

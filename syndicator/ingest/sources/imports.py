@@ -81,7 +81,7 @@ class Import:
         item = items.find(tx, uid)
         if item is None and releases.find(tx, uid):
             return left_out(thing, f"{uid} is a release that is not yet public")
-        known = Known(uid=uid, fingerprint=words_of(item.content)) if item else None
+        known = _known(item, thing) if item else None
         judgement = _polled(item) or self._judged(thing, known, tx.now)
         if judgement.fate in {Fate.HELD, Fate.DRAFT}:
             return left_out(thing, f"{judgement.why}; {self._instead}")
@@ -142,6 +142,11 @@ def filed_as(store: Store, url: str, topics: Sequence[str], kind: Kind, relation
         return Upstream(
             id=0, slug="import", url=url, relation=relation, topics=tuple(topics), kind=kind, created=tx.now
         )
+
+
+def _known(item: Item, thing: Incoming) -> Known:
+    # Other rights are no other words, and an import changes nothing that is here.
+    return Known(uid=item.uid, fingerprint=words_of(item.content), rights=thing.content.rights)
 
 
 def _polled(item: Item | None) -> Judgement | None:

@@ -170,6 +170,7 @@ def _facts(
         "title": content.title,
         "summary": "" if gone else strip_illegal(content.summary).strip(),
         "authors": [] if gone else [author.name for author in content.authors],
+        "rights": "" if gone else strip_illegal(content.rights),
         "published": day_and_time(item.published, site.zone),
         "changed": day_and_time(revision.created, site.zone) if changed else "",
         "verb": tone.verb or "Corrected",

@@ -59,6 +59,7 @@ def _upstreams() -> None:
         sa.Column("every", sa.Integer(), nullable=True),
         sa.Column("on_gone", sa.Text(), server_default="ask", nullable=False),
         sa.Column("confirm_above", sa.Integer(), server_default="25", nullable=False),
+        sa.Column("full_text", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("host", sa.Text(), server_default="", nullable=False),
         sa.Column("site", sa.Text(), nullable=True),
         sa.Column("pace", Json, nullable=True),
@@ -81,6 +82,7 @@ def _upstreams() -> None:
 
 def _incoming() -> None:
     columns: tuple[sa.Column[Any], ...] = (
+        sa.Column("rights", sa.Text(), server_default="", nullable=False),
         sa.Column("first", Instant(), nullable=True),
         sa.Column("raw", sa.Text(), nullable=True),
         sa.Column("present", sa.Boolean(), server_default=sa.false(), nullable=False),
