@@ -155,6 +155,7 @@ class Entry:
     dated: Line | None = None
     raw: Line | None = None
     source: Origin | None = None
+    formerly: Annotated[tuple[Line, ...], Field(max_length=2), FailFast()] = ()
     rights: Line = ""
 
 
@@ -236,6 +237,7 @@ def incoming(entry: Entry, feed: Parsed, upstream: Upstream, now: datetime) -> I
         categories=tuple(category for category in map(_category, entry.categories) if category.term),
         raw=entry.raw,
         dated=_line(entry.dated) or None if entry.dated else None,
+        formerly=tuple(filter(None, map(_key, entry.formerly))),
     )
 
 

@@ -86,8 +86,8 @@ def _is(known: Known, thing: Incoming) -> bool:
 def _moved(tx: Tx, fresh: Sequence[Incoming], alike: Sequence[Alike], here: set[str]) -> dict[str, Known]:
     """New identity → what is known under another that is not in the feed now, if it is certainly the same thing."""
     free = [one for one in alike if one.known.identity not in here]
-    taken: set[str] = set()
-    found: dict[str, Known] = {}
+    found = _by_former_names(fresh, free)
+    taken = {known.identity for known in found.values()}
     # On its own host first: http that became https is no other site with the same paths.
     for thing, same_host in ((thing, own) for own in (True, False) for thing in fresh):
         if thing.identity in found:
@@ -102,6 +102,16 @@ def _moved(tx: Tx, fresh: Sequence[Incoming], alike: Sequence[Alike], here: set[
         if len(likely) == 1:
             found[thing.identity] = likely[0]
             taken.add(likely[0].identity)
+    return found
+
+
+def _by_former_names(fresh: Sequence[Incoming], free: Sequence[Alike]) -> dict[str, Known]:
+    """What earlier rules of reading called otherwise (`model.incoming.READING`): each thing that is known so once."""
+    by_name = {one.known.identity: one.known for one in free}
+    found: dict[str, Known] = {}
+    for thing in fresh:
+        if name := next((name for name in sorted(thing.former) if name in by_name), None):
+            found[thing.identity] = by_name.pop(name)
     return found
 
 

@@ -19,7 +19,6 @@ from syndicator.model.incoming import (
     Judgement,
     Known,
     filed_as,
-    has_moved,
     judge,
     may_be_uid,
     words_of,
@@ -196,7 +195,7 @@ def _revised(tx: Tx, thing: Incoming, known: Known, prospect: Prospect, desk: De
     content = _renewed(thing, item.content, known)
     prospect = replace(prospect, content=content)
     if content.fingerprint == item.content.fingerprint:
-        kept = known.fingerprint == thing.fingerprint and known.filed not in {thing.filed, None}
+        kept = not known.rewords(thing) and known.filed not in {thing.filed, None}
         why = "a person filed it here where it is" if kept else "it reads so here already"
         return replace(prospect, fate=Fate.UNCHANGED, why=why)
     entered = set(content.topics) - set(item.content.topics)
@@ -213,7 +212,7 @@ def _reworked(tx: Tx, thing: Incoming, known: Known, prospect: Prospect, _: Desk
         )
         published = prospect.published or release.published
         return replace(prospect, content=content, published=published, embargo=kept, pushed=None)
-    if words_of(release.content) != known.fingerprint and known.fingerprint != thing.fingerprint:
+    if words_of(release.content) != known.fingerprint and known.rewords(thing):
         fields = ", ".join(changed_fields(release.content, content)) or "nothing"
         why = (
             f"{prospect.why} at its origin, but it was edited here and stays as it is: {fields} would differ"
@@ -235,12 +234,13 @@ def _reworked(tx: Tx, thing: Incoming, known: Known, prospect: Prospect, _: Desk
 def _renewed(thing: Incoming, here: Content, known: Known) -> Content:
     """The words here with what is new at the origin; where a person filed it, there it stays."""
     said = thing.content
-    if known.fingerprint == thing.fingerprint:
-        edited = words_of(here) != known.fingerprint
-        moved = has_moved(known.page, thing.link)
+    if not known.rewords(thing):
+        # Whether a person did cannot be told from what other rules wrote down.
+        edited = known.stale or words_of(here) != known.fingerprint
+        moved = known.moves(thing)
         # A new address alone takes nothing back of what a person wrote here.
         said = here if not moved else replace(here, url=said.url) if edited else said
-    filing = thing.content if known.filed == filed_as(here) else here
+    filing = thing.content if not known.stale and known.filed == filed_as(here) else here
     content = replace(said, topics=filing.topics, kind=filing.kind, spokesperson=here.spokesperson)
     if filed_as(content) == filed_as(here):
         content = replace(content, topics=here.topics)  # another order is nothing new

@@ -20,6 +20,9 @@ from syndicator.model.routing import Category, End, route
 from syndicator.model.schedule import duration_text
 from syndicator.model.upstream import LONGEST_KEY, Upstream
 
+# Which rules read an entry: raise it whenever parser, sanitiser or `words_of` give other words of the same entry.
+# It stands in what is remembered; what other rules wrote down is read anew and taken over: it is no news (ADR 27).
+READING = 2
 # An incoming date this little ahead is a clock that differs, not an embargo (DESIGN §5.10).
 SKEW = timedelta(minutes=2)
 UID_SCHEMES = frozenset({"http", "https", "tag", "urn"})
@@ -38,6 +41,7 @@ class Incoming:
     is the hash of the entry as the feed had it, by which the same again is known without reading it.
     `alias` and `page` are given by what is no feed of the web, a folder: a second name by which a renamed
     file is known again, and where it lies (`file:`). None: they follow from its identity and its link.
+    `formerly` are what earlier rules (`READING`) took for its guid or its link, where that was another.
     `end` and `rules` are what routing said (`routed`).
     """
 
@@ -52,6 +56,7 @@ class Incoming:
     dated: str | None = None
     alias: str | None = None
     page: str | None = None
+    formerly: tuple[str, ...] = ()
     end: End | None = None
     rules: tuple[str, ...] = ()
 
@@ -64,6 +69,14 @@ class Incoming:
         date = self.published.isoformat() if self.published else ""
         files = "".join(f"\n{medium.url}" for medium in self.content.media[:1])
         return "hash:" + _digest(named or f"{self.content.title}\n{date}{files}")
+
+    @property
+    def former(self) -> frozenset[str]:
+        """What its identity was by earlier rules, where that is another."""
+        names = {name if len(name) <= LONGEST_KEY else "hash:" + _digest(name) for name in self.formerly}
+        if not (self.guid or self.link):  # its file did not count
+            names.add(replace(self, content=replace(self.content, media=()), formerly=()).identity)
+        return frozenset(names - {self.identity})
 
     @property
     def filed(self) -> Filed:
@@ -98,7 +111,7 @@ class Known:
     rules put it then. `held` is the
     state of its release, if it came in as one, and `at` when that goes out by itself. `first` is when
     it was first seen, `present` whether it was in the feed when that was last read; `raw`, `dated` and
-    `page` are as the feed had them (`Incoming`; its link).
+    `page` are as the feed had them (`Incoming`; its link). `stale` says that another `READING` wrote it down.
     """
 
     uid: str
@@ -113,11 +126,20 @@ class Known:
     dated: str | None = None
     page: str | None = None
     rights: str = ""
+    stale: bool = False
+
+    def rewords(self, incoming: Incoming) -> bool:
+        """Whether its origin says other words than last time; what other rules read cannot tell."""
+        return not self.stale and self.fingerprint != incoming.fingerprint
+
+    def moves(self, incoming: Incoming) -> bool:
+        """Whether its page is on another site now; where earlier rules took another link for it, it is not."""
+        return has_moved(self.page, incoming.link) and self.page not in incoming.formerly
 
     def same(self, incoming: Incoming) -> bool:
         """Whether there is nothing to write down of what the feed has now."""
         return (
-            self.present
+            (self.present and not self.stale)
             and (self.identity, self.raw) == (incoming.identity, incoming.raw)
             and (self.fingerprint, self.filed) == (incoming.fingerprint, incoming.filed)
             and self.rights == incoming.content.rights
@@ -177,7 +199,7 @@ def judge(incoming: Incoming, known: Known | None, upstream: Upstream, now: date
     if known.held is ReleaseState.HELD:
         return _still_held(incoming, known, upstream, now)
     if news := _news(incoming, known):
-        if known.fingerprint != incoming.fingerprint and known.held not in IN_HAND:
+        if known.rewords(incoming) and known.held not in IN_HAND:
             news = f"{news} ({upstream.on_change})"
         return Judgement(fate=Fate.REVISED, why=news, published=date)
     return Judgement(fate=Fate.UNCHANGED, why="the same words as last time", published=date)
@@ -222,7 +244,7 @@ def alias_of(address: str | None) -> str | None:
     if not address:
         return None
     bare, count = SCHEME_AND_HOST.subn("//", address)
-    return bare if count and any(map(str.isalnum, bare)) else None
+    return bare if count and len(bare) <= LONGEST_KEY and any(map(str.isalnum, bare)) else None
 
 
 def has_moved(before: str | None, now: str | None) -> bool:
@@ -293,11 +315,11 @@ def _must_wait(incoming: Incoming, now: datetime) -> bool:
 
 def _news(incoming: Incoming, known: Known) -> str | None:
     """What changed since last time, for a person; None if nothing did."""
-    if known.fingerprint != incoming.fingerprint:
+    if known.rewords(incoming):
         return "its words changed"
-    if known.filed and known.filed != incoming.filed:
+    if not known.stale and known.filed and known.filed != incoming.filed:
         return _by(f"it is filed under {', '.join(incoming.filed.topics) or 'nothing'} now", incoming)
-    if has_moved(known.page, incoming.link):
+    if known.moves(incoming):
         return f"its page moved to {incoming.link}"
     # Whichever rules read the words: who had none of its rights is to have them.
     return "its rights changed" if known.rights != incoming.content.rights else None

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, Select, case, exists, func, or_, select, update
 
 from syndicator.model.audience import SubscriptionState
-from syndicator.model.incoming import Filed, Incoming, Known, alias_of
+from syndicator.model.incoming import READING, Filed, Incoming, Known, alias_of
 from syndicator.model.item import Kind
 from syndicator.model.release import OPEN_RELEASES, ReleaseState
 from syndicator.store import items, names, releases, schema
@@ -22,6 +22,7 @@ from syndicator.store.engine import Tx, insert_or_update
 n = schema.incoming.c
 # SQLite takes 32,766 bound values in a statement, but its plans are made for fewer.
 BATCH = 500
+FIRST = func.coalesce(n.first, n.seen)  # what was held before anybody wrote down when it was first seen
 
 
 class Present(NamedTuple):
@@ -52,7 +53,7 @@ def known(tx: Tx, upstream_id: int, identities: Collection[str]) -> dict[str, Kn
 
 
 def alike(tx: Tx, upstream_id: int, things: Sequence[Incoming]) -> list[Alike]:
-    """What is known that may be one of these things under another identity: of the same alias, place or uid."""
+    """What is known that may be one of these things under another identity: of the same alias, place, uid or former name."""
     query = _remembered(n.alias, n.place).where(n.upstream_id == upstream_id)
     found: dict[str, Alike] = {}
     for start in range(0, len(things), BATCH):
@@ -62,6 +63,7 @@ def alike(tx: Tx, upstream_id: int, things: Sequence[Incoming]) -> list[Alike]:
             n.alias.in_(sorted(filter(None, aliases))),
             n.place.in_(sorted(filter(None, places))),
             n.uid.in_(sorted({one.guid for one in some if one.guid})),
+            n.identity.in_(sorted(frozenset().union(*(one.former for one in some)))),
         )
         for row in tx.connection.execute(query.where(same)):
             found[row.identity] = Alike(_known(tx, row), row.alias, row.place)
@@ -80,8 +82,12 @@ def present(tx: Tx, upstream_id: int) -> list[Present]:
 
 
 def hashes(tx: Tx, upstream_id: int) -> frozenset[str]:
-    """The hashes (`Incoming.raw`) of what is in the upstream's feed now: entries that need not be read again."""
-    query = select(n.raw).where(n.upstream_id == upstream_id, n.present, n.raw.is_not(None))
+    """The hashes (`Incoming.raw`) of what is in the upstream's feed now: entries that need not be read again.
+
+    What other rules read (`READING`) is read again.
+    """
+    current = n.fingerprint.startswith(f"{READING}:")
+    query = select(n.raw).where(n.upstream_id == upstream_id, n.present, n.raw.is_not(None), current)
     return frozenset(tx.connection.execute(query).scalars())
 
 
@@ -91,10 +97,20 @@ def remembers(tx: Tx, upstream_id: int, uid: str) -> bool:
     return tx.connection.execute(query).first() is not None
 
 
+def elsewhere(tx: Tx, upstream_id: int, identity: str) -> bool:
+    """Whether another upstream brought something of this identity."""
+    others = schema.upstreams.c.id
+    named = select(n.uid).where(
+        n.upstream_id == others, n.identity == identity
+    )  # by the key: there is no other index
+    query = select(others).where(others != upstream_id, named.exists()).limit(1)
+    return tx.connection.execute(query).first() is not None
+
+
 def first_seen(tx: Tx, upstream_id: int) -> datetime | None:
     """When the first thing of this upstream was seen; None if nothing was yet, or nobody wrote down when."""
     seen: datetime | None = tx.connection.execute(
-        select(func.min(n.first)).where(n.upstream_id == upstream_id)
+        select(func.min(FIRST)).where(n.upstream_id == upstream_id)
     ).scalar()
     return seen
 
@@ -130,7 +146,9 @@ def remember(tx: Tx, upstream_id: int, thing: Incoming, uid: str, *, since: date
     known_already = _row_of(upstream_id, thing.identity)
     said = {name: value for name, value in kept.items() if value is not None}
     if (
-        tx.connection.execute(update(schema.incoming).where(*known_already).values(**values, **said)).rowcount
+        tx.connection.execute(
+            update(schema.incoming).where(*known_already).values(**values, **said, first=FIRST)
+        ).rowcount
         == 0
     ):
         row = {**values, **kept, "first": since}
@@ -185,7 +203,7 @@ def _remembered(*more: Any) -> Select[Any]:
         n.uid,
         n.fingerprint,
         n.rights,
-        n.first,
+        FIRST.label("first"),
         n.present,
         n.raw,
         n.dated,
@@ -198,6 +216,7 @@ def _remembered(*more: Any) -> Select[Any]:
 
 def _known(tx: Tx, row: Row[Any]) -> Known:
     words, *filed = row.fingerprint.split(" ")
+    reading, _, words = words.rpartition(":")
     return Known(
         uid=row.uid,
         fingerprint=words,
@@ -211,13 +230,14 @@ def _known(tx: Tx, row: Row[Any]) -> Known:
         dated=row.dated,
         page=row.page,
         rights=row.rights,
+        stale=reading != str(READING),
     )
 
 
 def _written(thing: Incoming) -> str:
-    """Words and filing in one: a hash, the kind, and the topics, if any."""
+    """Words and filing in one: by which rules it was read, a hash, the kind, and the topics, if any."""
     filed = thing.filed
-    return " ".join((thing.fingerprint, filed.kind, *filed.topics))
+    return " ".join((f"{READING}:{thing.fingerprint}", filed.kind, *filed.topics))
 
 
 def _filed(tx: Tx, kind: str, *slugs: str) -> Filed:

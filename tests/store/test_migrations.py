@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -14,11 +18,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from syndicator.errors import SchemaBehind
-from syndicator.store import Store, items, open_store, schema
+from syndicator.ingest.poll import poll_one
+from syndicator.model.incoming import Known
+from syndicator.store import Store, Tx, deliveries, incoming, items, open_store, schema
 from syndicator.store.revision import HEAD
 from tests import postgres
 from tests.conftest import DATABASES
-from tests.make import NOW, FakeClock, make_content, make_newsroom
+from tests.ingest.feeds import Site, entry, rss, serving
+from tests.make import NOW, FakeClock, make_content, make_newsroom, make_site, make_subscription
+from tests.store.upgrading import MINE, READ, add_item, add_upstream, at_0004
 
 
 @pytest.fixture(params=DATABASES)
@@ -136,3 +144,83 @@ def test_the_head_is_the_newest_step() -> None:
     assert [HEAD] == scripts.get_heads()
     steps = list(scripts.walk_revisions())
     assert [f"{n:04}" for n in range(len(steps), 0, -1)] == [step.revision for step in steps]
+
+
+FEEDPROXY = "http://feedproxy.example/~r/cms/~3/a1B2/item-3"
+OLD_HOST = "http://old.cms.example"
+
+
+def read_before(store: Store, url: str) -> None:
+    """What 0004 remembers of `feed_now`: its rules of reading gave other words, links and identities."""
+    at_0004(store)
+    add_upstream(store, url)
+    add_item(store, 1, "tag:cms.example,2026:1", body="As it was read then.", url="https://cms.example/1")
+    add_item(store, 2, "tag:cms.example,2026:2", edited="Our own title", url="https://cms.example/2")
+    add_item(store, 3, FEEDPROXY, url=FEEDPROXY)
+    add_item(store, 4, urljoin(url, "69"), url="https://cms.example/4")
+    add_item(store, 5, "hash:" + hashlib.sha256(f"Item 5\n{NOW.isoformat()}".encode()).hexdigest())
+    add_item(store, 6, f"{OLD_HOST}/?p=6", url=f"{OLD_HOST}/6")
+
+
+def feed_now(*more: str) -> bytes:
+    proxied = entry(3, guid=None, link=FEEDPROXY)
+    origin = '<f:origLink xmlns:f="http://rssnamespace.org/feedburner/ext/1.0">https://cms.example/3</f:origLink></item>'
+    enclosed = '<enclosure url="https://cms.example/5.mp3" type="audio/mpeg" length="9"/></item>'
+    return rss(
+        *more,
+        entry(1),
+        entry(2),
+        proxied.replace("</item>", origin),
+        entry(4, guid="69").replace(' isPermaLink="false"', ""),
+        entry(5, guid=None, link="").replace("</item>", enclosed),
+        entry(6, guid="https://new.cms.example/?p=6", link="https://new.cms.example/6"),
+    )
+
+
+def polled(store: Store, site: Site) -> list[str]:
+    """What became of each thing that the only upstream brought now."""
+    numbers = count(1)
+    said = poll_one(store, "cms", site.client, lambda _: f"tag:new,2026:{next(numbers)}", make_site())
+    assert said.fault is None
+    return sorted((str(one.fate) for one in said.prospects), reverse=True)
+
+
+def remembered(tx: Tx) -> list[Known]:
+    """All that is known of what the upstream brought, and is in its feed now."""
+    names = [one.identity for one in incoming.present(tx, MINE)]
+    return list(incoming.known(tx, MINE, names).values())
+
+
+def test_what_was_brought_before_the_upgrade_is_neither_revised_nor_doubled(empty_url: str) -> None:
+    """feeds:I15, feeds:I16 — other rules of reading are no news: nothing revised, corrected, doubled or owed.
+
+    A person's words stand. What moved to another host meanwhile has the new address, and says so to nobody.
+    """
+    clock = FakeClock(NOW)
+    with serving() as site, open_store(empty_url, host_clock=clock, fixed_clock=clock) as store:
+        read_before(store, site.url)
+        store.upgrade()
+        with store.begin() as tx:
+            make_subscription(tx)
+        site.say(feed_now())
+        assert polled(store, site) == ["unchanged"] * 5 + ["revised"]
+        with store.read() as tx:
+            kept = {item.id - MINE: item for item in items.listing(tx)}
+            assert [] == deliveries.listing(tx)
+            assert {READ, None} == {one.first for one in remembered(tx)} | {None}
+        assert 6 == len(kept)
+        assert {1: 1, 2: 2, 3: 1, 4: 1, 5: 1, 6: 2} == {
+            number: item.revision for number, item in kept.items()
+        }
+        assert (kept[1].content.body, kept[2].content.title) == ("As it was read then.", "Our own title")
+        assert (kept[6].content.url, kept[6].updated) == (
+            "https://new.cms.example/6",
+            READ + timedelta(microseconds=6),
+        )
+        # From here on it is known by what it says now: the same is not even read, a change is one.
+        clock.advance(minutes=20)
+        site.say(feed_now().replace(b"In short.", b"At length.", 1))
+        assert ["revised"] == polled(store, site)
+        with store.read() as tx:
+            item = next(item for item in items.listing(tx) if item.id == MINE + 1)
+        assert ("At length.", 2) == (item.content.body, item.revision)

@@ -17,7 +17,6 @@ from syndicator.ingest.child.files import Files
 from syndicator.ingest.child.scan import MAX_ABSURD, MAX_ITEMS, MAX_TOKEN, Omitted, Refuse
 from syndicator.model.markup import from_plain, language_tag, strip_illegal, web_address
 
-RULES = 1  # part of each hash: raise it when the same item is to be read again by better rules
 VERSION = re.compile(r"https?://(?:www\.)?jsonfeed\.org/version/([0-9.]{1,9})/?")
 MAX_TERMS = 200
 MAX_PEOPLE = 50
@@ -36,7 +35,7 @@ def read_json(text: str, url: str | None, known: frozenset[str]) -> dict[str, An
         raise Refuse("this is JSON, not a feed")
     if len(items) > MAX_ITEMS:
         raise Refuse(f"it holds more than {MAX_ITEMS:,} items")
-    inherited = (_people(feed, url), _line(feed.get("language")), url, RULES)
+    inherited = (_people(feed, url), _line(feed.get("language")), url)
     entries, omitted, unchanged = [], [], []
     for item in items:
         if not isinstance(item, dict):

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
+from urllib.parse import urljoin
 
 from syndicator.ingest.child.charset import decoded
 from syndicator.ingest.child.dates import read_date
@@ -27,7 +29,6 @@ from syndicator.model.markup import (
 )
 from syndicator.model.nesting import too_deep
 
-RULES = 2  # part of each hash: raise it when the same entry is to be read again by better rules
 MAX_ENTRIES = 5_000
 MAX_TEXT = 2_000_000  # characters of one body, as `ingest.entries` takes them
 MAX_TERMS = 200
@@ -102,7 +103,7 @@ def _hash(entry: Dict, feed: Dict, version: str, url: str | None) -> str:
         next((entry[name] for name in DATES if dict.get(entry, name)), None),
         [link for link in _dicts(entry, "links") if link.get("rel") in {"alternate", "enclosure"}],
         list(_authors(entry, feed, version)),
-        (feed.get("language"), feed.get("link"), version, url, RULES),
+        (feed.get("language"), feed.get("link"), version, url),
     )
     return hashlib.sha256(repr(kept).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -132,6 +133,7 @@ def _entry(entry: Dict, feed: Dict, version: str, url: str | None) -> dict[str, 
         "categories": _categories(entry),
         "source": _source(entry, url),
         "rights": _rights(entry) or _rights(_taken_from(entry)),
+        "formerly": list(_formerly(entry, url, guid, link)),
     }
 
 
@@ -165,6 +167,19 @@ def _licences(thing: Dict) -> Iterator[str]:
     for link in _dicts(thing, "links"):
         if link.get("rel") == "license" and (address := _web(link.get("href"))):
             yield address
+
+
+def _formerly(entry: Dict, url: str | None, guid: str | None, link: str | None) -> Iterator[str]:
+    """What earlier rules took for its guid, an address like any other, and for its page, a service's in between (feeds:I15)."""
+    if guid and entry.get("permalink") is True:
+        with suppress(ValueError):
+            if (address := urljoin(url or "", guid)) != guid:
+                yield address[:4000]
+    if _text(entry.get("feedburner_origlink")) and (between := _web(entry.get("link"), url)) not in {
+        link,
+        None,
+    }:
+        yield between
 
 
 def _link(entry: Dict, url: str | None) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, literal, or_, select, update
 
 from syndicator.model.cadence import QUIET, Pace, next_wait, pace_from, pace_to_json
+from syndicator.model.incoming import READING
 from syndicator.model.upstream import Upstream, Validators
 from syndicator.store import schema
 from syndicator.store.engine import Tx, alone
@@ -243,7 +244,7 @@ def _good(tx: Tx, held: Claim, heard: Heard) -> tuple[dict[str, Any], str | None
     values = {
         "etag": heard.validators.etag,
         "last_modified": heard.validators.last_modified,
-        "body_hash": heard.validators.body_hash,
+        "body_hash": _by_our_rules(heard.validators.body_hash),
         "succeeded": tx.now,
         "failures": 0,
         "next_check": tx.now + wait,
@@ -334,7 +335,7 @@ def _told(tx: Tx, ids: Sequence[int]) -> set[int]:
 def _claimed(tx: Tx, row: Row[Any], *, told: bool) -> Claim:
     return Claim(
         upstream_of(tx, row),
-        Validators(etag=row.etag, last_modified=row.last_modified, body_hash=row.body_hash),
+        _validators(row),
         row.lease_no,
         failures=row.failures,
         pace=pace_from(row.pace),
@@ -345,6 +346,17 @@ def _claimed(tx: Tx, row: Row[Any], *, told: bool) -> Claim:
         asking=row.asking,
         accepted=row.accepted,
     )
+
+
+def _by_our_rules(body_hash: str | None) -> str | None:
+    return f"{READING}:{body_hash}" if body_hash else body_hash
+
+
+def _validators(row: Row[Any]) -> Validators:
+    """What the last answer said; of a body that other rules read (`READING`), that it must be read again (feeds:I1)."""
+    reading, _, body_hash = (row.body_hash or "").rpartition(":")
+    said = Validators(etag=row.etag, last_modified=row.last_modified, body_hash=row.body_hash and body_hash)
+    return said if reading == str(READING) else unread(said)
 
 
 def _mine(held: Claim) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 from alembic import op
 
+from syndicator.model.incoming import alias_of
 from syndicator.store.columns import Id, Instant, Json
 from syndicator.store.schema import CHECKED, PRESENT
 
@@ -13,6 +14,8 @@ revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
+
+BATCH = 1_000
 
 
 def upgrade() -> None:
@@ -97,6 +100,7 @@ def _incoming() -> None:
     )
     for column in columns:
         op.add_column("incoming", column)
+    _fill()
     op.create_index("ix_incoming_alias", "incoming", ["upstream_id", "alias"])
     op.create_index("ix_incoming_place", "incoming", ["upstream_id", "place"])
     op.create_index("ix_incoming_uid", "incoming", ["uid"])
@@ -106,3 +110,48 @@ def _incoming() -> None:
     op.create_index(
         "ix_incoming_check_at", "incoming", ["check_at"], sqlite_where=CHECKED, postgresql_where=CHECKED
     )
+
+
+def _fill() -> None:
+    """By what else a thing is known again, where its page is, and since when it is: as far as it was written down."""
+    incoming = sa.table(
+        "incoming",
+        *map(sa.column, ("upstream_id", "identity", "uid", "alias", "place", "page")),
+        sa.column("seen", Instant()),
+        sa.column("first", Instant()),
+    )
+    connection, n = op.get_bind(), incoming.c
+    connection.execute(sa.update(incoming).values(first=n.seen))
+    filled = (
+        sa.update(incoming)
+        .where(n.upstream_id == sa.bindparam("key"), n.identity == sa.bindparam("name"))
+        .values({name: sa.bindparam(f"new_{name}") for name in ("alias", "place", "page")})
+    )
+    pages = _pages(connection)
+    rows = connection.execute(sa.select(n.upstream_id, n.identity, n.uid)).all()
+    for start in range(0, len(rows), BATCH):
+        some = []
+        for row in rows[start : start + BATCH]:
+            page = pages.get(row.uid)
+            new = {"new_alias": alias_of(row.identity), "new_place": alias_of(page), "new_page": page}
+            some.append({"key": row.upstream_id, "name": row.identity, **new})
+        connection.execute(filled, some)
+
+
+def _pages(connection: sa.Connection) -> dict[str, str]:
+    """The page of each item and release that came from an upstream, by uid."""
+    brought = sa.table("incoming", sa.column("uid"))
+    came = sa.select(brought.c.uid)
+    revision = sa.table("revisions", sa.column("item_id"), sa.column("number"), sa.column("content", Json))
+    item = sa.table("items", *map(sa.column, ("id", "uid", "revision")))
+    release = sa.table("releases", sa.column("uid"), sa.column("content", Json))
+    now = sa.and_(revision.c.item_id == item.c.id, revision.c.number == item.c.revision)
+    found: dict[str, str] = {}
+    for query in (
+        sa.select(release.c.uid, release.c.content["url"].as_string()).where(release.c.uid.in_(came)),
+        sa.select(item.c.uid, revision.c.content["url"].as_string())
+        .join_from(item, revision, now)
+        .where(item.c.uid.in_(came)),
+    ):
+        found.update((uid, url) for uid, url in connection.execute(query) if url)
+    return found
