@@ -29,6 +29,7 @@ from syndicator.model.upstream import Relation, Upstream
 from syndicator.publish import Push
 from syndicator.store import Tx, items, releases
 from syndicator.store import incoming as brought
+from syndicator.store.upstreams.lists import own_hosts
 
 if TYPE_CHECKING:
     from syndicator.ingest.identity import Match
@@ -108,8 +109,10 @@ def worked_out(tx: Tx, thing: Incoming, known: Known | None, desk: Desk) -> tupl
     """What becomes of a routed thing, and what is known of it: an item imported or filed before is adopted."""
     known = known or _adopted(tx, thing, desk.upstream) or _taken_up(tx, thing, desk)
     judgement = judge(thing, known, desk.rules, tx.now)
-    prospect = as_prospect(thing, judgement, known.uid if known else _free_uid(tx, thing, desk))
+    uid = known.uid if known else _free_uid(tx, thing, desk)
+    prospect = as_prospect(thing, judgement, uid)
     if known is None:
+        prospect = replace(prospect, content=_alone(tx, thing, uid, desk))
         return replace(prospect, pushed=_pushed(tx, thing, prospect, desk)), None
     if prospect.fate is Fate.REVISED:
         unreleased = known.held is ReleaseState.HELD or known.held in IN_HAND
@@ -295,7 +298,24 @@ def _name_of(content: Content) -> str:
 
 def _free_uid(tx: Tx, thing: Incoming, desk: Desk) -> str | None:
     guid = thing.guid
-    foreign_to = desk.own_host if desk.upstream.relation is Relation.FOREIGN else ""
-    if guid is None or not may_be_uid(guid, foreign_to) or items.find(tx, guid) or releases.find(tx, guid):
+    if guid is None or items.find(tx, guid) or releases.find(tx, guid):
         return None
-    return guid
+    foreign_to = {""}
+    if desk.upstream.relation is Relation.FOREIGN:
+        foreign_to = {desk.own_host} | own_hosts(tx)
+    return guid if all(may_be_uid(guid, host) for host in foreign_to) else None
+
+
+def _alone(tx: Tx, thing: Incoming, uid: str | None, desk: Desk) -> Content:
+    """Its words, without a guid that may be another item's: RSS shows that, and readers take both for one (feeds:I15).
+
+    Only our own feeds keep one beside another uid: their readers know it.
+    """
+    guid = thing.content.guid
+    if guid is None or guid.value == uid:
+        return thing.content
+    own = desk.upstream.relation is Relation.OWN
+    named = thing.guid and (items.find(tx, thing.guid) or releases.find(tx, thing.guid))
+    if own and not named and not brought.elsewhere(tx, desk.upstream.id, thing.identity):
+        return thing.content
+    return replace(thing.content, guid=None)

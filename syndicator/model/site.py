@@ -57,9 +57,7 @@ class Site:
     @property
     def named_host(self) -> str:
         """The host, where it is a name that is ours alone; empty for `localhost` and for a bare address."""
-        host = self.host
-        bare = host == "localhost" or ":" in host or host.rpartition(".")[2].isdecimal()
-        return "" if bare else host
+        return self.host if is_name(self.host) else ""
 
     def url(self, path: str) -> str:
         """The absolute address of a path that starts with a slash."""
@@ -80,6 +78,11 @@ class Site:
     def archive_url(self, topic: str, page: int, format: Format) -> str:
         """Where a machine reads what the topic held before (RFC 5005 §4); pages count from 1, the oldest."""
         return self.url(archive_path(topic, page, format))
+
+
+def is_name(host: str) -> bool:
+    """Whether a host is called by a name that one party alone may have: not `localhost`, no bare address."""
+    return bool(host) and host != "localhost" and ":" not in host and not host.rpartition(".")[2].isdecimal()
 
 
 def feed_path(topic: str, format: Format) -> str:

@@ -107,6 +107,14 @@ def elsewhere(tx: Tx, upstream_id: int, identity: str) -> bool:
     return tx.connection.execute(query).first() is not None
 
 
+def elsewhere(tx: Tx, upstream_id: int, identity: str) -> bool:
+    """Whether another upstream brought something of this identity."""
+    others = schema.upstreams.c.id
+    named = select(n.uid).where(n.upstream_id == others, n.identity == identity)  # by the key: there is no other index
+    query = select(others).where(others != upstream_id, named.exists()).limit(1)
+    return tx.connection.execute(query).first() is not None
+
+
 def first_seen(tx: Tx, upstream_id: int) -> datetime | None:
     """When the first thing of this upstream was seen; None if nothing was yet, or nobody wrote down when."""
     seen: datetime | None = tx.connection.execute(

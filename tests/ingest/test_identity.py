@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import count
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from syndicator import press
 from syndicator.ingest.filing import Reading
 from syndicator.ingest.identity import matched
 from syndicator.model.incoming import Incoming, alias_of, has_moved, words_of
-from syndicator.model.item import Item
-from syndicator.store import Store, items, open_store
-from tests.ingest.filed import Origin, moved, thing
+from syndicator.model.item import Guid, Item
+from syndicator.model.upstream import Relation, Validators
+from syndicator.store import Store, items, open_store, upstreams
+from syndicator.store.upstreams import Heard
+from tests.ingest.filed import LEASE, Origin, moved, thing, waiting
 from tests.make import NOW, FakeClock, make_newsroom
 
 SITES = ("http://cms.example", "https://cms.example", "https://new.example")
@@ -34,6 +39,88 @@ def lite(sqlite_url: str) -> Store:
     opened = open_store(sqlite_url, host_clock=FakeClock(NOW), fixed_clock=FakeClock(NOW))
     make_newsroom(opened)
     return opened
+
+
+class Other(Origin):
+    """A second upstream of one store: its uids are not those that the first one mints."""
+
+    def mint(self, now: datetime) -> str:
+        return f"{super().mint(now)}/{self.slug}"
+
+
+def marked(number: int, guid: str, **other: Any) -> Incoming:
+    """A thing as RSS brings it: its guid stands in its words, too."""
+    one = thing(number, guid=guid, **other)
+    return replace(one, content=replace(one.content, guid=Guid(value=guid, permalink=False)))
+
+
+def by_title(store: Store) -> list[Item]:
+    """The items, in the order of their titles."""
+    with store.read() as tx:
+        return sorted(items.listing(tx), key=lambda item: item.content.title)
+
+
+def in_rss(store: Store) -> list[str]:
+    """The guids that RSS shows: one for each item."""
+    with store.read() as tx:
+        return [item.content.guid.value if item.content.guid else item.uid for item in items.listing(tx)]
+
+
+@pytest.mark.parametrize("guid", ["https://cms.example/?p=1", "urn:x:1", "77"])
+@pytest.mark.parametrize("rules", [{}, {"hold": True}])
+def test_no_feed_takes_over_an_item_of_another_in_rss(
+    store: Store, guid: str, rules: dict[str, bool]
+) -> None:
+    """feeds:I15 — a foreign feed that names our item's guid gets an item of its own, and readers of RSS see two, now and later."""
+    make_newsroom(store)
+    Origin(store, "own").reads(marked(1, guid))
+    thief = Other(store, "thief", relation=Relation.FOREIGN, **rules)
+    for title in ("Stolen", "Stolen again"):
+        thief.reads(marked(1, guid, title=title))
+    for release in waiting(store):
+        with store.begin() as tx:
+            press.lift(tx, release.uid)
+    assert [None, guid] == [
+        item.content.guid and item.content.guid.value for item in reversed(by_title(store))
+    ]
+    assert 2 == len(set(in_rss(store)))
+
+
+def test_two_feeds_of_ours_may_count_alike(store: Store) -> None:
+    """feeds:I15 — the first item keeps the number its readers know, the other goes by its uid."""
+    make_newsroom(store)
+    for slug in ("one", "two"):
+        Other(store, slug).reads(marked(1, "77", title=slug))
+    shown = in_rss(store)
+    assert "77" in shown
+    assert 2 == len(set(shown))
+
+
+@pytest.mark.parametrize(
+    ("guid", "free"),
+    [
+        ("https://cms.example/?p=9", False),
+        ("http://www.cms.example/x", False),
+        ("tag:blog.example,2026:1", False),
+        ("https://partner.example/9", True),
+        ("https://notcms.example/9", True),
+    ],
+)
+def test_no_foreign_feed_names_what_our_sites_will(store: Store, guid: str, free: bool) -> None:  # noqa: FBT001 - a case
+    """feeds:I15 feeds:I28 — an address on the host of a feed of ours, or of its page, waits for that feed to bring it."""
+    make_newsroom(store)
+    own = Origin(store, "own")
+    with store.begin() as tx:
+        claim = upstreams.claim(tx, "own", LEASE)
+        assert claim
+        upstreams.settle_success(tx, claim, Heard(validators=Validators(), site="https://blog.example/"))
+    squat = Origin(store, "squat", relation=Relation.FOREIGN)
+    squat.reads(marked(9, guid, title="Squat"))
+    assert free is (guid in in_rss(store))
+    if not free:
+        own.reads(marked(9, guid))
+        with store.read() as tx:
+            assert ("Item 9", "own") == (items.named(tx, guid).content.title, items.named(tx, guid).upstream)
 
 
 def entry(run: int, number: int, stage: int, *, double: bool = False) -> Incoming:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from sqlalchemy import insert, select
 
 from syndicator.errors import Conflict, Invalid
 from syndicator.model.item import SLUG
 from syndicator.model.markup import web_address
-from syndicator.model.upstream import Upstream
+from syndicator.model.site import is_name
+from syndicator.model.upstream import Relation, Upstream
 from syndicator.store import schema, topics
 from syndicator.store.engine import Tx
 from syndicator.store.upstreams.rows import values_of
 
 u = schema.upstreams.c
+
+OWN = "hosts of own upstreams"  # in a transaction's memo
 
 
 class Listed(NamedTuple):
@@ -32,6 +36,17 @@ def listed(tx: Tx) -> Iterator[Listed]:
     return (Listed(*row) for row in tx.connection.execute(query))
 
 
+def own_hosts(tx: Tx) -> frozenset[str]:
+    """The names of hosts where our own feeds and their pages are, with and without www: no foreign feed names anything there."""
+    if OWN not in tx.memo:
+        query = select(u.url, u.site).where(u.relation == Relation.OWN)
+        hosts = {_host(address) for row in tx.connection.execute(query) for address in row if address}
+        names = {host.removeprefix("www.") for host in hosts if is_name(host)}
+        tx.memo[OWN] = frozenset(names | {f"www.{name}" for name in names})
+    known: frozenset[str] = tx.memo[OWN]
+    return known
+
+
 def add_all(tx: Tx, upstreams: Sequence[Upstream]) -> None:
     """Make up to 500 upstreams, due at once. Raises Conflict if a slug is taken, Invalid or NotFound for bad values."""
     names = [one.slug for one in upstreams]
@@ -43,3 +58,10 @@ def add_all(tx: Tx, upstreams: Sequence[Upstream]) -> None:
             raise Invalid(f"{one.slug!r} ({one.url!r}) is no upstream: it needs a slug and a web address")
     begun = {"created": tx.now, "next_check": tx.now, "failures": 0, "lease_no": 0}
     tx.connection.execute(insert(schema.upstreams), [{**values_of(one), **begun} for one in upstreams])
+
+
+def _host(address: str) -> str:
+    try:
+        return (urlsplit(address).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
