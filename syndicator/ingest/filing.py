@@ -1,15 +1,17 @@
 """Filing what an upstream brought: judged by `model.incoming`, done through `publish` and `store.releases`.
 
-A group of things is one transaction under the fence of the claim. A thing that cannot be filed is left
+A few things at a time are one transaction under the fence of the claim. A thing that cannot be filed is left
 out and named; it never spoils its feed. Which thing is which is found in `ingest.identity`, what each
 becomes is planned in `ingest.prospects`. Serves walk A; the flow around it is `ingest.poll`.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 from syndicator import publish
 from syndicator.errors import Conflict, Invalid, SyndicatorError, TryLater
@@ -45,7 +47,10 @@ __all__ = [
 
 log = logger("ingest")
 
-GROUP = 50  # things in one transaction: others want to write, too
+# Others want to write, too: a release at its embargo, a lane (DESIGN §5.3).
+WORK = 0.03  # seconds after which a transaction begins nothing more; what it has begun and its commit come on top
+GROUP = 50  # things in one transaction at most
+LEAVING = 500  # rows in one that only marks them
 
 UNRELEASED = IN_HAND | {ReleaseState.HELD}
 
@@ -144,21 +149,17 @@ class Filing:
         self.asking = self._asks(found, desk)
         if self.asking is not None:
             return
-        for start in range(0, len(found.matches), GROUP):
-            for outcome in self._filed(found.matches[start : start + GROUP], desk):
-                if isinstance(outcome, Prospect):
-                    self.prospects.append(outcome)
-                else:
-                    self.left_out.append(outcome)
-            yield
-        self._end(found)
+        yield from self._filed(found.matches, desk)
+        yield from self._deleted(found)
+        yield from self._end(found)
 
     def _asks(self, found: Matched, desk: Desk) -> int | None:
-        """How many items would be pushed at once, if that is so many that a person is asked first."""
+        """How many items and corrections would be sent at once, if that is so many that a person is asked first."""
         # While a person is asked, nothing slips by with what a hub brings.
         held = self._claim.asking if not self._reading.whole else None
         limit = desk.upstream.confirm_above if held is None else 0
-        if self._claim.accepted or not desk.upstream.push:
+        silent = not desk.upstream.push and desk.upstream.on_change is not Significance.CORRECTION
+        if self._claim.accepted or silent:
             return None
         with self._store.read() as tx:
             likely = maybe_pushed(tx, found.matches, desk)
@@ -174,27 +175,32 @@ class Filing:
             upstreams.ask(tx, self._claim, count)
         return count
 
-    def _filed(self, group: Sequence[Match], desk: Desk) -> Iterator[Prospect | LeftOut]:
-        """File a group in one transaction; if that fails as a whole, each thing in its own."""
-        try:
-            with self._store.begin() as tx:
-                self._hold(tx)
-                outcomes = list(self._file(tx, group, desk))
-        except TryLater:
-            raise
-        except Exception as fault:
-            if len(group) == 1:
-                thing = group[0].thing
-                log.exception("entry left out", upstream=desk.upstream.slug, identity=thing.identity)
-                yield left_out(thing, f"it could not be stored: {type(fault).__name__}", again=True)
-                return
-            for match in group:
-                yield from self._filed([match], desk)
-        else:
-            yield from outcomes
+    def _filed(self, matches: Sequence[Match], desk: Desk) -> Iterator[None]:
+        """File them, as many in a transaction as there is time for; where one fails as a whole, each by itself."""
+        at = lone = 0
+        while at < len(matches):
+            group = matches[at : at + (1 if at < lone else GROUP)]
+            try:
+                with self._store.begin() as tx:
+                    self._hold(tx)
+                    outcomes = list(self._file(tx, group, desk))
+            except TryLater:
+                raise
+            except Exception as fault:
+                lone, outcomes = at + len(group), []
+                if len(group) == 1:
+                    thing = group[0].thing
+                    log.exception("entry left out", upstream=desk.upstream.slug, identity=thing.identity)
+                    why = f"it could not be stored: {type(fault).__name__}"
+                    outcomes = [left_out(thing, why, again=True)]
+            at += len(outcomes)
+            self.prospects += [one for one in outcomes if isinstance(one, Prospect)]
+            self.left_out += [one for one in outcomes if isinstance(one, LeftOut)]
+            yield
 
     def _file(self, tx: Tx, group: Sequence[Match], desk: Desk) -> Iterator[Prospect | LeftOut]:
-        key = desk.upstream.id
+        """File the first of these, at least one, until the time of this transaction is over."""
+        key, ends = desk.upstream.id, time.monotonic() + WORK
         # Read anew: a person may have done something with one of them since.
         known = brought.known(tx, key, {match.known.identity for match in group if match.known})
         for match in group:
@@ -216,27 +222,58 @@ class Filing:
                 yield left_out(thing, str(fault), again=True)
             else:
                 yield prospect
+            if time.monotonic() > ends:
+                return
 
     def _hold(self, tx: Tx) -> None:
         if not upstreams.fence(tx, self._claim):
             slug = self._claim.upstream.slug
             raise Overtaken(f'somebody else polls "{slug}" by now; this poll took too long')
 
-    def _end(self, found: Matched) -> None:
-        """What is true of the reading as a whole: who left, who was deleted, and that nobody is asked any more."""
-        claim, reading = self._claim, self._reading
-        missing = found.missing if reading.tells_who_is_gone else frozenset()
-        # What a hub brought is not what a person was asked about: only the whole feed ends that.
-        answers = reading.whole and (claim.asking is not None or claim.accepted is not None)
-        if not (missing or reading.deleted or answers):
+    def _deleted(self, found: Matched) -> Iterator[None]:
+        """Take back what its feed says was deleted, unless it holds it all the same (RFC 6721 §3).
+
+        Under quarantine, or if it were too many at once, a person is asked instead.
+        """
+        upstream = self._claim.upstream
+        refs = {one.ref: one for one in self._reading.deleted if one.ref not in found.here}
+        if not refs:
             return
-        with self._store.begin() as tx:
-            self._hold(tx)
-            upstream = claim.upstream
-            asks = upstream.relation is Relation.OWN and upstream.on_gone is not OnGone.KEEP
-            brought.leave(tx, upstream.id, missing, ask=asks)
-            self.prospects += _deleted(tx, reading, found, upstream)
-            if answers:
+        with self._store.read() as tx:
+            known = list(brought.known(tx, upstream.id, refs).values())
+            standing = (one for one in known if brought.standing(tx, one))
+            asks = (
+                upstream.hold
+                or len(list(islice(standing, upstream.confirm_above + 1))) > upstream.confirm_above
+            )
+        while known:
+            yield
+            with self._store.begin() as tx:
+                self._hold(tx)
+                done: list[Known] = []
+                ends = time.monotonic() + WORK
+                while known and (not done or time.monotonic() < ends):
+                    done.append(known.pop())
+                    self.prospects += _gone(tx, done[-1], refs[done[-1].identity], upstream, asks=asks)
+
+    def _end(self, found: Matched) -> Iterator[None]:
+        """What is true of the reading as a whole, at its very end: who left, and that nobody is asked any more.
+
+        Whoever is overtaken halfway has only begun what the next reading does anyway.
+        """
+        claim, reading = self._claim, self._reading
+        missing = sorted(found.missing) if reading.tells_who_is_gone else []
+        asks = claim.upstream.relation is Relation.OWN and claim.upstream.on_gone is not OnGone.KEEP
+        for start in range(0, len(missing), LEAVING):
+            yield
+            with self._store.begin() as tx:
+                self._hold(tx)
+                brought.leave(tx, claim.upstream.id, missing[start : start + LEAVING], ask=asks)
+        # What a hub brought is not what a person was asked about: only the whole feed ends that.
+        if reading.whole and (claim.asking is not None or claim.accepted is not None):
+            yield
+            with self._store.begin() as tx:
+                self._hold(tx)
                 upstreams.answered(tx, claim)
 
 
@@ -310,34 +347,26 @@ def _rework(tx: Tx, uid: str, prospect: Prospect) -> None:
 
 def _revise(tx: Tx, thing: Incoming, prospect: Prospect, known: Known | None, desk: Desk) -> None:
     assert prospect.uid
-    # Another topic or address alone corrects nothing: nobody is told of it as a correction.
-    words = known is None or known.rewords(thing)
-    if words and desk.upstream.on_change is Significance.CORRECTION:
+    if desk.corrects(thing, known):
         note = f"changed at its origin ({desk.upstream.slug})"
         publish.correct(tx, prospect.uid, prospect.content, note=note)
     else:
         publish.edit(tx, prospect.uid, prospect.content, push=desk.push(tx, thing, known))
 
 
-def _deleted(tx: Tx, reading: Reading, found: Matched, upstream: Upstream) -> Iterator[Prospect]:
-    """Take back what its feed says was deleted, unless it holds it all the same (RFC 6721 §3).
-
-    Under quarantine, or if it were too many at once, a person is asked instead.
-    """
-    refs = {one.ref: one for one in reading.deleted if one.ref not in found.here}
-    known = [one for one in brought.known(tx, upstream.id, refs).values() if brought.standing(tx, one)]
-    asks = upstream.hold or len(known) > upstream.confirm_above
-    brought.leave(tx, upstream.id, [one.identity for one in known], ask=False)
-    for one in known:
-        if asks:
-            if departures.put_before_a_person(tx, upstream.id, one.identity):
-                log.warning("deleted at its origin", upstream=upstream.slug, uid=one.uid)
-            continue
-        comment = excerpt(plain_text(refs[one.identity].comment))
-        reason = comment or f"withdrawn at its origin ({upstream.slug})"
-        content = take_back(tx, one.uid, reason)
-        departures.settle(tx, upstream.id, one.identity)
-        yield Prospect(identity=one.identity, uid=one.uid, content=content, fate=Fate.WITHDRAWN, why=reason)
+def _gone(tx: Tx, one: Known, stone: Deleted, upstream: Upstream, *, asks: bool) -> Iterator[Prospect]:
+    """What its feed says was deleted is put before a person (`asks`) or taken back, if it still stands."""
+    if brought.standing(tx, one) is None:
+        return
+    brought.leave(tx, upstream.id, [one.identity], ask=False)
+    if asks:
+        if departures.put_before_a_person(tx, upstream.id, one.identity):
+            log.warning("deleted at its origin", upstream=upstream.slug, uid=one.uid)
+        return
+    reason = excerpt(plain_text(stone.comment)) or f"withdrawn at its origin ({upstream.slug})"
+    content = take_back(tx, one.uid, reason)
+    departures.settle(tx, upstream.id, one.identity)
+    yield Prospect(identity=one.identity, uid=one.uid, content=content, fate=Fate.WITHDRAWN, why=reason)
 
 
 def take_back(tx: Tx, uid: str, reason: str) -> Content:

@@ -23,11 +23,11 @@ from syndicator.model.incoming import (
     may_be_uid,
     words_of,
 )
-from syndicator.model.item import Content, reworded
+from syndicator.model.item import Content, Significance, reworded
 from syndicator.model.release import Embargo, Release, ReleaseState
 from syndicator.model.upstream import Relation, Upstream
 from syndicator.publish import Push
-from syndicator.store import Tx, items, releases
+from syndicator.store import Tx, deliveries, items, releases
 from syndicator.store import incoming as brought
 from syndicator.store.upstreams.lists import own_hosts
 
@@ -93,6 +93,11 @@ class Desk:
         aged = thing.published is not None or not self._of_first_reading(tx, known)
         allowed = self.upstream.push and not self.quiet and aged
         return Push(allowed=allowed, max_age=self.upstream.push_max_age)
+
+    def corrects(self, thing: Incoming, known: Known | None) -> bool:
+        """Whether whoever had its former words is told of these. Another topic or address alone corrects nothing."""
+        reworded = known is None or known.rewords(thing)
+        return reworded and not self.quiet and self.upstream.on_change is Significance.CORRECTION
 
     def at_once(self, prospect: Prospect) -> bool:
         """Whether filing it sends it to people without anybody's further word."""
@@ -168,11 +173,14 @@ def maybe_pushed(tx: Tx, matches: Sequence[Match], desk: Desk) -> list[Match]:
     fates = [(match, judge(match.thing, match.known, desk.rules, tx.now)) for match in matches]
     refiled = {match.known.uid for match, one in fates if match.known and one.fate is Fate.REVISED}
     young = {uid for uid, published in brought.dates(tx, refiled).items() if published > oldest}
+    had = deliveries.somebody_had(
+        tx, {one.known.uid for one, _ in fates if one.known and desk.corrects(one.thing, one.known)} & refiled
+    )
     return [
         match
         for match, one in fates
         if (
-            match.known.uid in young
+            match.known.uid in young | had
             if match.known
             else one.fate in {Fate.ITEM, Fate.HELD} and (one.published or tx.now) > oldest
         )
@@ -202,7 +210,9 @@ def _revised(tx: Tx, thing: Incoming, known: Known, prospect: Prospect, desk: De
         why = "a person filed it here where it is" if kept else "it reads so here already"
         return replace(prospect, fate=Fate.UNCHANGED, why=why)
     entered = set(content.topics) - set(item.content.topics)
-    return replace(prospect, pushed=bool(entered) and desk.push(tx, thing, known).covers(item, tx.now))
+    owed = bool(entered) and desk.push(tx, thing, known).covers(item, tx.now)
+    told = desk.corrects(thing, known) and bool(deliveries.somebody_had(tx, [known.uid]))
+    return replace(prospect, pushed=owed or told)
 
 
 def _reworked(tx: Tx, thing: Incoming, known: Known, prospect: Prospect, _: Desk) -> Prospect:

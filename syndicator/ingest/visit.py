@@ -72,7 +72,8 @@ class Polled:
     """One upstream's poll: `fault` is None when all is well, `read` False where nothing new was there.
 
     `asking` is how many new items wait for a yes, if nothing was filed for that reason; `same` how many
-    entries were not read again, because we have them so already.
+    entries were not read again, because we have them so already. `led_on` says that its address was a page,
+    and that the feed it names is due now.
     """
 
     slug: str
@@ -82,6 +83,7 @@ class Polled:
     left_out: tuple[LeftOut, ...] = ()
     asking: int | None = None
     same: int = 0
+    led_on: bool = False
 
     def count(self, fate: Fate) -> int:
         """How many entries met this fate."""
@@ -164,8 +166,8 @@ async def visit(kit: Kit, claim: Claim, now: datetime, unchanged: Callable[[Clai
     return polled
 
 
-async def look(kit: Kit, upstream: Upstream, now: datetime) -> Polled:
-    """What each entry of an upstream would become now, and why; writes nothing."""
+async def look(kit: Kit, upstream: Upstream, now: datetime, *, led: bool = False) -> Polled:
+    """What each entry of an upstream would become now, and why; writes nothing. `led`: a page led here already."""
     slug = upstream.slug
     answer = await _asked(kit, upstream, Validators(), frozenset(), now)
     if isinstance(answer, Gone | Failed | Unchanged):
@@ -176,7 +178,12 @@ async def look(kit: Kit, upstream: Upstream, now: datetime) -> Polled:
         else:
             reading, _ = answer
     except Unreadable as refusal:
-        named = ", ".join(link.url for link in refusal.links[:NAMED_FEEDS])
+        links = _feeds_of(answer, refusal)
+        claim = await kit.read(lambda tx: upstreams.seen(tx, upstream))
+        feed = None if led else _leads(claim, links)
+        if feed:
+            return await look(kit, replace(upstream, url=feed.url), now, led=True)
+        named = ", ".join(link.url for link in links[:NAMED_FEEDS])
         return Polled(slug=slug, fault=f"{refusal}; it names {named}" if named else str(refusal))
     seen = await kit.call(lambda: preview(kit.store, reading, upstream, kit.site.named_host))
     return Polled(
@@ -360,15 +367,14 @@ async def _failed(kit: Kit, claim: Claim, failure: Failed | Gone) -> Polled:
 async def _discovered(kit: Kit, claim: Claim, body: Body, refusal: Unreadable) -> Polled:
     """A page instead of a feed: where it was never one, its address may have been given for the feed it names (feeds:I11)."""
     upstream = claim.upstream
-    named_feeds = {link.url: link for link in (*body.feeds, *refusal.links)}.values()
-    links = [link for link in named_feeds if web_address(link.url) and link.type != WORDPRESS_API]
+    links = _feeds_of(body, refusal)
     if claim.read or not links:
         return await _failed(kit, claim, Failed(str(refusal), status=body.status))
-    feed = chosen(links)
-    # One step and no more: pages that name each other would be followed for ever.
-    if feed and not upstream.file and not claim.failures and feed.url != upstream.url:
+    feed = _leads(claim, links)
+    if feed:
         await kit.write(lambda tx: upstreams.settle_elsewhere(tx, claim, feed.url))
-        return Polled(slug=upstream.slug, fault=f"it is a web page; its feed {feed.url} is read from now on")
+        fault = f"it is a web page; its feed {feed.url} is read from now on: poll again"
+        return Polled(slug=upstream.slug, fault=fault, led_on=True)
     named = ", ".join(link.url for link in links[:NAMED_FEEDS])
     how = (
         "put the right one into the file"
@@ -376,6 +382,21 @@ async def _discovered(kit: Kit, claim: Claim, body: Body, refusal: Unreadable) -
         else f"choose one: `syndicator upstream edit {upstream.slug} --url …`"
     )
     return await _failed(kit, claim, Failed(f"{refusal}; it names {named}: {how}", status=body.status))
+
+
+def _feeds_of(body: object, refusal: Unreadable) -> list[Link]:
+    """The feeds that a page names, in its head or in the header of the answer."""
+    named = (*(body.feeds if isinstance(body, Body) else ()), *refusal.links)
+    links = {link.url: link for link in named}.values()
+    return [link for link in links if web_address(link.url) and link.type != WORDPRESS_API]
+
+
+def _leads(claim: Claim, links: Sequence[Link]) -> Link | None:
+    """The feed to read instead of this page from now on, if that is clear, and the address was never a feed."""
+    feed, upstream = chosen(links), claim.upstream
+    # One step and no more: pages that name each other would be followed for ever.
+    free = not (upstream.file or claim.failures or claim.read)
+    return feed if feed and free and feed.url != upstream.url else None
 
 
 def chosen(links: Sequence[Link]) -> Link | None:
@@ -414,7 +435,7 @@ def _fault(claim: Claim, reading: Reading, filing: Filing) -> str | None:
     words = [f"read with a warning: {reading.warning}"] if reading.warning else []
     if filing.asking is not None:
         words.append(
-            f"{filing.asking} new items would be sent at once, so nothing is filed: "
+            f"{filing.asking} items and corrections would be sent at once, so nothing is filed: "
             f"`syndicator upstream poll {slug} --dry-run` shows them, `syndicator upstream accept {slug}` files them, "
             f"with --no-push without sending them to anybody"
         )

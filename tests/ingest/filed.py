@@ -92,11 +92,15 @@ class Origin:
         filing = self.filing(*things, **other)
         for _ in filing.steps():
             pass
+        self.settle(filing)
+        return filing
+
+    def settle(self, filing: Filing) -> None:
+        """Write down that this reading has ended."""
         claim = filing._claim
         with self.store.begin() as tx:
             heard = Heard(validators=Validators() if filing.again else Validators(body_hash="x"))
             upstreams.settle_success(tx, claim, heard)
-        return filing
 
     def brought(self, *things: Incoming) -> Filing:
         """A hub brings these: filed to the end, and settled."""

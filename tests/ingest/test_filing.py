@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from syndicator import press, publish
 from syndicator.errors import Refused
 from syndicator.ingest.entries import Deleted
 from syndicator.ingest.filing import LeftOut, Overtaken
+from syndicator.model.delivery import DeliveryState
 from syndicator.model.incoming import Incoming
 from syndicator.model.item import Author, Guid, Kind, Significance
 from syndicator.model.release import Embargo, ReleaseState
 from syndicator.model.routing import Category, End, Route
 from syndicator.model.upstream import Relation
-from syndicator.store import Store, departures, incoming, items, upstreams
+from syndicator.store import Store, deliveries, departures, incoming, items, schema, upstreams
 from tests.ingest.filed import Origin, fates, moved, owed, public, thing, titles, waiting
 from tests.make import NOW, FakeClock, make_newsroom, make_partner, make_subscription
 
@@ -575,6 +578,26 @@ def test_many_that_enter_a_topic_wait_too(room: Store) -> None:
     assert [()] * 4 == [item.content.topics for item in public(room)]
 
 
+@pytest.mark.parametrize(("how", "told"), [("push", 4), ("quiet", 0)])
+def test_many_corrections_wait_too(room: Store, how: str, told: int) -> None:
+    """DESIGN §2 (Subscription) — another template is no reason to write to everybody; quiet, it is a silent edit."""
+    origin = Origin(room, confirm_above=3, on_change=Significance.CORRECTION)
+    for count in range(4):
+        origin.reads(*many(count + 1))
+    again = many(4, body="<p>Another template.</p>")
+    with room.read() as tx:
+        assert set() == deliveries.somebody_had(tx, [one.guid or "" for one in again])
+    with room.begin() as tx:
+        tx.connection.execute(update(schema.deliveries).values(state=DeliveryState.ACCEPTED))
+    mailed = owed(room)
+    assert (4, 4) == (origin.looks(*again).asking, origin.reads(*again).asking)
+    assert {""} == {item.content.body for item in public(room)}
+    answer(room, how)
+    assert None is origin.reads(*again).asking
+    assert [again[0].content.body] * 4 == [item.content.body for item in public(room)]
+    assert mailed + told == owed(room)
+
+
 def test_adopted_items_are_no_new_ones(room: Store) -> None:
     """feeds:I15 — an upstream that was removed and added again floods nobody."""
     Origin(room).reads(*many(10))
@@ -738,11 +761,68 @@ def test_an_overtaken_filing_stops_where_it_is(room: Store, clock: FakeClock) ->
     steps = filing.steps()
     next(steps)
     next(steps)
+    there = len(public(room))
+    assert 1 <= there < 60
     clock.advance(minutes=4)
     origin.claim()
     with pytest.raises(Overtaken):
         next(steps)
-    assert 50 == len(public(room))
+    assert there == len(public(room))
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time at all for a transaction: each does one thing, as it does where one takes long."""
+    monkeypatch.setattr("syndicator.ingest.filing.WORK", 0.0)
+    monkeypatch.setattr("syndicator.ingest.filing.LEAVING", 1)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_no_transaction_begins_more_once_its_time_is_over(room: Store) -> None:
+    """DESIGN §5.3 — a release at its embargo waits for one thing, whatever a feed brings or takes back."""
+    origin = Origin(room, push=False)
+    filing = origin.filing(*many(4))
+    assert [0, 1, 2, 3, 4] == [len(public(room)) for _ in filing.steps()]
+    origin.settle(filing)
+    filing = origin.filing(thing(9), deleted=tuple(Deleted(ref=one.identity) for one in many(3)))
+    assert [4, 5, 5, 4, 3, 2] == [len(public(room)) for _ in filing.steps()][:6]
+
+
+@pytest.mark.usefixtures("hurried")
+def test_what_a_reading_says_as_a_whole_comes_last(room: Store, clock: FakeClock) -> None:
+    """DESIGN §5.3 — who left, then whom a person was asked about; broken off anywhere, the next reading does the rest."""
+    origin = Origin(room, confirm_above=2, push=False)
+    origin.reads(*many(2))
+    origin.edit(push=True)
+    fresh = [thing(number) for number in range(10, 13)]
+    assert 3 == origin.reads(*fresh).asking
+    answer(room, "push")
+
+    def stands() -> tuple[int, int, int | None]:
+        with room.read() as tx:
+            there = incoming.present(tx, upstreams.named(tx, "cms").id)
+            return len(public(room)), len(there), upstreams.status(tx, "cms").asking
+
+    course = [(2, 2, 3), (3, 3, 3), (4, 4, 3), (5, 5, 3), (5, 5, 3), (5, 4, 3), (5, 3, 3)]
+    steps = origin.filing(*fresh).steps()
+    assert course[:6] == [stands() for _ in islice(steps, 6)]
+    clock.advance(minutes=4)
+    assert course[5:] == [stands() for _ in origin.filing(*fresh).steps()][1:]
+    assert (5, 3, None) == stands()
+
+
+def test_a_fault_of_ours_in_one_entry_spoils_no_other(room: Store) -> None:
+    """feeds:I12 — where a transaction fails as a whole, each thing has its own, and only the bad one is left out."""
+
+    class Broken(Origin):
+        def mint(self, now: datetime) -> str:
+            raise ZeroDivisionError
+
+    origin = Broken(room)
+    filing = origin.reads(thing(1), thing(2, guid="77"), thing(3))
+    assert ["Item 1", "Item 3"] == sorted(titles(room))
+    assert ["it could not be stored: ZeroDivisionError"] == [one.why for one in filing.left_out]
+    assert filing.again
 
 
 def test_a_hub_body_lets_nothing_leave(room: Store) -> None:

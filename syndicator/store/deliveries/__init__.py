@@ -28,6 +28,7 @@ from syndicator.store.deliveries.plan import (
     plan_test,
     plan_told,
     replace_unsent,
+    somebody_had,
 )
 from syndicator.store.deliveries.rows import (
     Attempt,
@@ -76,5 +77,6 @@ __all__ = [
     "resolve",
     "retry",
     "settle_all",
+    "somebody_had",
     "start",
 ]

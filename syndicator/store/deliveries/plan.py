@@ -138,6 +138,23 @@ def plan_told(tx: Tx, item: Item, subject: str, priority: Priority, *, machines_
     return added
 
 
+def somebody_had(tx: Tx, uids: Collection[str]) -> set[str]:
+    """Those of these items that somebody had, or may have, who would be told of a correction (`plan_told`)."""
+    one, i = list(uids), schema.items.c
+    live = exists().where(s.contact_id == d.contact_id, s.state == SubscriptionState.ACTIVE)
+    query = (
+        select(i.uid)
+        .join(schema.delivery_contents, dc.item_id == i.id)
+        .join(schema.deliveries, d.id == dc.delivery_id)
+        .where(d.state.in_(MAY_HAVE) | (d.doubts > 0), d.partner_id.is_not(None) | live)
+        .distinct()
+    )
+    found: set[str] = set()
+    for start in range(0, len(one), 500):
+        found |= set(tx.connection.execute(query.where(i.uid.in_(one[start : start + 500]))).scalars())
+    return found
+
+
 def replace_unsent(tx: Tx, item: Item, subject: str, *, told: bool) -> int:
     """Let whatever carries an older revision and has certainly not been sent carry this one instead.
 
