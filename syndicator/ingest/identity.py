@@ -6,19 +6,25 @@ here; `ingest.filing` does that. Serves walk A.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from syndicator.model.incoming import Incoming, Known, alias_of
-from syndicator.store import Tx, items, releases
+from syndicator.model.incoming import Incoming, Known
+from syndicator.store import Tx
 from syndicator.store import incoming as brought
-from syndicator.store.incoming import Alike, alias_for
+from syndicator.store.incoming import Alike
 
 if TYPE_CHECKING:
     from syndicator.ingest.filing import Reading
+
+T = TypeVar("T")
+Pair = tuple[Incoming, Known]
+
+AUTHORITY = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,30 +90,31 @@ def _is(known: Known, thing: Incoming) -> bool:
 
 
 def _moved(tx: Tx, fresh: Sequence[Incoming], alike: Sequence[Alike], here: set[str]) -> dict[str, Known]:
-    """New identity → what is known under another that is not in the feed now, if it is certainly the same thing."""
-    free = [one for one in alike if one.known.identity not in here]
-    found = _by_former_names(fresh, free)
-    taken = {known.identity for known in found.values()}
+    """New identity → what is known under another that is not in the feed now, if it is certainly the same thing.
+
+    Every look is at dictionaries: a feed has thousands of entries, and may choose them so that all are alike.
+    """
+    things = [(_names_of(thing), thing) for thing in fresh]
+    free = [(_names(one), one.known) for one in alike if one.known.identity not in here]
+    found = _by_former_names(fresh, [known for _, known in free])
+    called: dict[str, str] = {}
     # On its own host first: http that became https is no other site with the same paths.
-    for thing, same_host in ((thing, own) for own in (True, False) for thing in fresh):
-        if thing.identity in found:
-            continue
-        likely = [
-            one.known
-            for one in free
-            if one.known.identity not in taken
-            and (not same_host or _host(one.known) == _host_of(thing))
-            and _same(tx, thing, one)
-        ]
-        if len(likely) == 1:
-            found[thing.identity] = likely[0]
-            taken.add(likely[0].identity)
+    for keys in (_certain, _on_its_host, _anywhere):
+        taken = {known.identity for known in found.values()}
+        pairs = _pairs(
+            _sole((one for one in things if one[1].identity not in found), keys),
+            _sole((one for one in free if one[1].identity not in taken), keys),
+        )
+        found |= {
+            thing.identity: known
+            for thing, known in _alone(pairs if keys is _certain else _agreeing(tx, pairs, called))
+        }
     return found
 
 
-def _by_former_names(fresh: Sequence[Incoming], free: Sequence[Alike]) -> dict[str, Known]:
+def _by_former_names(fresh: Sequence[Incoming], free: Sequence[Known]) -> dict[str, Known]:
     """What earlier rules of reading called otherwise (`model.incoming.READING`): each thing that is known so once."""
-    by_name = {one.known.identity: one.known for one in free}
+    by_name = {known.identity: known for known in free}
     found: dict[str, Known] = {}
     for thing in fresh:
         if name := next((name for name in sorted(thing.former) if name in by_name), None):
@@ -115,34 +122,86 @@ def _by_former_names(fresh: Sequence[Incoming], free: Sequence[Alike]) -> dict[s
     return found
 
 
-def _same(tx: Tx, thing: Incoming, other: Alike) -> bool:
-    known = other.known
-    if thing.guid == known.uid or (thing.alias and thing.alias == other.alias):
-        return True
-    alias, place = alias_for(thing), alias_of(thing.link)
-    if (alias is None or alias != other.alias) and (place is None or place != other.place):
-        return False
-    # Paths are alike on many hosts, and one page may hold all items of a site: its date or its title must agree.
-    if thing.dated and thing.dated == known.dated:
-        return True
-    return _title(tx, known.uid) == thing.content.title
+class Names(NamedTuple):
+    """By what a thing may be known again; by its uid, and an alias that was given to it, it surely is."""
+
+    uid: str | None
+    given: str | None
+    alias: str | None
+    place: str | None
+    host: str
 
 
-def _title(tx: Tx, uid: str) -> str | None:
-    one = items.find(tx, uid) or releases.find(tx, uid)
-    return one.content.title if one else None
+def _names_of(thing: Incoming) -> Names:
+    host = _netloc(thing.identity) or _netloc(thing.link)
+    return Names(thing.guid, thing.alias, thing.second, thing.place, host)
 
 
-def _host(known: Known) -> str:
-    return _netloc(known.identity) or _netloc(known.page)
+def _names(one: Alike) -> Names:
+    host = _netloc(one.known.identity) or _netloc(one.known.page)
+    return Names(one.known.uid, one.alias, one.alias, one.place, host)
 
 
-def _host_of(thing: Incoming) -> str:
-    return _netloc(thing.identity) or _netloc(thing.link)
+def _certain(names: Names) -> Iterator[str]:
+    return _keys(uid=names.uid, given=names.given)
+
+
+def _on_its_host(names: Names) -> Iterator[str]:
+    return (f"{names.host} {key}" for key in _anywhere(names))
+
+
+def _anywhere(names: Names) -> Iterator[str]:
+    return _keys(alias=names.alias, place=names.place)
+
+
+def _keys(**names: str | None) -> Iterator[str]:
+    return (f"{sort} {name}" for sort, name in names.items() if name)
+
+
+def _sole(many: Iterable[tuple[Names, T]], keys: Callable[[Names], Iterable[str]]) -> dict[str, T]:
+    """Who has a key alone: what several have tells none of them from another."""
+    sole: dict[str, T] = {}
+    shared: set[str] = set()
+    for names, one in many:
+        for key in keys(names):
+            if key in sole:
+                shared.add(key)
+            else:
+                sole[key] = one
+    return {key: one for key, one in sole.items() if key not in shared}
+
+
+def _pairs(fresh: Mapping[str, Incoming], free: Mapping[str, Known]) -> list[Pair]:
+    """Who has a key in common, each two once."""
+    pairs = ((fresh[key], known) for key, known in free.items() if key in fresh)
+    return list({(thing.identity, known.identity): (thing, known) for thing, known in pairs}.values())
+
+
+def _agreeing(tx: Tx, pairs: Sequence[Pair], called: dict[str, str]) -> list[Pair]:
+    """Paths are alike on many hosts, and one page may hold all items of a site: its date or its title must agree.
+
+    `called` are the titles that were looked up already, by uid.
+    """
+    unsure = {known.uid for thing, known in pairs if not _same_date(thing, known)} - called.keys()
+    called |= brought.titles(tx, unsure)
+    return [
+        (thing, known)
+        for thing, known in pairs
+        if _same_date(thing, known) or called.get(known.uid) == thing.content.title
+    ]
+
+
+def _same_date(thing: Incoming, known: Known) -> bool:
+    return thing.dated is not None and thing.dated == known.dated
+
+
+def _alone(pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs in which neither is in another pair, too."""
+    things = Counter(thing.identity for thing, _ in pairs)
+    known = Counter(one.identity for _, one in pairs)
+    return [(thing, one) for thing, one in pairs if things[thing.identity] == known[one.identity] == 1]
 
 
 def _netloc(address: str | None) -> str:
-    try:
-        return urlsplit(address or "").netloc.lower()
-    except ValueError:
-        return ""
+    named = AUTHORITY.match(address or "")
+    return named[1].lower() if named else ""

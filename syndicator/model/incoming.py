@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from urllib.parse import urlsplit
 
 from syndicator.model.item import Content, Kind, content_to_json, is_absolute_iri
@@ -26,13 +26,15 @@ READING = 2
 # An incoming date this little ahead is a clock that differs, not an embargo (DESIGN §5.10).
 SKEW = timedelta(minutes=2)
 UID_SCHEMES = frozenset({"http", "https", "tag", "urn"})
-SCHEME_AND_HOST = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]*", re.IGNORECASE)
+# Looked for where a word begins only: from each letter of a long word on it would be quadratic.
+SCHEME_AND_HOST = re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^/?#\s]*", re.IGNORECASE)
+LONGEST_ADDRESS = 4_000  # characters; a longer one is known again as it stands, or not at all
 TAG_AUTHORITY = re.compile(r"tag:(?:[^@,]*@)?([^,]*),", re.IGNORECASE)  # RFC 4151 §2.1
 # A release that a person works on: drafts and what became of them, until they are public.
 IN_HAND = frozenset({ReleaseState.DRAFT, ReleaseState.APPROVED, ReleaseState.SCHEDULED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: by what it is known is worked out once
 class Incoming:
     """One entry of a feed after parsing, cleaning and routing, before judgement.
 
@@ -60,20 +62,30 @@ class Incoming:
     end: End | None = None
     rules: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """What makes it the same item next time: guid → link → hash of title, date and file (feeds:I15)."""
         named = self.guid or self.link
-        if named and len(named) <= LONGEST_KEY:
-            return named
+        if named:
+            return _key(named)
         date = self.published.isoformat() if self.published else ""
         files = "".join(f"\n{medium.url}" for medium in self.content.media[:1])
-        return "hash:" + _digest(named or f"{self.content.title}\n{date}{files}")
+        return "hash:" + _digest(f"{self.content.title}\n{date}{files}")
+
+    @cached_property
+    def second(self) -> str | None:
+        """The name by which it is known again when its first has changed."""
+        return self.alias or alias_of(self.identity)
+
+    @cached_property
+    def place(self) -> str | None:
+        """Where its page is, whatever the host, by which it is known again, too."""
+        return alias_of(self.link)
 
     @property
     def former(self) -> frozenset[str]:
         """What its identity was by earlier rules, where that is another."""
-        names = {name if len(name) <= LONGEST_KEY else "hash:" + _digest(name) for name in self.formerly}
+        names = {_key(name) for name in self.formerly}
         if not (self.guid or self.link):  # its file did not count
             names.add(replace(self, content=replace(self.content, media=()), formerly=()).identity)
         return frozenset(names - {self.identity})
@@ -241,10 +253,10 @@ def alias_of(address: str | None) -> str | None:
     >>> alias_of("123 at http://cms.example"), alias_of("https://cms.example/"), alias_of("urn:x:1")
     ('123 at //', None, None)
     """
-    if not address:
+    if not address or len(address) > LONGEST_ADDRESS:
         return None
     bare, count = SCHEME_AND_HOST.subn("//", address)
-    return bare if count and len(bare) <= LONGEST_KEY and any(map(str.isalnum, bare)) else None
+    return _key(bare) if count and any(map(str.isalnum, bare)) else None
 
 
 def has_moved(before: str | None, now: str | None) -> bool:
@@ -350,6 +362,11 @@ def _moved(incoming: Incoming, placed: Judgement, known: Known, now: datetime) -
     if incoming.published is None and incoming.embargo is None:
         return known.at  # it lost its date, which says nothing about when it may be public (feeds:I18)
     return min(known.at, now)  # its date was taken back or has come: the release loop takes it
+
+
+def _key(name: str) -> str:
+    """A name that fits into an index of either database."""
+    return name if len(name) <= LONGEST_KEY else "hash:" + _digest(name)
 
 
 def _digest(text: str) -> str:

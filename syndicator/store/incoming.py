@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, case, exists, func, or_, select, update
+from sqlalchemy import Row, Select, case, exists, func, select, update
 
 from syndicator.model.audience import SubscriptionState
-from syndicator.model.incoming import READING, Filed, Incoming, Known, alias_of
+from syndicator.model.incoming import READING, Filed, Incoming, Known
 from syndicator.model.item import Kind
 from syndicator.model.release import OPEN_RELEASES, ReleaseState
 from syndicator.store import items, names, releases, schema
@@ -23,6 +23,7 @@ n = schema.incoming.c
 # SQLite takes 32,766 bound values in a statement, but its plans are made for fewer.
 BATCH = 500
 FIRST = func.coalesce(n.first, n.seen)  # what was held before anybody wrote down when it was first seen
+FEW = 5  # what more than these share tells none of them from another
 
 
 class Present(NamedTuple):
@@ -53,26 +54,39 @@ def known(tx: Tx, upstream_id: int, identities: Collection[str]) -> dict[str, Kn
 
 
 def alike(tx: Tx, upstream_id: int, things: Sequence[Incoming]) -> list[Alike]:
-    """What is known that may be one of these things under another identity: of the same alias, place, uid or former name."""
-    query = _remembered(n.alias, n.place).where(n.upstream_id == upstream_id)
+    """What is known that may be one of these things under another identity: of the same alias, place, uid or former name.
+
+    What many share (`FEW`) is left out: a feed whose entries are all alike would have us read all it ever brought.
+    """
+    mine = n.upstream_id == upstream_id
+    query = _remembered(n.alias, n.place).where(mine)
+    asked: tuple[tuple[Any, Collection[str | None]], ...] = (
+        (n.alias, {thing.second for thing in things}),
+        (n.place, {thing.place for thing in things}),
+        (n.uid, {thing.guid for thing in things}),
+        (n.identity, frozenset().union(*(thing.former for thing in things))),
+    )
     found: dict[str, Alike] = {}
-    for start in range(0, len(things), BATCH):
-        some = things[start : start + BATCH]
-        aliases, places = {alias_for(one) for one in some}, {alias_of(one.link) for one in some}
-        same = or_(
-            n.alias.in_(sorted(filter(None, aliases))),
-            n.place.in_(sorted(filter(None, places))),
-            n.uid.in_(sorted({one.guid for one in some if one.guid})),
-            n.identity.in_(sorted(frozenset().union(*(one.former for one in some)))),
-        )
-        for row in tx.connection.execute(query.where(same)):
-            found[row.identity] = Alike(_known(tx, row), row.alias, row.place)
+    for column, values in asked:
+        for some in _batches(filter(None, values)):
+            few = select(column).where(mine, column.in_(some)).group_by(column).having(func.count() <= FEW)
+            for row in tx.connection.execute(query.where(column.in_(few))):
+                if row.identity not in found:
+                    found[row.identity] = Alike(_known(tx, row), row.alias, row.place)
     return list(found.values())
 
 
-def alias_for(thing: Incoming) -> str | None:
-    """The second name by which a thing is known again when its first has changed."""
-    return thing.alias or alias_of(thing.identity)
+def titles(tx: Tx, uids: Collection[str]) -> dict[str, str]:
+    """What is public of these uids, or else the release, is called."""
+    i, v, r = schema.items.c, schema.revisions.c, schema.releases.c
+    current = (v.item_id == i.id) & (v.number == i.revision)
+    public = select(i.uid, v.content["title"].as_string().label("title")).join(schema.revisions, current)
+    waiting = select(r.uid, r.content["title"].as_string().label("title"))
+    found: dict[str, str] = {}
+    for some in _batches(uids):
+        for query in (waiting.where(r.uid.in_(some)), public.where(i.uid.in_(some))):
+            found |= {row.uid: row.title for row in tx.connection.execute(query)}
+    return found
 
 
 def present(tx: Tx, upstream_id: int) -> list[Present]:
@@ -100,9 +114,7 @@ def remembers(tx: Tx, upstream_id: int, uid: str) -> bool:
 def elsewhere(tx: Tx, upstream_id: int, identity: str) -> bool:
     """Whether another upstream brought something of this identity."""
     others = schema.upstreams.c.id
-    named = select(n.uid).where(
-        n.upstream_id == others, n.identity == identity
-    )  # by the key: there is no other index
+    named = select(n.uid).where(n.upstream_id == others, n.identity == identity)  # by the key: there is no other index
     query = select(others).where(others != upstream_id, named.exists()).limit(1)
     return tx.connection.execute(query).first() is not None
 
@@ -135,7 +147,7 @@ def remember(tx: Tx, upstream_id: int, thing: Incoming, uid: str, *, since: date
     `since` is when it was first seen, if it is new.
     """
     # What lost its date, or its address, keeps the last it had (feeds:I18).
-    kept = {"dated": thing.dated, "page": thing.page or thing.link, "place": alias_of(thing.link)}
+    kept = {"dated": thing.dated, "page": thing.page or thing.link, "place": thing.place}
     values = {
         "upstream_id": upstream_id,
         "identity": thing.identity,
@@ -145,7 +157,7 @@ def remember(tx: Tx, upstream_id: int, thing: Incoming, uid: str, *, since: date
         "rights": thing.content.rights,
         "raw": thing.raw,
         "present": True,
-        "alias": alias_for(thing),
+        "alias": thing.second,
         "gone": None,
         "check_at": None,
         "checks": 0,
