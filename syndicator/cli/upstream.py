@@ -203,7 +203,9 @@ def poll(
     if dry_run and slug and not as_json:
         _show_prospects(done[0])
     else:
-        output.listing(map(_polled, done), POLLED, as_json=as_json)
+        rows = [_polled(one) for one in done]
+        shown = rows if as_json else [row if row["read"] else {**row, "fault": None} for row in rows]
+        output.listing(shown, POLLED, as_json=as_json)  # why one could not be read is said once, below
     _judge(done)
 
 

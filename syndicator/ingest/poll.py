@@ -139,7 +139,7 @@ class Poller:
     async def these(self, slugs: Sequence[str]) -> list[Polled]:
         """Poll these upstreams now, due or not, in the order given; one that another process polls is not waited for.
 
-        Raises NotFound.
+        Where a page leads to its feed, that is read, too. Raises NotFound.
         """
         done: dict[str, Polled] = {}
         async with self._round(lambda one: done.update({one.slug: one})) as round_:
@@ -151,6 +151,9 @@ class Poller:
                 if left and not claimed and not round_.busy and not await round_.blocked(left):
                     break
                 await round_.freed(BLOCKED)
+                for slug in [slug for slug, one in done.items() if one.led_on]:
+                    del done[slug]
+                    left.append(slug)
             await round_.settle_all()
         away = "is being polled at this moment; look again in a minute"
         return [done.get(slug) or Polled(slug=slug, fault=f'"{slug}" {away}') for slug in slugs]

@@ -293,6 +293,7 @@ def _taken_up(tx: Tx, thing: Incoming, desk: Desk) -> Known | None:
         at=release.at,
         first=release.created,
         page=thing.link,
+        rights=said.rights,
     )
 
 

@@ -190,9 +190,12 @@ def test_what_is_found_is_shown_as_a_poll_shows_it(room: InProcess, press: Press
 def test_the_address_of_a_wordpress_site_is_enough(room: InProcess, press: Press) -> None:
     """feeds:I11 — its comments and its API are no feeds of items: one is left, and is read from then on."""
     room("upstream", "add", "press", press.home, *ALLOW)
-    room.try_("upstream", "poll", "press")
-    assert press.url("feed/") == room.json("upstream", "show", "press")["url"]
-    room("upstream", "poll", "press")
+    (seen,) = room.json("upstream", "poll", "press", "--dry-run")
+    assert (10, None) == (seen["new"], seen["fault"])
+    (done,) = room.json("upstream", "poll", "press")
+    assert (10, None) == (done["new"], done["fault"])
+    shown = room.json("upstream", "show", "press")
+    assert (press.url("feed/"), 0, None) == (shown["url"], shown["failures"], shown["fault"])
     assert 10 == len(room.json("item", "list"))
 
 
