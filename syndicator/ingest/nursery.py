@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import syndicator
-from syndicator.ingest.child.protocol import ANSWER, MAX_ANSWER, NOT_STARTED, QUESTION, TOO_LONG, TOO_SLOW
+from syndicator.ingest.child.protocol import ANSWER, NOT_STARTED, QUESTION, TOO_LONG, TOO_SLOW, longest
 
 PROGRAM = (sys.executable, "-P", "-m", "syndicator.ingest.child")
 SHARE = 0.9  # of the time is the fork's: the rest is for the nursery to end it and tell us
@@ -88,11 +88,12 @@ class Nursery:
             raise Broken("it speaks unasked")
         head["wall"] = max(0.0, (ends - time.monotonic()) * SHARE)
         asked = json.dumps(head).encode()
-        said = self._exchange([QUESTION.pack(len(asked), len(body)), asked, body], ends)
+        question = [QUESTION.pack(len(asked), len(body)), asked, body]
+        said = self._exchange(question, longest(len(body)), ends)
         self._polite = said.ended not in {TOO_SLOW, TOO_LONG}
         return said
 
-    def _exchange(self, question: list[bytes], ends: float) -> Said:
+    def _exchange(self, question: list[bytes], most: int, ends: float) -> Said:
         unsaid = [memoryview(part) for part in question if part]
         heard, poll = bytearray(), select.poll()
         poll.register(self._from, select.POLLIN)
@@ -103,7 +104,7 @@ class Nursery:
                     self._say(unsaid)
                     if not unsaid:
                         poll.unregister(self._to)
-                elif (said := self._hear(heard)) is not None:
+                elif (said := self._hear(heard, most)) is not None:
                     return said
         return Said(b"", TOO_SLOW)
 
@@ -116,8 +117,8 @@ class Nursery:
         if not unsaid[0]:
             del unsaid[0]
 
-    def _hear(self, heard: bytearray) -> Said | None:
-        """The answer as soon as it is whole."""
+    def _hear(self, heard: bytearray, most: int) -> Said | None:
+        """The answer as soon as it is whole; raises Broken for one longer than `most` bytes."""
         piece = os.read(self._from, CHUNK)
         if not piece:
             raise Broken("it ended")
@@ -125,7 +126,7 @@ class Nursery:
         if len(heard) < ANSWER.size:
             return None
         size, ended = ANSWER.unpack_from(heard)
-        if size > MAX_ANSWER or ended == NOT_STARTED or len(heard) > ANSWER.size + size:
+        if size > most or ended == NOT_STARTED or len(heard) > ANSWER.size + size:
             raise Broken("it says more than an answer" if ended != NOT_STARTED else "it cannot fork")
         return Said(bytes(heard[ANSWER.size :]), ended) if len(heard) == ANSWER.size + size else None
 

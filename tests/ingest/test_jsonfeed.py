@@ -117,6 +117,8 @@ def test_ids(said: Any, guid: str | None) -> None:
         ({}, {"author": {"name": "Feed"}}, ["Feed"]),
         ({}, {"authors": [{"name": "Feed"}]}, ["Feed"]),
         ({"authors": []}, {"authors": [{"name": "Feed"}]}, ["Feed"]),
+        ({}, {"authors": [{"name": f"{n}"} for n in range(9)]}, ["0", "1", "2", "3", "4"]),
+        ({"authors": [{"name": f"{n}"} for n in range(9)]}, {}, [f"{n}" for n in range(9)]),
         ({"author": "Just a name"}, {}, ["Just a name"]),
         ({"authors": [{"url": "https://x.example/"}, 5, None, {"name": ["x"]}]}, {}, []),
     ],

@@ -241,6 +241,13 @@ def test_a_long_lie_costs_little(said: bytes) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KiB
 
 
+def test_a_small_body_gives_no_large_answer(taken: Pool) -> None:
+    """security:X2 feeds:I23 — what grows twenty times is refused before we hold it; five thousand empty entries are not."""
+    said = "return {'version': 'rss20', 'entries': [{'title': 'x' * %d} for _ in range(4_900)]}"
+    assert "more than a feed can hold" in refusal(taken, evil(said % 900))
+    assert 4_900 == len(taken.parse(evil(said % 10)).entries)
+
+
 def test_what_cannot_be_stored_is_refused() -> None:
     """security:X5 — NUL in the child's words would break the row that keeps them; a text about it would not."""
     with pytest.raises(Unreadable, match="no row can keep"):
@@ -309,7 +316,7 @@ def test_a_nursery_that_does_not_read_is_ended() -> None:
     [
         "b'x' * 1_000_000",
         "b'\\xff' * 8",
-        "child.ANSWER.pack(40_000_000, 0)",
+        "child.ANSWER.pack(5_000_000, 0)",
         "child.ANSWER.pack(1, 0) + b'xyz'",
     ],
 )

@@ -92,6 +92,17 @@ def test_atom_entries_inherit_the_author() -> None:
     assert author.name == "Desk"
 
 
+def test_a_crowd_is_not_inherited() -> None:
+    """feeds:I23 — five people of a feed, or of an entry's source, stand in each entry; its own may be more."""
+    crowd = "".join(f"<author><name>Person {n}</name></author>" for n in range(9))
+    title = "<id>urn:x:1</id><title>t</title>"
+    source = f"<source><id>urn:x:s</id><title>s</title>{crowd}</source>"
+    inherited = only(atom(crowd, f"<entry>{title}</entry>")).authors
+    assert [one.name for one in inherited] == ["Desk", *(f"Person {n}" for n in range(4))]
+    assert len(only(atom(f"<entry>{title}{source}</entry>")).authors) == 5
+    assert len(only(atom(f"<entry>{title}{crowd}</entry>")).authors) == 9
+
+
 def test_dates_are_utc_or_missing() -> None:
     """feeds:I16, feeds:I18 — updated stands in for published; nonsense and year one are no dates."""
     inside = "<entry><id>urn:x:1</id><title>t</title>{}</entry>"

@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, NoReturn
 
 from syndicator.ingest.child import reading
-from syndicator.ingest.child.protocol import ANSWER, MAX_ANSWER, NOT_STARTED, QUESTION, TOO_LONG, TOO_SLOW
+from syndicator.ingest.child.protocol import ANSWER, NOT_STARTED, QUESTION, TOO_LONG, TOO_SLOW, longest
 from syndicator.ingest.child.scan import Refuse
 
 MEMORY = 512 * 2**20  # bytes of address space; Python, feedparser and lxml take 50 MB of it at the start
@@ -138,7 +138,8 @@ def _answered(question: Question, lines: Lines) -> tuple[bytes, int]:
         os.close(ours)
         _alone(question, lines, theirs)
     os.close(theirs)
-    said, fault = _heard(ours, lines.asked, time.monotonic() + question.wall)
+    ends, most = time.monotonic() + question.wall, longest(len(question.body))
+    said, fault = _heard(ours, lines.asked, ends, most)
     os.close(ours)
     # It may live on. If it was ending its own cause of death stays: that was set before its pipe closed.
     os.kill(pid, signal.SIGKILL)
@@ -146,7 +147,7 @@ def _answered(question: Question, lines: Lines) -> tuple[bytes, int]:
     return said, fault or os.waitstatus_to_exitcode(status)
 
 
-def _heard(line: int, asked: int, ends: float) -> tuple[bytes, int]:
+def _heard(line: int, asked: int, ends: float, most: int) -> tuple[bytes, int]:
     said, poll = bytearray(), select.poll()
     poll.register(line, select.POLLIN)
     poll.register(asked, 0)
@@ -157,7 +158,7 @@ def _heard(line: int, asked: int, ends: float) -> tuple[bytes, int]:
         if not piece:
             return bytes(said), 0
         said += piece
-        if len(said) > MAX_ANSWER:
+        if len(said) > most:
             return b"", TOO_LONG
     return b"", TOO_SLOW
 

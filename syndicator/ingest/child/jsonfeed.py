@@ -20,6 +20,7 @@ from syndicator.model.markup import from_plain, language_tag, strip_illegal, web
 VERSION = re.compile(r"https?://(?:www\.)?jsonfeed\.org/version/([0-9.]{1,9})/?")
 MAX_TERMS = 200
 MAX_PEOPLE = 50
+INHERITED = 5  # people of a feed who stand in each of its items
 MAX_DIGITS = 40  # of a number that is an id
 ENDED = "it says that it has ended: nothing new will come"
 Item = dict[str, Any]
@@ -118,7 +119,7 @@ def _entry(item: Item, feed: Item, url: str | None) -> dict[str, Any]:
         "base": link or url,
         "published": dates[0][0].isoformat() if dates else None,
         "dated": dates[0][1] if dates else texts[0] if texts else None,
-        "authors": _people(item, url) or _people(feed, url),
+        "authors": _people(item, url) or _people(feed, url)[:INHERITED],
         "language": language_tag(_line(item.get("language"))) or language_tag(_line(feed.get("language"))),
         "files": _files(item, url),
         "withheld": False,

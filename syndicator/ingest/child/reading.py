@@ -32,6 +32,10 @@ from syndicator.model.nesting import too_deep
 MAX_ENTRIES = 5_000
 MAX_TEXT = 2_000_000  # characters of one body, as `ingest.entries` takes them
 MAX_TERMS = 200
+MAX_PEOPLE = 50
+INHERITED = (
+    5  # people of a feed who stand in each of its entries: fifty would make megabytes of a hundred kilobytes
+)
 TEXTUAL = {"text/html", "application/xhtml+xml", "text/plain", ""}
 PERIODS = {"hourly": 3600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -271,13 +275,13 @@ def _date(thing: Dict) -> tuple[str | None, str | None]:
 def _authors(entry: Dict, feed: Dict, version: str) -> Iterator[dict[str, Any]]:
     # RFC 4287 §4.2.1: entry, else its source, else the feed. In RSS the managing editor is no author.
     inherited = (_taken_from(entry), feed) if version.startswith("atom") else ()
-    for place in (entry, *inherited):
+    for place, most in ((entry, MAX_PEOPLE), *((place, INHERITED) for place in inherited)):
         people: dict[str, dict[str, Any]] = {}
         for person in map(_person, _dicts(place, "authors")):
             if person:
                 people.setdefault(person["name"].casefold(), person)
         if people:
-            yield from list(people.values())[:50]
+            yield from list(people.values())[:most]
             return
 
 
