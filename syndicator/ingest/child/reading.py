@@ -33,9 +33,7 @@ MAX_ENTRIES = 5_000
 MAX_TEXT = 2_000_000  # characters of one body, as `ingest.entries` takes them
 MAX_TERMS = 200
 MAX_PEOPLE = 50
-INHERITED = (
-    5  # people of a feed who stand in each of its entries: fifty would make megabytes of a hundred kilobytes
-)
+INHERITED = 5  # people of a feed who stand in each of its entries: fifty make much of little
 TEXTUAL = {"text/html", "application/xhtml+xml", "text/plain", ""}
 PERIODS = {"hourly": 3600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
