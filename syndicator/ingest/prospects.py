@@ -162,7 +162,7 @@ def _left_behind(tx: Tx, upstream: Upstream) -> dict[str, str]:
     """
     found: dict[str, str | None] = {}
     for release in releases.left_by(tx, upstream.slug):
-        name = _name_of(release.content)
+        name = _names_of(release.content)[0]
         found[name] = None if name in found else release.uid
     return {name: uid for name, uid in found.items() if uid}
 
@@ -298,13 +298,19 @@ def _taken_up(tx: Tx, thing: Incoming, desk: Desk) -> Known | None:
 
 
 def _left(tx: Tx, thing: Incoming, desk: Desk) -> Release | None:
-    uid = desk.left.get(_name_of(thing.content))
+    if not desk.left:
+        return None
+    uid = next((desk.left[name] for name in _names_of(thing.content) if name in desk.left), None)
     return releases.find(tx, uid) if uid else None
 
 
-def _name_of(content: Content) -> str:
-    """What tells it from others of its feed where its uid was minted here."""
-    return (content.guid and content.guid.value) or content.url or words_of(content)
+def _names_of(content: Content) -> list[str]:
+    """What tells it from others of its feed where its uid was minted here, best first."""
+    return [
+        *([content.guid.value] if content.guid else []),
+        *([content.url] if content.url else []),
+        words_of(content),
+    ]
 
 
 def _free_uid(tx: Tx, thing: Incoming, desk: Desk) -> str | None:

@@ -614,12 +614,14 @@ def test_adopted_items_are_no_new_ones(room: Store) -> None:
         {"guid": None},
         {"guid": "notes.md", "link": None},
         {"guid": "77", "words": {"guid": Guid(value="77", permalink=False)}},
+        {"guid": "77", "words": {"guid": Guid(value="77", permalink=False)}, "relation": Relation.FOREIGN},
     ],
 )
 def test_what_a_person_decided_outlives_its_upstream(room: Store, name: dict[str, Any]) -> None:
     """feeds:I15 — removed and added again: held stays held, stopped stopped, a draft a draft; once, under its uid."""
     words = name.get("words", {})
-    said = {key: value for key, value in name.items() if key != "words"}
+    relation = {"relation": name.get("relation", Relation.OWN)}
+    said = {key: value for key, value in name.items() if key in {"guid", "link"}}
 
     def one(number: int, **other: Any) -> Incoming:
         guid = f"{number}/{said['guid']}" if said.get("guid") else None
@@ -628,7 +630,7 @@ def test_what_a_person_decided_outlives_its_upstream(room: Store, name: dict[str
         return replace(made, content=replace(made.content, **marked))
 
     rules = (Route(title="Item 3", end=End.DRAFT),)
-    Origin(room, hold=True, rules=rules).reads(*map(one, range(1, 4)))
+    Origin(room, hold=True, rules=rules, **relation).reads(*map(one, range(1, 4)))
     uids = {release.content.title: release.uid for release in waiting(room)}
     with room.begin() as tx:
         press.cancel(tx, uids["Item 2"], "no")
@@ -638,7 +640,7 @@ def test_what_a_person_decided_outlives_its_upstream(room: Store, name: dict[str
         (ReleaseState.HELD, "Item 1"),
         (ReleaseState.CANCELLED, "Item 2"),
     ]
-    again = Origin(room)
+    again = Origin(room, **relation)
     assert ["unchanged"] * 3 == fates(again.looks(*map(one, range(1, 4))))
     assert ["unchanged"] * 3 == fates(again.reads(*map(one, range(1, 4))))
     assert sorted(before) == sorted((release.state, release.content.title) for release in waiting(room))
