@@ -8,15 +8,16 @@ becomes is planned in `ingest.prospects`. Serves walk A; the flow around it is `
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
+from typing import TypeVar
 
 from syndicator import publish
 from syndicator.errors import Conflict, Invalid, SyndicatorError, TryLater
 from syndicator.ingest.entries import Deleted, Parsed, incoming
-from syndicator.ingest.identity import Match, Matched, matched, oldest_first
+from syndicator.ingest.identity import Match, Matched, matched
 from syndicator.ingest.prospects import (
     Desk,
     Prospect,
@@ -54,6 +55,7 @@ LEAVING = 500  # rows in one that only marks them
 
 UNRELEASED = IN_HAND | {ReleaseState.HELD}
 
+T = TypeVar("T")
 Mint = Callable[[datetime], str]
 
 
@@ -200,10 +202,10 @@ class Filing:
 
     def _file(self, tx: Tx, group: Sequence[Match], desk: Desk) -> Iterator[Prospect | LeftOut]:
         """File the first of these, at least one, until the time of this transaction is over."""
-        key, ends = desk.upstream.id, time.monotonic() + WORK
+        key = desk.upstream.id
         # Read anew: a person may have done something with one of them since.
         known = brought.known(tx, key, {match.known.identity for match in group if match.known})
-        for match in group:
+        for match in in_time(group):
             thing = match.thing
             have = known.get(match.known.identity) if match.known else None
             try:
@@ -222,8 +224,6 @@ class Filing:
                 yield left_out(thing, str(fault), again=True)
             else:
                 yield prospect
-            if time.monotonic() > ends:
-                return
 
     def _hold(self, tx: Tx) -> None:
         if not upstreams.fence(tx, self._claim):
@@ -250,11 +250,9 @@ class Filing:
             yield
             with self._store.begin() as tx:
                 self._hold(tx)
-                done: list[Known] = []
-                ends = time.monotonic() + WORK
-                while known and (not done or time.monotonic() < ends):
-                    done.append(known.pop())
-                    self.prospects += _gone(tx, done[-1], refs[done[-1].identity], upstream, asks=asks)
+                gone = [[*_gone(tx, one, refs[one.identity], upstream, asks=asks)] for one in in_time(known)]
+            self.prospects += chain.from_iterable(gone)
+            known = known[len(gone) :]
 
     def _end(self, found: Matched) -> Iterator[None]:
         """What is true of the reading as a whole, at its very end: who left, and that nobody is asked any more.
@@ -384,13 +382,10 @@ def left_out(thing: Incoming, why: str, *, again: bool = False) -> LeftOut:
     return LeftOut(title=thing.content.title, identity=thing.identity, why=why, again=again)
 
 
-def groups(things: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
-    """Few enough at a time for one short transaction."""
-    return (things[start : start + GROUP] for start in range(0, len(things), GROUP))
-
-
-def _oldest_first(things: Sequence[Incoming], now: datetime) -> list[Incoming]:
-    first: dict[str, Incoming] = {}
+def in_time(things: Iterable[T]) -> Iterator[T]:
+    """As many of these as one transaction has time for, and one at least: others want to write, too (DESIGN §5.3)."""
+    ends = time.monotonic() + WORK
     for thing in things:
-        first.setdefault(thing.identity, thing)
-    return oldest_first(first.values(), now)
+        yield thing
+        if time.monotonic() > ends:
+            return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -14,9 +14,10 @@ import pytest
 
 from syndicator import press
 from syndicator.errors import NotFound, TryLater
+from syndicator.ingest.entries import Parsed
 from syndicator.ingest.parse import Pool, parse
 from syndicator.ingest.poll import LEASE, Polled, Poller, poll_one, poll_some
-from syndicator.ingest.sources.imports import Import, import_items
+from syndicator.ingest.sources.imports import Import, Imported, filed_as
 from syndicator.ingest.visit import claim_pushed
 from syndicator.model.incoming import Fate
 from syndicator.model.item import Kind, Significance
@@ -676,6 +677,67 @@ def test_what_is_broken_off_is_given_back(room: Store, crowd: Crowd) -> None:
         assert upstreams.status(tx, "cms").failures == 0
 
 
+def test_unchanged_polls_are_counted_once(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:I4: two that settle the same group at one time settle it once."""
+    make_upstream(room, site)
+    site.say(rss(entry()), etag='"1"')
+    poll(room, site)
+    clock.advance(minutes=20)
+
+    async def settled() -> None:
+        async with Poller(room, site.client, mint, POOL, NEWSROOM)._round(lambda _: None) as round_:
+            await round_.fill()
+            while round_.busy:
+                await round_.freed(0.05)
+            await asyncio.gather(round_.settle_all(), round_.settle_all())
+
+    asyncio.run(settled())
+    with room.read() as tx:
+        assert (2, 1) == (upstreams.status(tx, "cms").polls, upstreams.status(tx, "cms").unmodified)
+
+
+def test_a_push_waits_for_no_slot(room: Store, crowd: Crowd, clock: FakeClock) -> None:
+    """feeds:W6: while upstreams that hang fill every slot, what a hub brings is filed."""
+    stop, hint, hung = threading.Event(), threading.Event(), threading.Event()
+
+    async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        hung.set()
+        await reader.read()
+
+    crowd.behaviours = {host(0): hang}
+    with room.begin() as tx:
+        like = Upstream(id=0, slug="slow", url=crowd.url(0), allow_private=("127.0.0.0/8",), created=tx.now)
+        upstreams.add(tx, like)
+        upstreams.add(tx, replace(like, slug="cms", url="https://cms.example/feed"))
+        tx.connection.exec_driver_sql("UPDATE upstreams SET checked = NULL")
+    clock.advance(seconds=1)
+    bring(room, rss(entry(2)))
+
+    def told(polled: Polled) -> None:
+        if polled.count(Fate.ITEM):
+            stop.set()
+
+    poller = Poller(room, Site().client, mint, POOL, NEWSROOM, told=told, width=1)
+    asyncio.run(asyncio.wait_for(poller.run(stop, hint), 20))
+    assert ["Item 2"] == titles(room)
+
+
+def test_work_beside_the_polls_fails_no_drain(room: Store, site: Site) -> None:
+    """walk A: a fault in the work beside the polls is logged; `worker --once poll` has polled."""
+    make_upstream(room, site)
+    site.say(rss(entry()))
+    done: list[str] = []
+
+    async def breaks(_: object) -> None:
+        raise ZeroDivisionError
+
+    async def works(_: object) -> None:
+        done.append("worked")
+
+    assert 1 == len(drained(room, site, sides=[breaks, works]))
+    assert ["worked"] == done
+
+
 @pytest.fixture
 def crowd() -> Iterator[Crowd]:
     with crowding(1) as running:
@@ -702,6 +764,15 @@ def test_all_are_polled_by_name(room: Store, site: Site) -> None:
 
 
 # -- import ----------------------------------------------------------------------------------------------
+
+
+def import_items(
+    store: Store, feed: Parsed, topics: Sequence[str] = (), *, dry_run: bool = False
+) -> Imported:
+    """Take a feed's entries once, as `item import` does."""
+    once = Import(store, filed_as(store, "", topics, Kind.NEWS, Relation.OWN), dry_run)
+    once.take(feed)
+    return once.done
 
 
 def test_import_takes_once_and_mails_nothing_old(room: Store) -> None:

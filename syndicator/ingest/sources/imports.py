@@ -16,7 +16,8 @@ from typing import Any
 from syndicator import publish
 from syndicator.errors import SyndicatorError
 from syndicator.ingest.entries import Parsed
-from syndicator.ingest.filing import LeftOut, Prospect, as_prospect, groups, left_out, reading_of
+from syndicator.ingest.filing import LeftOut, Prospect, as_prospect, in_time, left_out, reading_of
+from syndicator.ingest.identity import oldest_first
 from syndicator.model.incoming import Fate, Incoming, Judgement, Known, judge, may_be_uid, routed, words_of
 from syndicator.model.item import Item, Kind
 from syndicator.model.upstream import Relation, Upstream
@@ -63,9 +64,14 @@ class Import:
         self.done.refused += [*refused, *reading.left_out]
         origin = feed.id or feed.self_link or feed.link or self.filing.url or feed.title
         begin = self.store.read if self.dry_run else self.store.begin
-        for group in groups(_oldest_first(reading.things, now)):
+        first: dict[str, Incoming] = {}
+        for thing in reading.things:
+            first.setdefault(thing.identity, thing)
+        left = oldest_first(first.values(), now)
+        while left:
             with begin() as tx:
-                outcomes = [self._taken(tx, thing, origin) for thing in group]
+                outcomes = [self._taken(tx, thing, origin) for thing in in_time(left)]
+            left = left[len(outcomes) :]
             self.done.items += [one for one in outcomes if isinstance(one, Prospect)]
             self.done.refused += [one for one in outcomes if isinstance(one, LeftOut)]
 
@@ -116,25 +122,6 @@ class Import:
         publish.publish(tx, uid, thing.content, published=judgement.published, upstream=slug, push=push)
 
 
-def import_items(
-    store: Store,
-    feed: Parsed,
-    *,
-    url: str = "",
-    topics: Sequence[str] = (),
-    kind: Kind = Kind.NEWS,
-    relation: Relation = Relation.OWN,
-    dry_run: bool = False,
-) -> Imported:
-    """Take a feed's entries as items, once (`Import`); raises NotFound for an unknown topic.
-
-    The same file again changes nothing. What is dated ahead is refused: it is not public yet.
-    """
-    once = Import(store, filed_as(store, url, topics, kind, relation), dry_run)
-    once.take(feed)
-    return once.done
-
-
 def filed_as(store: Store, url: str, topics: Sequence[str], kind: Kind, relation: Relation) -> Upstream:
     """How an import files its items, as an upstream that is kept nowhere; raises NotFound for an unknown topic."""
     with store.read() as tx:
@@ -155,15 +142,6 @@ def _polled(item: Item | None) -> Judgement | None:
         return None
     why = f"it came with the upstream {item.upstream} already"
     return Judgement(fate=Fate.UNCHANGED, why=why, published=item.published)
-
-
-def _oldest_first(things: Sequence[Incoming], now: datetime) -> list[Incoming]:
-    # Archive pages are cut by the order in which items came in (DESIGN §5.5); doubles: the first counts.
-    first: dict[str, Incoming] = {}
-    for thing in things:
-        first.setdefault(thing.identity, thing)
-    newest_first = reversed(first.values())
-    return sorted(newest_first, key=lambda thing: thing.published or now)
 
 
 def _without_text(prospect: Prospect) -> Prospect:
