@@ -23,6 +23,7 @@ app = given.group("What is not yet public: draft, approve, schedule, publish, li
 
 AT = typer.Option("--at", metavar="INSTANT", help="RFC 3339, or wall time in the site's zone.")
 COLUMNS = ("id", "uid", "state", "embargo", "at", "title", "upstream")
+BRIEF = ("uid", "state", "at", "title")  # what a terminal has room for
 SHORT = 40  # characters of a reason, where a person reads
 
 
@@ -65,7 +66,7 @@ def list_(
         if as_json or not sys.stdout.isatty():
             output.listing(rows, COLUMNS, as_json=as_json)
         else:
-            output.listing(map(_in_short, rows), (*COLUMNS, "reason"), as_json=False)
+            output.listing(map(_in_short, rows), BRIEF, as_json=False)
 
 
 @app.command()
@@ -172,9 +173,11 @@ def _print(release: Release, *, as_json: bool) -> None:
 
 
 def _in_short(row: views.View) -> views.View:
-    """The row with as much of its reason as a terminal has room for."""
+    """The row for a terminal: after its title the upstream it is from, and as much of its reason as there is room for."""
     reason = row["reason"] or ""
-    return row | {"reason": reason if len(reason) <= SHORT else f"{reason[: SHORT - 1]}…"}
+    short = reason if len(reason) <= SHORT else f"{reason[: SHORT - 1]}…"
+    more = ": ".join(filter(None, (row["upstream"], short)))
+    return row | {"title": f"{row['title']} ({more})" if more else row["title"]}
 
 
 def _login() -> str:

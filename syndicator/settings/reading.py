@@ -232,7 +232,8 @@ def _plain_topics(
         elif slug in ruled:
             yield f'{at}the topic "{slug}" is made by a rule; name plain topics'
         elif slug not in known:
-            yield f'{at}unknown topic "{slug}"{nearest(slug, known)}'
+            meant = nearest(slug, known) or "; make it in this file, under [[topics]]"
+            yield f'{at}unknown topic "{slug}"{meant}'
 
 
 def _people(records: Mapping[str, Records]) -> Iterator[str]:

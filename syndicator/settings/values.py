@@ -444,8 +444,5 @@ FLAG = Value(words="`true` or `false`", shape=bool, schema={"type": "boolean"}, 
 SLUGS = several(SLUGGED, "list of slugs")
 NETWORKS = several(NETWORK, "list of address ranges")
 URLS = several(URL, "list of web addresses")
-ROUTES = several(
-    Value(words="table", shape=dict, schema={"type": "object"}, read=route_from),
-    "list of tables",
-    called="rule",
-)
+_ROUTE = Value(words="table", shape=dict, schema={"type": "object"}, read=route_from)
+ROUTES = several(_ROUTE, "list of tables", called="rule")

@@ -2,9 +2,11 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,23 @@ class RealProcess(Program):
                 stderr=log,
                 text=True,
             )
+
+    def on_terminal(self, *args: str) -> list[str]:
+        """The lines a command shows on a terminal of 80 columns, without colour."""
+        master, slave = pty.openpty()
+        environ = {**self.environ(), "TERM": "dumb", "NO_COLOR": "1"}
+        line = [sys.executable, "-m", "syndicator", *args]
+        shown = b""
+        try:
+            with subprocess.Popen(line, stdout=slave, env=environ, cwd=self.folder) as child:
+                os.close(slave)
+                with suppress(OSError):  # how Linux says that nobody writes there any more
+                    while some := os.read(master, 4096):
+                        shown += some
+            assert 0 == child.returncode
+        finally:
+            os.close(master)
+        return shown.decode().splitlines()
 
     def environ(self) -> Mapping[str, str]:
         """The environment of a process: ours, without settings of whoever runs the tests."""

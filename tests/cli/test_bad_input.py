@@ -32,7 +32,7 @@ USAGE = [
     ("schedule add tidy --job prune --every 1h --timezone Mars/Olympus", "unknown time zone"),
     ("schedule add tidy --job prune --every 1h --upstream cms", "only the job poll"),
     ("upstream add cms ftp://cms.example/feed", "no web address"),
-    ("upstream add cms https://cms.example/feed --on-change kill", "silent or correction"),
+    ("upstream add cms https://cms.example/feed --on-change kill", "use one of correction, silent"),
     ("upstream add cms https://cms.example/feed --push-max-age long", "no duration"),
     ("release schedule tag:x.example,2026:1 --at tomorrow", "no instant"),
     ("delivery resolve 1", "--accepted or --cancelled"),

@@ -101,6 +101,12 @@ def test_rules_are_printed_as_they_are_taken(cli: InProcess, form: str) -> None:
     [
         ("rules = 3", 2, "a list"),
         ('[[rules]]\ncolour = "red"', 2, 'rule 1: a rule has no "colour"'),
+        (
+            '[[rules]]\nend="x"\n[[rules]]\nend="hold"\n[[rules]]\ncatgory = "red"\nend="item"',
+            2,
+            'rule 3: a rule has no "catgory"; did you mean "category"?',
+        ),
+        ('[[rules]]\nend="x"\n[[rules]]\ncatgory = "red"\nend="item"', 2, "rule 1: a rule's end is one of"),
         ('[[rule]]\ntitle = "x"', 2, 'no "rule" among rules'),
         ("[[rules]\n", 2, "cannot be read"),
         ("[" * 100_000, 2, "cannot be read"),
@@ -115,12 +121,6 @@ def test_bad_rules_are_named_and_change_nothing(lite: InProcess, said: str, code
     assert code == told.code, told.err
     assert words in told.err
     assert [] == lite.json("upstream", "rules", "cms")
-        (
-            '[[rules]]\nend="x"\n[[rules]]\nend="hold"\n[[rules]]\ncatgory = "red"\nend="item"',
-            2,
-            'rule 3: a rule has no "catgory"; did you mean "category"?',
-        ),
-        ('[[rules]]\nend="x"\n[[rules]]\ncatgory = "red"\nend="item"', 2, "rule 1: a rule's end is one of"),
 
 
 @settings(max_examples=50)

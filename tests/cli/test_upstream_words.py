@@ -1,9 +1,5 @@
 """What `syndicator upstream add|edit|list|show` say to a person: all at once, on 80 columns, in plain words."""
 
-import os
-import pty
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,8 +7,9 @@ import pytest
 
 from syndicator.cli.upstream_shown import brief
 from syndicator.store import incoming, open_store, upstreams
+from tests.cli.endpoint import Endpoint
 from tests.cli.program import InProcess, RealProcess
-from tests.cli.test_upstream_filing import ALLOW, CMS, Endpoint, origin
+from tests.cli.test_upstream_filing import ALLOW, CMS, origin
 
 __all__ = ["origin"]  # a fixture
 
@@ -102,16 +99,7 @@ def test_the_list_fits_a_terminal(lite: InProcess) -> None:
             (held,) = upstreams.claim_due(tx, 1, timedelta(minutes=5))
         with store.begin() as tx:
             upstreams.settle_failure(tx, held, "it answered 503 " * 20, status=503)
-    real = RealProcess(url, lite.folder)
-    master, slave = pty.openpty()
-    try:
-        environ = {**real.environ(), "COLUMNS": "80", "TERM": "dumb"}
-        line = [sys.executable, "-m", "syndicator", "upstream", "list"]
-        subprocess.run(line, stdout=slave, env=environ, cwd=lite.folder, timeout=60, check=True)
-        shown = os.read(master, 20_000).decode().splitlines()
-    finally:
-        os.close(master)
-        os.close(slave)
+    shown = RealProcess(url, lite.folder).on_terminal("upstream", "list")
     assert max(map(len, shown)) <= 80
     (failing,) = [one for one in shown if "a-very-long-name-of-a-feed" in one]
     (paused,) = [one for one in shown if " b " in one]
@@ -132,6 +120,20 @@ def test_a_state_is_one_word() -> None:
     asking = {**view, "next_check": now, "failures": 2, "asking": 0}
     assert ("now", "asking") == (brief(asking, "UTC", now)["next check"], brief(asking, "UTC", now)["state"])
     assert "paused" == brief({**asking, "paused": True, "next_check": None}, "UTC", now)["state"]
+
+
+def test_a_held_release_says_where_it_is_from_and_why(lite: InProcess, origin: Endpoint) -> None:
+    """operations:OP17 — `release list` names the upstream, and on a terminal the reason, in short."""
+    lite("upstream", "add", "cms", origin.url, *ALLOW, "--hold")
+    lite("upstream", "poll", "cms")
+    lite("release", "draft", lite.file("own.md", "title: Our own"))
+    upstreams_named = [line.split("\t")[-1] for line in lite("release", "list").splitlines()]
+    assert ["cms", "-"] == upstreams_named
+    (held, _) = lite.json("release", "list")
+    assert ("cms", True) == (held["upstream"], bool(held["reason"]))
+    shown = RealProcess(lite.env["SYNDICATOR_STORE__URL"], lite.folder).on_terminal("release", "list")
+    assert max(map(len, shown)) <= 80
+    assert all(word in " ".join(shown) for word in ("held", "Item 0", "(cms:", held["reason"].split()[0]))
 
 
 def test_what_is_shown_explains_itself(lite: InProcess, origin: Endpoint) -> None:
