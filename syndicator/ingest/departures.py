@@ -11,11 +11,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from syndicator.errors import Blocked, SyndicatorError, WireFault
 from syndicator.ingest.filing import take_back
 from syndicator.ingest.sources import folder
+from syndicator.ingest.websub import Call
 from syndicator.model.upstream import OnGone, Upstream, is_folder
 from syndicator.observe import logger
 from syndicator.store import Store, Tx, departures, names, upstreams
@@ -34,22 +35,12 @@ TWICE = 2
 PATIENCE = 5 * departures.APART  # for a page that answers neither yes nor no
 REASON = "It was taken down where it was first published."
 
-T = TypeVar("T")
-
 
 class Asker(Protocol):
     """The part of `wire.http_async.AsyncClient` that a page check needs."""
 
     async def status(self, url: str, headers: Headers | None = None) -> int:
         """How `url` answers; raises WireFault."""
-        ...
-
-
-class Call(Protocol):
-    """How an async flow does something with the store: in its one thread."""
-
-    async def __call__(self, work: Callable[[], T], /) -> T:
-        """The result of `work`, done elsewhere."""
         ...
 
 
