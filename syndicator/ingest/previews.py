@@ -9,6 +9,7 @@ from syndicator.ingest.filing import LeftOut, Reading, routed_all
 from syndicator.ingest.identity import matched, oldest_first
 from syndicator.ingest.prospects import Desk, Prospect, as_prospect, desk_for, worked_out
 from syndicator.model.incoming import Fate, Incoming, Judgement
+from syndicator.model.item import Significance
 from syndicator.model.upstream import Upstream, Validators
 from syndicator.store import Store, Tx, items, topics, upstreams
 from syndicator.store import incoming as brought
@@ -70,7 +71,8 @@ def _unchanged(tx: Tx, upstream: Upstream) -> dict[str, str]:
 
 
 def _asking(tx: Tx, claim: Claim, desk: Desk, news: list[Prospect]) -> int | None:
-    if claim.accepted or not desk.upstream.push or not brought.anybody(tx):
+    silent = not desk.upstream.push and desk.upstream.on_change is not Significance.CORRECTION
+    if claim.accepted or silent or not brought.anybody(tx):
         return None
     count = sum(map(desk.at_once, news))
     return count if count > desk.upstream.confirm_above else None
