@@ -6,6 +6,7 @@ the release can tell: who edited it here, where a person filed it, and whether i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -73,7 +74,7 @@ class Prospect:
 class Desk:
     """Whose things are filed, and how: `own_host` is that of our site; `first` says that nothing was filed before,
     `quiet` that a person wants nothing of it pushed; `began` is when this reading was begun. `left` are the
-    releases that it brought before it was removed (`_left_behind`).
+    items and releases that it brought before it was removed (`_left_behind`).
     """
 
     upstream: Upstream
@@ -82,6 +83,11 @@ class Desk:
     quiet: bool = False
     began: datetime | None = None
     left: Mapping[str, str] = field(default_factory=dict)
+
+    def left_as(self, thing: Incoming) -> str | None:
+        """The uid under which this thing was left behind, if it was."""
+        names = _names_of(thing.content) if self.left else ()
+        return next((self.left[name] for name in names if name in self.left), None)
 
     @property
     def rules(self) -> Upstream:
@@ -112,7 +118,7 @@ class Desk:
 
 def worked_out(tx: Tx, thing: Incoming, known: Known | None, desk: Desk) -> tuple[Prospect, Known | None]:
     """What becomes of a routed thing, and what is known of it: an item imported or filed before is adopted."""
-    known = known or _adopted(tx, thing, desk.upstream) or _taken_up(tx, thing, desk)
+    known = known or _adopted(tx, thing, desk) or _taken_up(tx, thing, desk)
     judgement = judge(thing, known, desk.rules, tx.now)
     uid = known.uid if known else _free_uid(tx, thing, desk)
     prospect = as_prospect(thing, judgement, uid)
@@ -156,15 +162,15 @@ def desk_for(tx: Tx, claim: Claim, own_host: str) -> Desk:
 
 
 def _left_behind(tx: Tx, upstream: Upstream) -> dict[str, str]:
-    """By what a feed would name them now, the uids of releases that this upstream brought before it was removed.
+    """By what a feed would name them now, the uids of what this upstream brought before it was removed.
 
     Names that two of them have say nothing.
     """
-    found: dict[str, str | None] = {}
-    for release in releases.left_by(tx, upstream.slug):
-        name = _names_of(release.content)[0]
-        found[name] = None if name in found else release.uid
-    return {name: uid for name, uid in found.items() if uid}
+    left = [(_names_of(release.content)[0], release.uid) for release in releases.left_by(tx, upstream.slug)]
+    for uid, name in items.names_from(tx, upstream.slug).items():
+        left.append((name or words_of(items.named(tx, uid).content), uid))
+    times = Counter(name for name, _ in left)
+    return {name: uid for name, uid in left if times[name] == 1}
 
 
 def maybe_pushed(tx: Tx, matches: Sequence[Match], desk: Desk) -> list[Match]:
@@ -262,13 +268,15 @@ def _renewed(thing: Incoming, here: Content, known: Known) -> Content:
     return replace(content, source=here.source) if words_of(content) == words_of(here) else content
 
 
-def _adopted(tx: Tx, thing: Incoming, upstream: Upstream) -> Known | None:
+def _adopted(tx: Tx, thing: Incoming, desk: Desk) -> Known | None:
     """An item that is this very one: from this upstream before it was removed, or imported from our own CMS.
 
     Only so: a foreign feed that names the guid of somebody else's item gets an item of its own (feeds:I15).
     """
-    item = items.find(tx, thing.guid) if thing.guid and may_be_uid(thing.guid) else None
+    upstream = desk.upstream
     ours = {upstream.slug, None} if upstream.relation is Relation.OWN else {upstream.slug}
+    uid = thing.guid if may_be_uid(thing.guid) else desk.left_as(thing)
+    item = items.find(tx, uid) if uid else None
     if item is None or item.upstream not in ours or brought.remembers(tx, upstream.id, item.uid):
         return None
     words = item.content
@@ -298,9 +306,7 @@ def _taken_up(tx: Tx, thing: Incoming, desk: Desk) -> Known | None:
 
 
 def _left(tx: Tx, thing: Incoming, desk: Desk) -> Release | None:
-    if not desk.left:
-        return None
-    uid = next((desk.left[name] for name in _names_of(thing.content) if name in desk.left), None)
+    uid = desk.left_as(thing)
     return releases.find(tx, uid) if uid else None
 
 

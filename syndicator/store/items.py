@@ -74,6 +74,14 @@ def listing(tx: Tx, *, limit: int | None = None, after: int = 0, topic: str | No
     return [_item(tx, row) for row in tx.connection.execute(query)]
 
 
+def names_from(tx: Tx, upstream: str) -> dict[str, str | None]:
+    """By uid, what the feed of this upstream named each item it brought with: its guid, else its page, if any."""
+    guid, page = r.content[("guid", "value")].as_string(), r.content["url"].as_string()
+    current = (r.item_id == i.id) & (r.number == i.revision)
+    query = select(i.uid, func.coalesce(guid, page).label("name")).join(schema.revisions, current)
+    return {row.uid: row.name for row in tx.connection.execute(query.where(i.upstream == upstream))}
+
+
 def history(tx: Tx, item_id: int) -> list[Revision]:
     """Every version of an item, oldest first."""
     rows = tx.connection.execute(select(schema.revisions).where(r.item_id == item_id).order_by(r.number))

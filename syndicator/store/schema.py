@@ -112,6 +112,7 @@ items = Table(
     Column("updated", Instant, nullable=False, index=True),  # no two alike, as Atom wants it of a feed
     Column("note", Text),
     Column("upstream", Text),
+    Index("ix_items_upstream", "upstream"),
 )
 
 revisions = Table(

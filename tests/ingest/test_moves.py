@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from hashlib import sha256
 
+import pytest
 from sqlalchemy import event
 
 from syndicator.ingest.filing import Reading
 from syndicator.ingest.identity import matched
 from syndicator.model.incoming import SCHEME_AND_HOST, Incoming, alias_of
-from syndicator.store import Store
+from syndicator.model.item import Guid
+from syndicator.store import Store, upstreams
 from tests.ingest.filed import Origin, fates, moved, public, thing
-from tests.make import make_newsroom
+from tests.make import NOW, make_newsroom
 
 NEW = "https://new.example"
 
@@ -42,7 +44,7 @@ def looks(store: Store, key: int, *things: Incoming) -> tuple[list[str | None], 
         event.listen(tx.connection, "before_cursor_execute", lambda *said: asked.append(said))
         found = matched(tx, key, Reading(things=things))
     known = {match.thing.identity: match.known for match in found.matches}
-    return [one and one.identity for one in (known[thing.identity] for thing in things)], len(asked)
+    return [one.identity if one else None for one in (known[thing.identity] for thing in things)], len(asked)
 
 
 def test_thousands_cost_no_more_questions_than_hundreds(store: Store) -> None:
@@ -75,3 +77,40 @@ def test_what_two_may_be_is_neither(store: Store) -> None:
     twins = (moved(thing(3), "https://one.example"), moved(thing(3), "https://two.example"))
     assert [None] * 3 == looks(store, key, again, *twins)[0]
     assert [thing(3).identity] == looks(store, key, twins[0])[0]
+
+
+@pytest.mark.parametrize(
+    "name", [{"guid": None}, {"guid": "77"}, {"guid": "notes.md", "link": None}, {"guid": None, "link": None}]
+)
+def test_what_is_no_address_is_known_to_an_upstream_that_was_away(
+    store: Store, name: dict[str, str | None]
+) -> None:
+    """feeds:I15 — removed and added again: what is public is no new item, though its uid was minted here; and it goes on."""
+    make_newsroom(store)
+
+    def one(number: int, **other: str) -> Incoming:
+        made = thing(number, **{**name, "guid": name["guid"] and f"{number}/{name['guid']}", **other})
+        guid = (
+            Guid(value=made.guid, permalink=False) if made.guid and name.get("link", "") is not None else None
+        )
+        return replace(made, content=replace(made.content, guid=guid))
+
+    Origin(store).reads(one(1), one(2))
+    before = [item.uid for item in public(store)]
+    with store.begin() as tx:
+        upstreams.remove(tx, "cms")
+    again = Origin(store, confirm_above=0)
+    assert ["unchanged"] * 2 == fates(again.reads(one(1), one(2)))
+    assert "revised" in fates(again.reads(one(1), one(2, body="Corrected.")))
+    assert before == [item.uid for item in public(store)]
+
+
+def test_the_name_of_another_upstreams_item_tells_nothing(store: Store) -> None:
+    """feeds:I15 — each feed counts from 1: only what this upstream itself left behind is its own again."""
+    make_newsroom(store)
+    one = thing(1, guid="1")
+    one = replace(one, content=replace(one.content, guid=Guid(value="1", permalink=False)))
+    Origin(store).reads(one)
+    other = Origin(store, "other")
+    other.mint(NOW)  # the first uid is taken
+    assert ["item"] == fates(other.reads(one))

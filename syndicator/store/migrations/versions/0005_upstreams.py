@@ -19,6 +19,7 @@ BATCH = 1_000
 
 
 def upgrade() -> None:
+    op.create_index("ix_items_upstream", "items", ["upstream"])
     op.create_index("ix_releases_upstream", "releases", ["upstream"])
     _upstreams()
     _incoming()
