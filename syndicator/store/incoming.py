@@ -114,15 +114,8 @@ def remembers(tx: Tx, upstream_id: int, uid: str) -> bool:
 def elsewhere(tx: Tx, upstream_id: int, identity: str) -> bool:
     """Whether another upstream brought something of this identity."""
     others = schema.upstreams.c.id
-    named = select(n.uid).where(n.upstream_id == others, n.identity == identity)  # by the key: there is no other index
-    query = select(others).where(others != upstream_id, named.exists()).limit(1)
-    return tx.connection.execute(query).first() is not None
-
-
-def elsewhere(tx: Tx, upstream_id: int, identity: str) -> bool:
-    """Whether another upstream brought something of this identity."""
-    others = schema.upstreams.c.id
-    named = select(n.uid).where(n.upstream_id == others, n.identity == identity)  # by the key: there is no other index
+    # By the key, one upstream after the other: there is no index of identities alone.
+    named = select(n.uid).where(n.upstream_id == others, n.identity == identity)
     query = select(others).where(others != upstream_id, named.exists()).limit(1)
     return tx.connection.execute(query).first() is not None
 
