@@ -24,10 +24,11 @@ from syndicator.ingest.prospects import (
     as_prospect,
     desk_for,
     maybe_pushed,
+    unasked,
     worked_out,
 )
 from syndicator.model.incoming import IN_HAND, Fate, Incoming, Known, routed
-from syndicator.model.item import Content, Significance
+from syndicator.model.item import Content
 from syndicator.model.markup import excerpt, plain_text
 from syndicator.model.release import ReleaseState, moved
 from syndicator.model.upstream import OnGone, Relation, Upstream
@@ -157,24 +158,19 @@ class Filing:
 
     def _asks(self, found: Matched, desk: Desk) -> int | None:
         """How many items and corrections would be sent at once, if that is so many that a person is asked first."""
-        # While a person is asked, nothing slips by with what a hub brings.
-        held = self._claim.asking if not self._reading.whole else None
-        limit = desk.upstream.confirm_above if held is None else 0
-        silent = not desk.upstream.push and desk.upstream.on_change is not Significance.CORRECTION
-        if self._claim.accepted or silent:
-            return None
+        claim, whole = self._claim, self._reading.whole
         with self._store.read() as tx:
-            likely = maybe_pushed(tx, found.matches, desk)
-            if len(likely) <= limit or not brought.anybody(tx):
+            room, likely = unasked(tx, claim, desk, whole=whole), maybe_pushed(tx, found.matches, desk)
+            if len(likely) <= room:
                 return None
             count = sum(desk.at_once(worked_out(tx, one.thing, one.known, desk)[0]) for one in likely)
-        if count <= limit:
+        if count <= room:
             return None
-        if held is not None:
-            return held
+        if not whole and claim.asking is not None:
+            return claim.asking  # the question is about the feed itself, and stands
         with self._store.begin() as tx:
             self._hold(tx)
-            upstreams.ask(tx, self._claim, count)
+            upstreams.ask(tx, claim, count)
         return count
 
     def _filed(self, matches: Sequence[Match], desk: Desk) -> Iterator[None]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from syndicator.errors import SyndicatorError
 from syndicator.ingest.filing import LeftOut, Reading, routed_all
 from syndicator.ingest.identity import matched, oldest_first
-from syndicator.ingest.prospects import Desk, Prospect, as_prospect, desk_for, worked_out
+from syndicator.ingest.prospects import Desk, Prospect, as_prospect, desk_for, unasked, worked_out
 from syndicator.model.incoming import Fate, Incoming, Judgement
-from syndicator.model.item import Significance
 from syndicator.model.upstream import Upstream, Validators
 from syndicator.store import Store, Tx, items, topics, upstreams
 from syndicator.store import incoming as brought
@@ -71,11 +70,8 @@ def _unchanged(tx: Tx, upstream: Upstream) -> dict[str, str]:
 
 
 def _asking(tx: Tx, claim: Claim, desk: Desk, news: list[Prospect]) -> int | None:
-    silent = not desk.upstream.push and desk.upstream.on_change is not Significance.CORRECTION
-    if claim.accepted or silent or not brought.anybody(tx):
-        return None
     count = sum(map(desk.at_once, news))
-    return count if count > desk.upstream.confirm_above else None
+    return count if count > unasked(tx, claim, desk, whole=True) else None
 
 
 def _refused(tx: Tx, prospect: Prospect) -> str | None:

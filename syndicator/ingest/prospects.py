@@ -6,6 +6,7 @@ the release can tell: who edited it here, where a person filed it, and whether i
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ from syndicator.store.upstreams.lists import own_hosts
 if TYPE_CHECKING:
     from syndicator.ingest.identity import Match
     from syndicator.store.upstreams import Claim
+
+WITHIN = timedelta(hours=1)  # for so long what was sent counts towards what is too much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +110,8 @@ class Desk:
 
     def at_once(self, prospect: Prospect) -> bool:
         """Whether filing it sends it to people without anybody's further word."""
-        delayed = prospect.fate is Fate.HELD and prospect.at is not None and bool(self.rules.delay)
-        return bool(prospect.pushed) and (prospect.fate in {Fate.ITEM, Fate.REVISED} or delayed)
+        by_itself = prospect.fate is Fate.HELD and prospect.at is not None
+        return bool(prospect.pushed) and (prospect.fate in {Fate.ITEM, Fate.REVISED} or by_itself)
 
     def _of_first_reading(self, tx: Tx, known: Known | None) -> bool:
         if known is None:
@@ -171,6 +174,25 @@ def _left_behind(tx: Tx, upstream: Upstream) -> dict[str, str]:
         left.append((name or words_of(items.named(tx, uid).content), uid))
     times = Counter(name for name, _ in left)
     return {name: uid for name, uid in left if times[name] == 1}
+
+
+def unasked(tx: Tx, claim: Claim, desk: Desk, *, whole: bool) -> float:
+    """How many items and corrections may be sent now without a person's yes; no end to them if nobody gets them.
+
+    What came within the hour counts: a batch in many small pieces is a batch. A yes is to as many as were
+    shown, and to as many more as need none; while a question stands nothing slips by with what a hub
+    brings (not `whole`).
+    """
+    upstream = desk.upstream
+    silent = not upstream.push and upstream.on_change is not Significance.CORRECTION
+    if desk.quiet or silent or not brought.anybody(tx):
+        return math.inf
+    if claim.accepted:
+        return upstream.confirm_above + (claim.asking or 0)
+    if not whole and claim.asking is not None:
+        return 0
+    since = max(tx.now - WITHIN, claim.answered or tx.now - WITHIN)
+    return max(upstream.confirm_above - brought.lately(tx, upstream.id, since), 0)
 
 
 def maybe_pushed(tx: Tx, matches: Sequence[Match], desk: Desk) -> list[Match]:

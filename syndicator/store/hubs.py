@@ -208,7 +208,7 @@ def news(tx: Tx, pushed_id: int) -> bool | None:
     """Whether a waiting body came after its feed was last read, which may have newer words; None if none waits."""
     query = select(i.received, u.succeeded).join(schema.upstreams, u.id == i.upstream_id)
     row = tx.connection.execute(query.where(i.id == pushed_id)).first()
-    return None if row is None else row.succeeded is None or row.received > row.succeeded
+    return None if row is None else row.succeeded is None or row.received >= row.succeeded
 
 
 def forget(tx: Tx, pushed_id: int) -> None:

@@ -128,6 +128,18 @@ def first_seen(tx: Tx, upstream_id: int) -> datetime | None:
     return seen
 
 
+def lately(tx: Tx, upstream_id: int, since: datetime) -> int:
+    """How many young items this upstream has brought since then, those of its first reading apart."""
+    i = schema.items.c
+    began = select(func.min(FIRST)).where(n.upstream_id == upstream_id).scalar_subquery()
+    query = (
+        select(func.count())
+        .select_from(schema.incoming.join(schema.items, i.uid == n.uid))
+        .where(n.upstream_id == upstream_id, n.first > since, n.first != began, i.published > since)
+    )
+    return int(tx.connection.execute(query).scalar_one())
+
+
 def anything(tx: Tx, upstream_id: int) -> bool:
     """Whether anything of this upstream was ever filed."""
     query = select(n.identity).where(n.upstream_id == upstream_id).limit(1)

@@ -424,6 +424,8 @@ upstreams = Table(
         "asking", Integer
     ),  # so many items would be pushed at once; nothing is filed until a person says yes
     Column("accepted", Text),  # and this is what they said: push, quiet
+    Column("answered", Instant),  # when they last said so: what was sent before counts no more
+    Column("visiting", Boolean, nullable=False, server_default=false()),  # its lease is for asking its server
     Index("ix_upstreams_next_check", "next_check"),
     Index("ix_upstreams_host", "host"),
 )

@@ -546,7 +546,6 @@ def test_quiet_ends_a_delay_too(room: Store, clock: FakeClock) -> None:
         ({"hold": True}, {}),
         ({}, {"published": OLD}),
         ({}, {"published": None, "dated": None}),
-        ({}, {"published": NOW + timedelta(days=1)}),
         ({"confirm_above": 4}, {}),
     ],
 )
@@ -555,6 +554,37 @@ def test_who_would_not_be_mailed_needs_no_yes(
 ) -> None:
     """DESIGN §2 (Subscription) — not pushed, quarantined, an archive, held until their date, or few enough."""
     assert None is Origin(room, **{"confirm_above": 3, **upstream}).reads(*many(4, **other)).asking
+
+
+def test_what_would_go_out_by_itself_waits_for_a_yes_too(room: Store) -> None:
+    """DESIGN §2 (Subscription) — a date some minutes ahead is no way around the question."""
+    ahead = many(4, published=NOW + timedelta(minutes=3))
+    assert 4 == Origin(room, confirm_above=3).reads(*ahead).asking
+
+
+def test_a_batch_in_small_pieces_is_a_batch(room: Store, clock: FakeClock) -> None:
+    """DESIGN §2 (Subscription) — what came within the hour counts; after a yes, or an hour, it is counted anew."""
+    origin = Origin(room, confirm_above=3)
+    origin.reads(thing(99))
+    clock.advance(minutes=1)
+    everything = [replace(one, published=clock()) for one in many(9)]
+    assert [None, 1] == [origin.reads(*everything[:count]).asking for count in (3, 4)]
+    answer(room, "push")
+    assert ["item"] == fates(origin.reads(*everything[:4]))[-1:]
+    clock.advance(minutes=1)
+    assert None is origin.reads(*everything[:6]).asking
+    clock.advance(hours=2)
+    late = [replace(one, published=clock()) for one in everything[6:]]
+    assert None is origin.reads(*everything[:6], *late).asking
+
+
+def test_a_yes_is_to_what_was_shown(room: Store) -> None:
+    """DESIGN §2 (Subscription) — a feed that holds far more by the time of the yes asks anew."""
+    origin = Origin(room, confirm_above=3)
+    origin.reads(*many(4))
+    answer(room, "push")
+    assert 20 == origin.reads(*many(20)).asking
+    assert (0, []) == (owed(room), titles(room))
 
 
 def test_where_nobody_listens_nobody_is_asked(store: Store) -> None:

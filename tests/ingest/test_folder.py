@@ -360,13 +360,12 @@ def test_while_one_file_is_bad_none_is_taken_for_deleted(desk: Desk) -> None:
 def test_what_is_left_out_is_named_as_long_as_it_is(desk: Desk) -> None:
     """DESIGN §4 — the fault names five and where the rest is shown, also where nothing changed; then it ends."""
     bad = [write(desk.path, f"{number}.md", "kind: [") for number in range(7)]
-    for _ in range(2):
-        polled = desk.poll()
+    for polled in (desk.poll(), desk.poll()):
         assert 7 == len(polled.left_out)
         assert 5 == (polled.fault or "").count("left out")
         assert "and 2 more, which `syndicator upstream poll notes --dry-run` shows" in (polled.fault or "")
-    with desk.store.read() as tx:
-        assert polled.fault == upstreams.status(tx, "notes").fault
+        with desk.store.read() as tx:
+            assert polled.fault == upstreams.status(tx, "notes").fault
     for file in bad:
         file.unlink()
     assert desk.poll().fault is None

@@ -45,6 +45,7 @@ class Claim(NamedTuple):
     told: bool = False
     read: bool = False
     asking: int | None = None
+    answered: datetime | None = None
     accepted: str | None = None
 
 
@@ -121,12 +122,14 @@ def claim_pushed(tx: Tx, slug: str, lease: timedelta) -> Claim | None:
 
 def ask(tx: Tx, held: Claim, count: int) -> None:
     """Write down that so many items of this upstream would be pushed at once and wait for a yes."""
-    tx.connection.execute(update(schema.upstreams).where(*_mine(held)).values(asking=count))
+    tx.connection.execute(update(schema.upstreams).where(*_mine(held)).values(asking=count, accepted=None))
 
 
 def answered(tx: Tx, held: Claim) -> None:
     """Nothing waits for a yes any more: it was filed, or is no longer so much."""
-    values = {"asking": None, "accepted": None}
+    values: dict[str, Any] = {"asking": None, "accepted": None}
+    if held.accepted:
+        values["answered"] = tx.now
     tx.connection.execute(update(schema.upstreams).where(*_mine(held)).values(**values))
 
 
@@ -299,7 +302,8 @@ def _one_per_host(tx: Tx, wanted: ColumnElement[bool], limit: int) -> Iterator[i
 
 def _busy(tx: Tx, hosts: set[str]) -> set[str]:
     """Those hosts that are being asked, or were a moment ago."""
-    asked = or_(u.lease_until > tx.now, u.checked > tx.now - APART)
+    # A lease for filing what a hub brought asks nobody.
+    asked = or_(and_(u.lease_until > tx.now, u.visiting), u.checked > tx.now - APART)
     query = select(u.host).where(u.host.in_(hosts), asked).distinct()
     return set(tx.connection.execute(query).scalars())
 
@@ -311,7 +315,7 @@ def _claim(tx: Tx, ids: Sequence[int], lease: timedelta, *, asked: bool = True) 
         .with_for_update(skip_locked=True)  # PostgreSQL; SQLite holds the write lock already
         .cte("free")
     )
-    taken: dict[str, Any] = {"lease_no": u.lease_no + 1, "lease_until": tx.now + lease}
+    taken: dict[str, Any] = {"lease_no": u.lease_no + 1, "lease_until": tx.now + lease, "visiting": asked}
     if asked:
         # A check that is later than this one was wished for since (`poll_now`).
         soon = case((u.next_check > tx.now, literal(tx.now, u.next_check.type)), else_=u.next_check)
@@ -344,6 +348,7 @@ def _claimed(tx: Tx, row: Row[Any], *, told: bool) -> Claim:
         told=told,
         read=row.succeeded is not None,
         asking=row.asking,
+        answered=row.answered,
         accepted=row.accepted,
     )
 

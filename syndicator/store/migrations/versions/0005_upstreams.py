@@ -73,6 +73,8 @@ def _upstreams() -> None:
         sa.Column("unmodified", sa.Integer(), server_default="0", nullable=False),
         sa.Column("asking", sa.Integer(), nullable=True),
         sa.Column("accepted", sa.Text(), nullable=True),
+        sa.Column("answered", Instant(), nullable=True),
+        sa.Column("visiting", sa.Boolean(), server_default=sa.false(), nullable=False),
     )
     for column in columns:
         op.add_column("upstreams", column)
