@@ -34,6 +34,7 @@ from sqlalchemy import func, select, update
 
 from syndicator.ingest.parse import Pool
 from syndicator.ingest.poll import Poller, Report
+from syndicator.model.incoming import READING
 from syndicator.model.site import Site
 from syndicator.model.upstream import Relation, Upstream
 from syndicator.runtime import clock, mint_uid
@@ -135,7 +136,7 @@ def fill(store: Store, port: int, count: int) -> None:
         u = schema.upstreams.c
         read = {
             "etag": '"1"',
-            "body_hash": "x",
+            "body_hash": f"{READING}:x",
             "succeeded": tx.now,
             "next_check": tx.now + timedelta(days=1),
         }
