@@ -221,7 +221,7 @@ async def receive(kit: Kit, pushed: Pushed, claim: Claim, now: datetime) -> Poll
 async def _brought(kit: Kit, pushed: Pushed, claim: Claim, now: datetime) -> tuple[Reading, Filing]:
     body = Body(pushed.body, pushed.content_type, pushed.topic, pushed.topic, claim.validators)
     known = await kit.read(lambda tx: brought.hashes(tx, claim.upstream.id))
-    reading, _ = await _read(kit, body, claim.upstream, known, now, doubtful=claim.failures > 0)
+    reading, _ = await _read(kit, body, claim.upstream, known, now, doubtful=True)
     return reading, await _filed(kit, claim, replace(reading, whole=False))
 
 
