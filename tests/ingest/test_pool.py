@@ -99,7 +99,14 @@ def open_files() -> int:
 
 @pytest.fixture(scope="module")
 def taken() -> Iterator[Pool]:
-    """A pool for bodies that take over, one after the other."""
+    """A pool for bodies that take over, one after the other; none of them is near its computing time."""
+    with nothing_left(), Pool(1, cpu=60 * SECOND, program=program()) as pool:
+        yield pool
+
+
+@pytest.fixture
+def hurried() -> Iterator[Pool]:
+    """A pool that grants little computing, so that a test of that limit is soon over."""
     with nothing_left(), Pool(1, cpu=SECOND, program=program()) as pool:
         yield pool
 
@@ -107,7 +114,7 @@ def taken() -> Iterator[Pool]:
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """security:X3 — no process, no zombie and no pipe outlives the pool that had it."""
-    with nullcontext() if "taken" in request.fixturenames else nothing_left():
+    with nullcontext() if {"taken", "hurried"} & {*request.fixturenames} else nothing_left():
         yield
 
 
@@ -132,10 +139,6 @@ TALKATIVE = "[os.write(fd, child.ANSWER.pack(2, 0) + b'{}') for fd in range(100)
     ("code", "words"),
     [
         pytest.param("ctypes.string_at(0)", "crashed the parser", id="crash"),
-        pytest.param("while True: pass", "more than 1 seconds of computing", id="cpu"),
-        pytest.param(
-            "signal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass", "too much time", id="cpu-deaf"
-        ),
         pytest.param("bytearray(600 * 2**20)", "more than 512 MB of memory", id="memory"),
         pytest.param("x = []\nwhile True: x.append(bytearray(2**14))", "512 MB of memory", id="memory-bits"),
         pytest.param("os._exit(0)", "the parser failed on it", id="exit"),
@@ -163,6 +166,21 @@ def test_what_a_body_does_to_its_process_is_its_own_failure(code: str, words: st
     """security:X2, security:X3, feeds:I12 — it ends in words; the next body is read as if nothing had been."""
     assert words in refusal(taken, evil(code))
     works(taken)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        pytest.param("while True: pass", "more than 1 seconds of computing", id="plain"),
+        pytest.param(
+            "signal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass", "too much time", id="deaf"
+        ),
+    ],
+)
+def test_computing_without_end_is_ended(code: str, words: str, hurried: Pool) -> None:
+    """security:X2, security:X3 — also where the body has made its process deaf to the first signal."""
+    assert words in refusal(hurried, evil(code))
+    works(hurried)
 
 
 def test_the_wall_clock_ends_a_process(taken: Pool) -> None:
