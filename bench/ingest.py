@@ -30,7 +30,7 @@ import feedparser
 from rich.console import Console
 from rich.table import Table
 
-from syndicator.ingest.fetch import Unchanged, _meaning
+from syndicator.ingest.fetch import Body, Unchanged, _meaning
 from syndicator.ingest.filing import Filing, reading_of
 from syndicator.ingest.parse import Pool
 from syndicator.model.item import ALL, Rule, Topic
@@ -200,7 +200,9 @@ def ways(number: int, rounds: int) -> dict[str, Spent]:
 def _same(body: bytes) -> None:
     """What a fetch makes of a 200 with the bytes of last time, a hundred times: less cannot be timed."""
     reply = Reply(status=200, headers={"content-type": "application/rss+xml"}, body=body, url=URL)
-    known = _meaning(reply, Validators(), START).validators  # type: ignore[union-attr]
+    first = _meaning(reply, Validators(), START)
+    assert isinstance(first, Body)
+    known = first.validators
     for _ in range(SAME):
         assert isinstance(_meaning(reply, known, START), Unchanged)
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from syndicator import __version__
@@ -18,6 +16,7 @@ from syndicator.model.upstream import Upstream
 from syndicator.wire.exchange import Limits
 from syndicator.wire.guard import Guard, parse_guard
 from syndicator.wire.http_async import AsyncClient
+from tests.ingest.loopback import Quiet, listening
 from tests.make import NOW
 
 AGENT = f"Syndicator/{__version__} (+https://news.example)"
@@ -98,42 +97,20 @@ def serving() -> Iterator[Site]:
     """A server on loopback for as long as the block runs."""
     site = Site()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
+    class Handler(Quiet):
+        def get(self) -> None:
             site.asked.append(
                 {name.lower(): value for name, value in self.headers.items()} | {"path": self.path}
             )
             if self.path in site.moved:
                 status, where = site.moved[self.path]
-                self._send(status, b"", {"location": where})
+                self.send(status, b"", {"location": where})
                 return
             known = site.headers.get("etag")
             if site.status == 200 and known and self.headers.get("if-none-match") == known:
-                self._send(304, b"", site.headers)
+                self.send(304, b"", site.headers)
                 return
-            self._send(site.status, site.body, site.headers)
+            self.send(site.status, site.body, site.headers)
 
-        def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            if status != 304:
-                self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    site.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with listening(Handler) as site.port:
         yield site
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -6,13 +6,13 @@ import contextlib
 import hashlib
 import hmac
 import http.client
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from tests.ingest.loopback import Quiet, listening
 
 CHALLENGE = "ch%llenge ünd <more> 7f3a"
 
@@ -99,40 +99,19 @@ def hubbing() -> Iterator[Hub]:
     """A hub on loopback for as long as the block runs."""
     hub = Hub()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
+    class Handler(Quiet):
+        def post(self) -> None:
             text = self.rfile.read(int(self.headers["content-length"])).decode()
             hub.paths.append(self.path)
             if self.path in hub.moved:
                 status, where = hub.moved[self.path]
-                self._send(status, b"", {"location": where})
+                self.send(status, b"", {"location": where})
                 return
             assert self.headers["content-type"] == "application/x-www-form-urlencoded"
             hub.asked.append(dict(parse_qsl(text)))
             if hub.at_once is not None:
                 hub.at_once()
-            self._send(hub.status, hub.body, hub.headers)
+            self.send(hub.status, hub.body, hub.headers)
 
-        def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    hub.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with listening(Handler) as hub.port:
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -99,11 +99,11 @@ class _Hooks:
     # lost, not the feed (feeds:I12).
     def unknown_starttag(self: Any, tag: str, attributes: Any) -> None:
         with suppress(*STUMBLES):
-            super().unknown_starttag(tag, attributes)  # type: ignore[misc] # feedparser's
+            super().unknown_starttag(tag, attributes)  # type: ignore[misc]  # feedparser has no types
 
     def unknown_endtag(self: Any, tag: str) -> None:
         try:
-            super().unknown_endtag(tag)  # type: ignore[misc] # feedparser's
+            super().unknown_endtag(tag)  # type: ignore[misc]  # feedparser has no types
         except STUMBLES:
             self.depth -= 1  # what it did not come to
             for stack in (self.basestack, self.langstack):
@@ -114,7 +114,7 @@ class _Hooks:
     def handle_charref(self: Any, reference: str) -> None:
         # `ingest.child.scan` drops what is no character; what it leaves may be a new one: &#x&#x110000;110000;
         with suppress(*STUMBLES):
-            super().handle_charref(reference)  # type: ignore[misc] # feedparser's
+            super().handle_charref(reference)  # type: ignore[misc]  # feedparser has no types
 
     # Dates stay text: `ingest.child.dates` reads them, and nothing else tries to (feeds:I18).
     def _end_published(self: Any) -> None:
@@ -161,12 +161,12 @@ class _Hooks:
     # feedparser compares each with all before it: a hundred thousand would take minutes.
     def _add_tag(self: Any, term: Any, scheme: Any, label: Any) -> None:
         if len(self._get_context().get("tags") or ()) < MAX_TAGS:
-            super()._add_tag(term, scheme, label)  # type: ignore[misc] # feedparser's
+            super()._add_tag(term, scheme, label)  # type: ignore[misc]  # feedparser has no types
 
     # What is said of a file is not what the entry says: feedparser makes a caption the entry's text.
     def _start_item(self: Any, attributes: Dict) -> None:
         self._group = self._file = self._alternate = None
-        super()._start_item(attributes)  # type: ignore[misc] # feedparser's
+        super()._start_item(attributes)  # type: ignore[misc]  # feedparser has no types
 
     _start_entry = _start_item
 
@@ -252,7 +252,7 @@ class _Hooks:
         if self.inentry and self.inimage:  # an RSS image within an item
             self.entries[-1]["image"] = {"href": self.pop("href")}
         else:
-            super()._end_url()  # type: ignore[misc] # feedparser's
+            super()._end_url()  # type: ignore[misc]  # feedparser has no types
 
     _end_homepage = _end_uri = _end_url
 
@@ -317,7 +317,7 @@ def _named(name: str, start: Any, end: Any) -> None:
 _named("at_deleted-entry", _Hooks.start_tombstone, _Hooks.end_tombstone)
 
 
-class Strict(_Hooks, StrictFeedParser):  # type: ignore[misc] # feedparser has no types
+class Strict(_Hooks, StrictFeedParser):  # type: ignore[misc]  # feedparser has no types
     """For XML. Text is gathered until a tag: expat gives a piece for each entity, feedparser half a microsecond."""
 
     def __init__(self, *settings: Any) -> None:
@@ -339,5 +339,5 @@ class Strict(_Hooks, StrictFeedParser):  # type: ignore[misc] # feedparser has n
             self._pieces.clear()
 
 
-class Loose(_Hooks, LooseFeedParser):  # type: ignore[misc] # feedparser has no types
+class Loose(_Hooks, LooseFeedParser):  # type: ignore[misc]  # feedparser has no types
     """For what is nearly XML."""

@@ -1,0 +1,157 @@
+"""Who gets what: contacts, partners, and the ledger."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
+
+from syndicator.store.columns import Id, Instant, Json
+from syndicator.store.schema.frame import metadata
+
+NOT_ENDED = text("state <> 'ended'")
+DUE_ONLY = text("state = 'due'")
+TAKEN_ONLY = text("state IN ('leased', 'sending')")
+OWED_ONLY = text("role = 'owed'")
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("key", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("outlet", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("created", Instant, nullable=False),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("created", Instant, nullable=False),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("contact_id", Id, ForeignKey("contacts.id"), nullable=False),
+    Column("topic_id", Id, ForeignKey("topics.id"), nullable=False),
+    Column("cadence", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("consent", Text),
+    Column("created", Instant, nullable=False),
+    Column("confirmed", Instant),
+    Column("ended", Instant),
+    Column("reason", Text),
+    # One live subscription per contact and topic; ended ones are kept as history.
+    Index(
+        "uq_subscriptions_live",
+        "contact_id",
+        "topic_id",
+        unique=True,
+        sqlite_where=NOT_ENDED,
+        postgresql_where=NOT_ENDED,
+    ),
+    Index("ix_subscriptions_topic_id", "topic_id", "state", "cadence"),
+    Index("ix_subscriptions_contact_id", "contact_id"),
+)
+
+partners = Table(
+    "partners",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("channel", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("topics", Json, nullable=False),
+    Column("kinds", Json, nullable=False),
+    Column("on_unknown", Text),
+    Column("allow_private", Json, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("file", Boolean, nullable=False),
+    Column("created", Instant, nullable=False),
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("key", Text, primary_key=True),  # "mail", "partner/slug": one destination
+    Column("channel", Text, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("open", Instant, nullable=False),  # not before this instant (back-off of the destination itself)
+    Column("fault", Text),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("recipient", Text, nullable=False),  # "contact/42", "partner/3"
+    Column("contact_id", Id, ForeignKey("contacts.id")),
+    Column("partner_id", Id, ForeignKey("partners.id")),
+    Column("subscription_id", Id, ForeignKey("subscriptions.id")),
+    Column("item_id", Id, ForeignKey("items.id")),
+    Column("revision", Integer),
+    Column("channel", Text, nullable=False),
+    Column("lane", Text, ForeignKey("lanes.key"), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("due", Instant),
+    Column("lease_no", Integer, nullable=False),  # the fence: only the latest claim may settle
+    Column("lease_until", Instant),
+    Column("leased_by", Text),
+    Column("sending", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("doubts", Integer, nullable=False),
+    Column("outcome", Text),
+    Column("detail", Text),
+    Column("created", Instant, nullable=False),
+    Column("settled", Instant),
+    UniqueConstraint("subject", "recipient"),  # nobody gets the same thing twice
+    Index(
+        "ix_deliveries_due", "lane", "priority", "due", "id", sqlite_where=DUE_ONLY, postgresql_where=DUE_ONLY
+    ),
+    Index("ix_deliveries_soonest", "lane", "due", sqlite_where=DUE_ONLY, postgresql_where=DUE_ONLY),
+    Index("ix_deliveries_taken", "lease_until", sqlite_where=TAKEN_ONLY, postgresql_where=TAKEN_ONLY),
+    Index("ix_deliveries_item_id", "item_id", "recipient"),
+    Index("ix_deliveries_subscription_id", "subscription_id"),
+)
+
+delivery_contents = Table(
+    "delivery_contents",
+    metadata,
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), primary_key=True),
+    Column("item_id", Id, ForeignKey("items.id"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("recipient", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Index("ix_delivery_contents_item_id", "item_id"),
+    # An item is owed to a person once, for ever (DESIGN §2, Subscription).
+    Index(
+        "uq_delivery_contents_owed",
+        "item_id",
+        "recipient",
+        unique=True,
+        sqlite_where=OWED_ONLY,
+        postgresql_where=OWED_ONLY,
+    ),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("number", Integer, nullable=False),
+    Column("worker", Text),
+    Column("started", Instant, nullable=False),
+    Column("ended", Instant, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("code", Integer),
+    Column("detail", Text, nullable=False),
+)
