@@ -210,6 +210,7 @@ class Runtime:
             username=mail.username or None,
             password=mail.password.reveal() if mail.password else None,
             helo=self.site.host,
+            ca_file=mail.ca_file or None,
             timeouts=replace(usual, dot=min(usual.dot, lease / 2), **short),
         )
 
@@ -316,6 +317,7 @@ def _provided(settings: Settings) -> Provisioned:
         settings.partners,
         settings.upstreams,
         settings.spokespeople,
+        settings.boilerplates,
         settings.schedules,
     )
     secrets_of = [partner.secret.reveal() for partner in settings.partners if partner.secret]
@@ -327,6 +329,8 @@ def _provided(settings: Settings) -> Provisioned:
 def _reconcile_all(tx: Tx, runtime: Runtime) -> None:
     _reconcile_topics(tx, runtime)
     _reconcile_spokespeople(tx, runtime)
+    for part in runtime.settings.boilerplates:
+        items.save_boilerplate(tx, part.boilerplate())
     _reconcile_partners(tx, runtime)
     _reconcile_upstreams(tx, runtime)
     _reconcile_schedules(tx, runtime)

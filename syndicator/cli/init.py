@@ -67,7 +67,7 @@ def text(root: Path) -> str:
 
 
 def _section(section: Section, own: dict[tuple[str, str], str]) -> Iterator[str]:
-    from syndicator.settings.keys import REQUIRED
+    from syndicator.settings.declared import REQUIRED
 
     off = "# " if section.named_by else ""
     yield f"{off}{section.header}"

@@ -59,6 +59,24 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Accreditation:
+    """Somebody may see what is under embargo: who said so, until when, and to what they agreed (EM1, LM20)."""
+
+    id: int
+    contact_id: int
+    granted: datetime
+    granted_by: str
+    agreement: str
+    until: datetime | None = None
+    ended: datetime | None = None
+    reason: str | None = None
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it counts at this instant."""
+        return self.ended is None and (self.until is None or now < self.until)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
     """Contact × topic × cadence. `consent` says where the yes came from; None while pending."""
 

@@ -77,6 +77,7 @@ class Role(StrEnum):
 
     OWED = "owed"
     TOLD = "told"  # a correction or a kill, after they had it
+    ADVANCE = "advance"  # an embargoed copy in words that were not yet those of the item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,8 @@ class Try:
     """One delivery taken for sending: all a lane needs to know, and the fence it settles with.
 
     `recipient` is the ledger's key of the recipient ("contact/42"); `address` the mail address or the
-    partner's slug; `planned` the instant it became a duty.
+    partner's slug, `domain` the former's domain; `planned` the instant it became a duty. An advance names
+    its release and the `version` of it, a notice about an embargo the release and the notice's number.
     """
 
     id: int
@@ -107,6 +109,9 @@ class Try:
     lease_no: int
     item_id: int | None
     revision: int | None
+    release_id: int | None = None
+    version: int | None = None
+    domain: str = ""
     subscription_id: int | None = None
     planned: datetime
     doubts: int = 0
@@ -158,6 +163,26 @@ RETRY_AFTER_CAP = timedelta(hours=24)
 def revision_subject(uid: str, number: int) -> str:
     """The subject of a revision; what the ledger's UNIQUE is built on."""
     return f"revision/{uid}/{number}"
+
+
+def advance_subject(uid: str, version: int) -> str:
+    """The subject of an embargoed copy of one version of a release."""
+    return f"advance/{uid}/{version}"
+
+
+def notice_subject(uid: str, number: int) -> str:
+    """The subject of the `number`-th notice about an embargo to those who had an advance: moved, lifted, cancelled."""
+    return f"notice/{uid}/{number}"
+
+
+def sample_subject(uid: str, version: int, number: str) -> str:
+    """The subject of a marked test of a release to a named address; it counts nowhere."""
+    return f"sample/{uid}/{version}/{number}"
+
+
+def alarm_subject(alarm_id: int) -> str:
+    """The subject of a mail that tells the desk of an alarm."""
+    return f"alarm/{alarm_id}"
 
 
 def confirmation_subject(subscription_id: int) -> str:

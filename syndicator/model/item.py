@@ -52,11 +52,13 @@ class Significance(StrEnum):
     CORRECTION = "correction"  # `updated` moves, a note says why, told to those who had it
     WITHDRAWAL = "withdrawal"  # out of the feeds, 410 with a notice
     KILL = "kill"  # withdrawn, and everyone who had it is told
+    REDACTION = "redaction"  # its words are wiped from everywhere
 
 
 GONE: dict[Significance, ItemState] = {
     Significance.WITHDRAWAL: ItemState.WITHDRAWN,
     Significance.KILL: ItemState.KILLED,
+    Significance.REDACTION: ItemState.REDACTED,
 }
 
 
@@ -73,8 +75,9 @@ class Author:
 class Medium:
     """A file that belongs to an item; `length` in bytes (RSS 2.0 and RFC 4287 §4.2.7.6).
 
-    `alt` says in words what a picture shows, `credit` who made it; `width` and `height` are in pixels,
-    `duration` in seconds, 0 where not known.
+    `alt` says in words what a picture shows, `credit` who made it, `licence` what others may do with it;
+    `width` and `height` are in pixels, `duration` in seconds, 0 where not known. `digest` is the SHA-256
+    of a file we keep ourselves (`store.media`), in hex; empty for one that is elsewhere.
     """
 
     url: str
@@ -86,6 +89,17 @@ class Medium:
     width: int = 0
     height: int = 0
     duration: int = 0
+    licence: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What somebody says in a release, in plain text, and who that is."""
+
+    text: str
+    speaker: str
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +129,11 @@ class Content:
     `summary` is plain text; `topics` are plain topics; `url` is the canonical address when the
     item's own page is elsewhere; `spokesperson` names a reusable record. `rights` says who holds them and
     what others may do, in plain text, where that is not what the site says of all its items (feeds:I28).
+
+    A press release adds: `kicker` above the headline (the title), `dek` below it, `dateline` (place and
+    date before the first words), `quotes`, `notes` to editors (Markdown), `paper` (the address of the
+    paper it is about) and the slugs of its `boilerplates`. `body` holds all of these but kicker and dek
+    already, as they were when it was drafted: every surface shows the body, none puts it together anew.
     """
 
     title: str
@@ -131,6 +150,13 @@ class Content:
     source: Source | None = None
     guid: Guid | None = None
     rights: str = ""
+    kicker: str = ""
+    dek: str = ""
+    dateline: str = ""
+    quotes: tuple[Quote, ...] = ()
+    notes: str = ""
+    paper: str = ""
+    boilerplates: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -143,18 +169,25 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """One version of an item; numbers start at 1 and have no gaps."""
+    """One version of an item; numbers start at 1 and have no gaps.
+
+    `marked` is what a correction changed, sentence by sentence, as clean HTML (`model.difference.marked`).
+    """
 
     number: int
     significance: Significance
     content: Content
     created: datetime
     note: str | None = None
+    marked: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A public thing as it is now. `id` is the store's own key and is never shown."""
+    """A public thing as it is now. `id` is the store's own key and is never shown.
+
+    `note` says what its latest correction changed, or why it is gone; `marked` shows that correction.
+    """
 
     id: int
     uid: str
@@ -165,6 +198,7 @@ class Item:
     updated: datetime
     content: Content
     note: str | None = None
+    marked: str = ""
     upstream: str | None = None
 
     @property
@@ -255,6 +289,15 @@ class Topic:
     closing: Closing | None = None
     pages: int = field(default=0, compare=False)
     id: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boilerplate:
+    """A reusable part of releases: "About the society". `text` is Markdown; `title` its heading."""
+
+    slug: str
+    title: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -351,14 +394,16 @@ def content_from_json(values: Mapping[str, Any]) -> Content:
     known.setdefault("title", "")  # an incoming item may have none (feeds:P18)
     known["authors"] = tuple(Author(**author) for author in known.get("authors", ()))
     known["media"] = tuple(Medium(**medium) for medium in known.get("media", ()))
-    known["topics"] = tuple(known.get("topics", ()))
+    known["quotes"] = tuple(Quote(**quote) for quote in known.get("quotes", ()))
+    for name in ("topics", "boilerplates"):
+        known[name] = tuple(known.get(name, ()))
     known["kind"] = Kind(known.get("kind", Kind.NEWS))
     return Content(**known)
 
 
 def _without_defaults(medium: Medium) -> dict[str, Any]:
     # What came later to Medium is left out where it says nothing: the fingerprints of old revisions stand.
-    later = ("alt", "credit", "width", "height", "duration")
+    later = ("alt", "credit", "width", "height", "duration", "licence", "digest")
     return {key: value for key, value in asdict(medium).items() if value or key not in later}
 
 

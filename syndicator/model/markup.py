@@ -347,7 +347,7 @@ def _medium(number: int, value: Any) -> Medium:
     for name, unit in MEDIA_FIGURES.items():
         if not _figure(value.get(name, 0)):
             raise Invalid(f"media: {name} {quoted(value[name])} is no whole number of {unit}")
-    figures: dict[str, int] = {name: value.get(name, 0) for name in MEDIA_FIGURES}
+    width, height, duration = (value.get(name, 0) for name in MEDIA_FIGURES)
     return Medium(
         url=url,
         type=said["type"],
@@ -355,7 +355,9 @@ def _medium(number: int, value: Any) -> Medium:
         title=said["title"],
         alt=said["alt"],
         credit=said["credit"],
-        **figures,
+        width=width,
+        height=height,
+        duration=duration,
     )
 
 

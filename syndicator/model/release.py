@@ -83,6 +83,9 @@ class Release:
 
     `published` is the date an incoming item brings along (None: the moment of its release);
     `base` is the fingerprint of words and embargo, by which an edit shows what it was made from.
+    `drafted_by` wrote this version, `approved_by` stands for it; `advance` is when accredited contacts get
+    their copy (None: they get none); `moves` counts the moves of its embargo; `released` is when it became
+    an item.
     """
 
     id: int
@@ -95,15 +98,56 @@ class Release:
     published: datetime | None = None
     created: datetime
     updated: datetime
+    drafted_by: str | None = None
     approved_by: str | None = None
+    approved: datetime | None = None
+    advance: datetime | None = None
+    moves: int = 0
+    released: datetime | None = None
     upstream: str | None = None
     reason: str | None = None
 
     @property
     def base(self) -> str:
         """What a later edit names as the version it started from: words and embargo."""
-        until = self.embargo.until.isoformat() if self.embargo else ""
-        return hashlib.sha256(f"{self.content.fingerprint} {until}".encode()).hexdigest()[:16]
+        return base_of(self.content, self.embargo)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of a release's words; numbers start at 1. Kept, so that a stale edit can be compared."""
+
+    number: int
+    content: Content
+    embargo: Embargo | None
+    drafted_by: str | None
+    created: datetime
+
+
+class NoticeKind(StrEnum):
+    """What is told to those who had an advance, beside the release itself."""
+
+    MOVED = "moved"
+    LIFTED = "lifted"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """The `number`-th thing told about an embargo; `before` and `after` are its ends."""
+
+    number: int
+    kind: NoticeKind
+    before: datetime | None
+    after: datetime | None
+    words: str = ""
+    created: datetime
+
+
+def base_of(content: Content, embargo: Embargo | None) -> str:
+    """The fingerprint of words and embargo, 16 hex digits."""
+    until = embargo.until.isoformat() if embargo else ""
+    return hashlib.sha256(f"{content.fingerprint} {until}".encode()).hexdigest()[:16]
 
 
 def moved(release: Release, to: ReleaseState) -> Release:

@@ -5,15 +5,14 @@ and flags, `reading` understands them and checks entries against each other. Flo
 room: `runtime` hands them values. What each key means for operators: docs/settings.md.
 """
 
-from syndicator.settings.keys import (
+from syndicator.settings.keys import Tls, Transport
+from syndicator.settings.provided import (
     FilePartner,
     FileSchedule,
     FileSpokesperson,
     FileTopic,
     FileUpstream,
     Redirect,
-    Tls,
-    Transport,
 )
 from syndicator.settings.reading import Settings, load
 from syndicator.settings.schema import schema

@@ -23,6 +23,8 @@ from syndicator.model.routing import Route, route_from
 from syndicator.model.schedule import Job
 from syndicator.model.site import Site
 from syndicator.settings import keys as k
+from syndicator.settings import provided
+from syndicator.settings.declared import REQUIRED
 from syndicator.settings.keys import SECTIONS, Transport
 from syndicator.settings.sources import (
     Draft,
@@ -56,12 +58,15 @@ class Settings:
     mail: k.Mail = field(default_factory=k.Mail)
     delivery: k.Delivery = field(default_factory=k.Delivery)
     feeds: k.Feeds = field(default_factory=k.Feeds)
-    redirects: tuple[k.Redirect, ...] = ()
-    topics: tuple[k.FileTopic, ...] = ()
-    upstreams: tuple[k.FileUpstream, ...] = ()
-    partners: tuple[k.FilePartner, ...] = ()
-    spokespeople: tuple[k.FileSpokesperson, ...] = ()
-    schedules: tuple[k.FileSchedule, ...] = ()
+    press: k.Press = field(default_factory=k.Press)
+    redirects: tuple[provided.Redirect, ...] = ()
+    topics: tuple[provided.FileTopic, ...] = ()
+    upstreams: tuple[provided.FileUpstream, ...] = ()
+    partners: tuple[provided.FilePartner, ...] = ()
+    spokespeople: tuple[provided.FileSpokesperson, ...] = ()
+    boilerplates: tuple[provided.FileBoilerplate, ...] = ()
+    dkim: tuple[provided.DkimKey, ...] = ()
+    schedules: tuple[provided.FileSchedule, ...] = ()
     file: str = ""
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False, compare=False)
 
@@ -135,12 +140,12 @@ def _record(table: Table, faults: list[str]) -> Any:
         try:
             if given:
                 values[key.field.name] = key.value.parse(given.raw)
-            elif key.default is k.REQUIRED:
+            elif key.default is REQUIRED:
                 raise Invalid(f"is missing; {key.meaning[0].lower()}{key.meaning[1:]}")
         except Invalid as fault:
             each = fault.faults if isinstance(fault, Faulty) else (str(fault),)
             faults += [f"{table.at_key(name)}: {words}" for words in each]
-            complete = complete and key.default is not k.REQUIRED
+            complete = complete and key.default is not REQUIRED
     return table.section.type(**values) if complete else None
 
 

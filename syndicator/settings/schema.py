@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from syndicator.settings.keys import REQUIRED, SECTIONS, Key, Section
+from syndicator.settings.declared import REQUIRED
+from syndicator.settings.keys import SECTIONS, Key, Section
 
 
 def schema() -> dict[str, Any]:

@@ -330,6 +330,20 @@ def _webhook_secret(raw: str) -> Secret:
     return Secret(raw if raw.startswith("whsec_") else f"whsec_{raw}")
 
 
+def _private_key(raw: str) -> Secret:
+    if "-----BEGIN" not in raw or "PRIVATE KEY-----" not in raw:
+        raise Invalid(
+            "must be a private key in PEM, with its BEGIN and END lines: openssl genrsa 2048 makes one"
+        )
+    return Secret(raw)
+
+
+def _selector(raw: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*", raw):
+        raise Invalid(f"{raw!r} is no selector: use letters, digits and hyphens, such as news2026")
+    return raw
+
+
 def _network(raw: str) -> str:
     try:
         return str(ip_network(raw))
@@ -434,6 +448,9 @@ NETWORK = checked("address range", _network)
 LISTEN = checked("host:port, or empty for none", _listen)
 SENDER = checked("mail address, with or without a name", _sender)
 MAIL = checked("mail address", _mail_or_none)
+MAILS = several(MAIL, "list of mail addresses")
+SELECTOR = checked("DNS name", _selector, pattern="^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)*$")
+PRIVATE_KEY = checked("private key in PEM", _private_key)
 FORMER = checked("path, or path with a query", _own, pattern="^/")
 DESTINATION = checked("web address, or mail address", _destination)
 TARGET = checked("path or web address", _target, pattern="^(/|https?://)")

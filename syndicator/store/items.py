@@ -14,6 +14,7 @@ from sqlalchemy import Row, Select, Text, cast, exists, func, insert, literal, s
 
 from syndicator.errors import Conflict, NotFound
 from syndicator.model.item import (
+    Boilerplate,
     Content,
     Item,
     ItemState,
@@ -112,15 +113,26 @@ def add(tx: Tx, uid: str, content: Content, published: datetime, upstream: str |
     return Item(id=item_id, slug=slug, content=content, **{**values, "state": ItemState.LIVE})  # type: ignore[arg-type]
 
 
-def revise(tx: Tx, item: Item, significance: Significance, content: Content, note: str | None) -> Item:
-    """The next revision of `item`; `item` carries the new state, `updated` and note already."""
+def revise(
+    tx: Tx, item: Item, significance: Significance, content: Content, note: str | None, marked: str = ""
+) -> Item:
+    """The next revision of `item`, which carries the new state, `updated`, note and `marked` already.
+
+    `marked` is what this very revision, a correction, changed.
+    """
     revised = replace(item, revision=item.revision + 1, content=content)
     tx.connection.execute(
         update(schema.items)
         .where(i.id == item.id)
-        .values(state=item.state, revision=revised.revision, updated=item.updated, note=item.note)
+        .values(
+            state=item.state,
+            revision=revised.revision,
+            updated=item.updated,
+            note=item.note,
+            marked=item.marked or None,
+        )
     )
-    _add_revision(tx, item.id, revised.revision, significance, content, note)
+    _add_revision(tx, item.id, revised.revision, significance, content, note, marked)
     return revised
 
 
@@ -164,6 +176,17 @@ def save_spokesperson(tx: Tx, person: Spokesperson) -> None:
     insert_or_update(tx, schema.spokespeople, asdict(person), "slug")
 
 
+def boilerplates(tx: Tx) -> list[Boilerplate]:
+    """The reusable parts of releases, by slug."""
+    rows = tx.connection.execute(select(schema.boilerplates).order_by("slug"))
+    return [Boilerplate(**row._asdict()) for row in rows]
+
+
+def save_boilerplate(tx: Tx, part: Boilerplate) -> None:
+    """Make or replace the part of this slug; what was drafted with it keeps the words it had."""
+    insert_or_update(tx, schema.boilerplates, asdict(part), "slug")
+
+
 def _current() -> Select[Any]:
     return select(schema.items, r.content).join(
         schema.revisions, (r.item_id == i.id) & (r.number == i.revision)
@@ -202,6 +225,7 @@ def _item(tx: Tx, row: Row[Any]) -> Item:
     values = row._asdict()
     values["state"] = ItemState(values["state"])
     values["content"] = names.filed(tx, content_from_json(values["content"]))
+    values["marked"] = values["marked"] or ""
     return Item(**values)
 
 
@@ -212,11 +236,18 @@ def _revision(tx: Tx, row: Row[Any]) -> Revision:
         content=names.filed(tx, content_from_json(row.content)),
         created=row.created,
         note=row.note,
+        marked=row.marked or "",
     )
 
 
 def _add_revision(
-    tx: Tx, item_id: int, number: int, significance: Significance, content: Content, note: str | None
+    tx: Tx,
+    item_id: int,
+    number: int,
+    significance: Significance,
+    content: Content,
+    note: str | None,
+    marked: str = "",
 ) -> None:
     tx.connection.execute(
         insert(schema.revisions).values(
@@ -226,6 +257,7 @@ def _add_revision(
             content=content_to_json(content),
             fingerprint=content.fingerprint,
             note=note,
+            marked=marked or None,
             created=tx.now,
         )
     )

@@ -13,7 +13,8 @@ import jsonschema
 import pytest
 
 from syndicator.settings import load, schema
-from syndicator.settings.keys import REQUIRED, SECTIONS, Key, Section, catalogue
+from syndicator.settings.declared import REQUIRED
+from syndicator.settings.keys import SECTIONS, Key, Section, catalogue
 from syndicator.settings.values import Value
 
 ROOT = Path(__file__).resolve().parents[2]

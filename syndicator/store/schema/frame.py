@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, MetaData, Table, Text
+from sqlalchemy import Column, Index, Integer, MetaData, Table, Text, text
 
-from syndicator.store.columns import Instant
+from syndicator.store.columns import Id, Instant, Json
 
 metadata = MetaData(
     naming_convention={
@@ -37,4 +37,33 @@ workers = Table(
     Column("name", Text, primary_key=True),
     Column("started", Instant, nullable=False),
     Column("seen", Instant, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Json, nullable=False),
+    Column("why", Text),
+    Column("previous", Text, nullable=False),  # the row before, so that none can be taken out unseen
+    Column("digest", Text, nullable=False, unique=True),
+    Index("ix_audit_subject", "subject", "id"),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),  # one alarm for one occasion
+    Column("subject", Text, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("raised", Instant, nullable=False),
+    Column("ended", Instant),
+    Index(
+        "ix_alarms_open", "raised", sqlite_where=text("ended IS NULL"), postgresql_where=text("ended IS NULL")
+    ),
 )

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 
 from syndicator.store.columns import Id, Instant, Json
 from syndicator.store.schema.frame import metadata
@@ -10,6 +22,7 @@ from syndicator.store.schema.frame import metadata
 NOT_ENDED = text("state <> 'ended'")
 DUE_ONLY = text("state = 'due'")
 TAKEN_ONLY = text("state IN ('leased', 'sending')")
+NOT_OVER = text("ended IS NULL")
 OWED_ONLY = text("role = 'owed'")
 
 contacts = Table(
@@ -30,6 +43,27 @@ suppressions = Table(
     Column("key", Text, primary_key=True),
     Column("reason", Text, nullable=False),
     Column("created", Instant, nullable=False),
+)
+
+accreditations = Table(
+    "accreditations",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("contact_id", Id, ForeignKey("contacts.id"), nullable=False),
+    Column("granted", Instant, nullable=False),
+    Column("granted_by", Text, nullable=False),
+    Column("until", Instant),
+    Column("agreement", Text, nullable=False),  # which text they agreed to, and how that is known
+    Column("ended", Instant),
+    Column("reason", Text),
+    Index(
+        "uq_accreditations_live",
+        "contact_id",
+        unique=True,
+        sqlite_where=NOT_OVER,
+        postgresql_where=NOT_OVER,
+    ),
+    Index("ix_accreditations_contact_id", "contact_id"),
 )
 
 subscriptions = Table(
@@ -84,6 +118,21 @@ lanes = Table(
     Column("failures", Integer, nullable=False),  # in a row
     Column("open", Instant, nullable=False),  # not before this instant (back-off of the destination itself)
     Column("fault", Text),
+    Column("since", Instant),  # the first of these failures: one incident, however long
+)
+
+domains = Table(
+    "domains",
+    metadata,
+    # Recipients' mail domains that asked for patience, or that an operator slowed down; all others have no row.
+    Column("lane", Text, ForeignKey("lanes.key"), primary_key=True),
+    Column("domain", Text, primary_key=True),
+    Column("open", Instant, nullable=False),  # not before this instant
+    Column("width", Integer),  # letters under way at once; NULL: as many as there are connections
+    Column("rate", Float),  # letters a second; NULL: no limit
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("fault", Text),
+    Column("changed", Instant, nullable=False),
 )
 
 deliveries = Table(
@@ -97,6 +146,10 @@ deliveries = Table(
     Column("subscription_id", Id, ForeignKey("subscriptions.id")),
     Column("item_id", Id, ForeignKey("items.id")),
     Column("revision", Integer),
+    Column("release_id", Id),  # an advance or a notice: there is no item yet
+    Column("version", Integer),  # of the release, or the number of its notice
+    Column("mailbox", Text),  # of a recipient who is no contact: a test, an alarm
+    Column("domain", Text),  # of the recipient's address
     Column("channel", Text, nullable=False),
     Column("lane", Text, ForeignKey("lanes.key"), nullable=False),
     Column("priority", Integer, nullable=False),
@@ -110,6 +163,8 @@ deliveries = Table(
     Column("doubts", Integer, nullable=False),
     Column("outcome", Text),
     Column("detail", Text),
+    Column("late_ok", Boolean, nullable=False, server_default=false()),  # a person said yes to a late one
+    Column("stop", Text),  # why it must not be sent although it is marked as sending
     Column("created", Instant, nullable=False),
     Column("settled", Instant),
     UniqueConstraint("subject", "recipient"),  # nobody gets the same thing twice
@@ -120,6 +175,7 @@ deliveries = Table(
     Index("ix_deliveries_taken", "lease_until", sqlite_where=TAKEN_ONLY, postgresql_where=TAKEN_ONLY),
     Index("ix_deliveries_item_id", "item_id", "recipient"),
     Index("ix_deliveries_subscription_id", "subscription_id"),
+    Index("ix_deliveries_release_id", "release_id"),
 )
 
 delivery_contents = Table(
@@ -153,5 +209,6 @@ attempts = Table(
     Column("ended", Instant, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("code", Integer),
+    Column("cause", Text),  # what sort of answer it was (`model.replies`)
     Column("detail", Text, nullable=False),
 )

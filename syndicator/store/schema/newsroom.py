@@ -87,6 +87,7 @@ items = Table(
     Column("published", Instant, nullable=False),
     Column("updated", Instant, nullable=False, index=True),  # no two alike, as Atom wants it of a feed
     Column("note", Text),
+    Column("marked", Text),  # what the note's correction changed, as HTML
     Column("upstream", Text),
     Index("ix_items_upstream", "upstream"),
 )
@@ -100,6 +101,7 @@ revisions = Table(
     Column("content", Json, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("note", Text),
+    Column("marked", Text),  # a correction: what it changed, sentence by sentence, as HTML
     Column("created", Instant, nullable=False),
 )
 
@@ -198,11 +200,76 @@ releases = Table(
     Column("embargo_wall", Text),
     Column("at", Instant),
     Column("published", Instant),  # the date an incoming item brings along
+    Column("drafted_by", Text),  # whose words these are; where four eyes are asked for, another approves
     Column("approved_by", Text),
+    Column("approved", Instant),
+    Column("advance", Instant),  # when accredited contacts get their copy; NULL: they get none
+    Column("moves", Integer, nullable=False, server_default="0"),  # of its embargo: a calendar's SEQUENCE
+    Column("released", Instant),  # when it became an item
     Column("upstream", Text),
     Column("reason", Text),
     Column("created", Instant, nullable=False),
     Column("updated", Instant, nullable=False),
     Index("ix_releases_state_at", "state", "at"),
     Index("ix_releases_upstream", "upstream"),
+)
+
+release_versions = Table(
+    "release_versions",
+    metadata,
+    Column("release_id", Id, ForeignKey("releases.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("base", Text, nullable=False),  # the fingerprint an edit names as what it was made from
+    Column("content", Json, nullable=False),
+    Column("embargo_until", Instant),
+    Column("embargo_zone", Text),
+    Column("embargo_wall", Text),
+    Column("drafted_by", Text),
+    Column("created", Instant, nullable=False),
+)
+
+embargo_notices = Table(
+    "embargo_notices",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("release_id", Id, ForeignKey("releases.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("kind", Text, nullable=False),  # moved, lifted, cancelled
+    Column("before", Instant),  # the end of the embargo as it was told
+    Column("after", Instant),  # and as it is now
+    Column("words", Text),
+    Column("created", Instant, nullable=False),
+    UniqueConstraint("release_id", "number"),
+)
+
+media = Table(
+    "media",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True),  # SHA-256 of the bytes: the file under media_dir
+    Column("name", Text, nullable=False, unique=True),  # nobody can guess it; refused before `released`
+    Column("type", Text, nullable=False),
+    Column("length", Integer, nullable=False),
+    Column("width", Integer, nullable=False, server_default="0"),
+    Column("height", Integer, nullable=False, server_default="0"),
+    Column("filename", Text, nullable=False, server_default=""),
+    Column("created", Instant, nullable=False),
+    Column("released", Instant),
+    Column("redacted", Instant),  # wiped; the same bytes are refused from now on
+)
+
+media_uses = Table(
+    "media_uses",
+    metadata,
+    Column("media_id", Id, ForeignKey("media.id"), primary_key=True),
+    Column("uid", Text, primary_key=True),  # of a release or an item
+    Index("ix_media_uses_uid", "uid"),
+)
+
+boilerplates = Table(
+    "boilerplates",
+    metadata,
+    Column("slug", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),  # Markdown
 )
