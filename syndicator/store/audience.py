@@ -35,7 +35,9 @@ def add_contact(
     tx: Tx, address: Address, *, name: str = "", outlet: str = "", zone: str = "UTC"
 ) -> tuple[Contact, bool]:
     """The contact with this address, and whether it is new; an existing one keeps its own words."""
-    values = {"address": address.typed, "key": address.key, "name": name, "outlet": outlet, "zone": zone}
+    domain = address.key.rpartition("@")[2]
+    words = {"name": name, "outlet": outlet, "zone": zone}
+    values = {"address": address.typed, "key": address.key, "domain": domain, **words}
     new = (
         tx.connection.execute(insert_or_skip(tx, schema.contacts).values(**values, created=tx.now)).rowcount
         == 1

@@ -1,6 +1,6 @@
 """The delivery ledger: one row per (subject, recipient); what was planned, tried and became of it.
 
-`plan` adds duties inside the publishing transaction, `pings` those to hubs, `claims` takes them to the wire and back,
+`owed` and `told` add duties inside the publishing transaction, `pings` those to hubs, `claims` takes them to the wire and back,
 `rows` shows them to operators. `delivery_contents` says which revisions a delivery carried, and so
 who had what. Serves walk B.
 """
@@ -19,17 +19,9 @@ from syndicator.store.deliveries.claims import (
     settle_all,
     start,
 )
+from syndicator.store.deliveries.duties import MAIL_LANE
+from syndicator.store.deliveries.owed import plan_confirmation, plan_owed, plan_test
 from syndicator.store.deliveries.pings import plan_changes, plan_pings, prune_pings
-from syndicator.store.deliveries.plan import (
-    MAIL_LANE,
-    cancel_unsent,
-    plan_confirmation,
-    plan_owed,
-    plan_test,
-    plan_told,
-    replace_unsent,
-    somebody_had,
-)
 from syndicator.store.deliveries.rows import (
     Attempt,
     Delivery,
@@ -43,6 +35,7 @@ from syndicator.store.deliveries.rows import (
     resolve,
     retry,
 )
+from syndicator.store.deliveries.told import cancel_unsent, plan_told, replace_unsent, somebody_had
 
 __all__ = [
     "MAIL_LANE",

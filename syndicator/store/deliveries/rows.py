@@ -26,7 +26,7 @@ from syndicator.model.delivery import (
     ping_hub,
 )
 from syndicator.store import schema
-from syndicator.store.deliveries.plan import record_contents
+from syndicator.store.deliveries.duties import record_contents
 from syndicator.store.engine import Tx
 
 d, dc, c, s, x, p, lane = (

@@ -31,6 +31,7 @@ contacts = Table(
     Column("id", Id, primary_key=True),
     Column("address", Text, nullable=False),
     Column("key", Text, nullable=False, unique=True),
+    Column("domain", Text, nullable=False, server_default=""),  # of the address, in A-labels
     Column("name", Text, nullable=False),
     Column("outlet", Text, nullable=False),
     Column("zone", Text, nullable=False),
@@ -149,7 +150,6 @@ deliveries = Table(
     Column("release_id", Id),  # an advance or a notice: there is no item yet
     Column("version", Integer),  # of the release, or the number of its notice
     Column("mailbox", Text),  # of a recipient who is no contact: a test, an alarm
-    Column("domain", Text),  # of the recipient's address
     Column("channel", Text, nullable=False),
     Column("lane", Text, ForeignKey("lanes.key"), nullable=False),
     Column("priority", Integer, nullable=False),

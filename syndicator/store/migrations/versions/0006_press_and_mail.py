@@ -28,7 +28,7 @@ def _columns() -> None:
     op.add_column("deliveries", sa.Column("release_id", Id, nullable=True))
     op.add_column("deliveries", sa.Column("version", sa.Integer(), nullable=True))
     op.add_column("deliveries", sa.Column("mailbox", sa.Text(), nullable=True))
-    op.add_column("deliveries", sa.Column("domain", sa.Text(), nullable=True))
+    op.add_column("contacts", sa.Column("domain", sa.Text(), server_default="", nullable=False))
     op.add_column("deliveries", sa.Column("late_ok", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("deliveries", sa.Column("stop", sa.Text(), nullable=True))
     op.create_index("ix_deliveries_release_id", "deliveries", ["release_id"])
@@ -205,16 +205,11 @@ def _words() -> list[sa.ColumnClause[Any]]:
 
 
 def _name_domains() -> None:
-    """The recipient's domain of what is still to be sent: it stands behind the last @ of the contact's key."""
+    """The domain of every address stands behind the last @ of the contact's key."""
+    contacts = sa.table("contacts", sa.column("id"), sa.column("key"), sa.column("domain"))
     connection = op.get_bind()
-    domain = (
-        "split_part(c.key, '@', 2)"
-        if connection.dialect.name == "postgresql"
-        else "substr(c.key, instr(c.key, '@') + 1)"
-    )
-    connection.execute(
-        sa.text(
-            f"UPDATE deliveries SET domain = (SELECT {domain} FROM contacts c WHERE c.id = deliveries.contact_id) "  # noqa: S608 - no input
-            "WHERE contact_id IS NOT NULL AND state IN ('due', 'leased', 'sending', 'unknown')"
-        )
-    )
+    rows = connection.execute(sa.select(contacts.c.id, contacts.c.key)).all()
+    named = [{"row": row.id, "found": row.key.rpartition("@")[2]} for row in rows]
+    update = sa.update(contacts).where(contacts.c.id == sa.bindparam("row"))
+    if named:
+        connection.execute(update.values(domain=sa.bindparam("found")), named)

@@ -1,0 +1,94 @@
+"""What every planner of duties writes: the columns of a ledger row, and what a row carries.
+
+`owed` plans who is owed an item, `told` who hears of its correction or kill, `pings` what hubs are told.
+Each adds rows by INSERT … SELECT inside the publishing transaction, however large the audience is. "Once" is
+the business of two constraints: UNIQUE(subject, recipient), and one *owed* content per item and
+recipient for ever.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, case, literal, select, update
+
+from syndicator.model.delivery import OPEN, DeliveryState, Priority, Role
+from syndicator.model.item import Item
+from syndicator.store import columns, schema
+from syndicator.store.engine import Tx, insert_or_skip
+
+d, dc = schema.deliveries.c, schema.delivery_contents.c
+MAIL_LANE = "mail"
+COLUMNS = (
+    "subject recipient contact_id partner_id subscription_id item_id revision channel lane priority "
+    "state due lease_no attempts doubts created"
+).split()
+
+
+def fresh(now: datetime) -> dict[str, Any]:
+    """The values every new row begins with, as a plain mapping."""
+    return {"state": DeliveryState.DUE, "due": now, "lease_no": 0, "attempts": 0, "doubts": 0, "created": now}
+
+
+def row_columns(
+    subject: str,
+    recipient: Any,
+    contact: Any,
+    partner: Any,
+    subscription: Any,
+    item: Item,
+    channel: Any,
+    road: Any,
+    priority: Priority,
+    now: datetime,
+) -> list[ColumnElement[Any]]:
+    """The columns of `COLUMNS` for an INSERT … SELECT that plans duties about this item, due at once."""
+    instant = literal(now, columns.Instant())
+    fresh = (literal(DeliveryState.DUE.value), instant, literal(0), literal(0), literal(0), instant)
+    words = (
+        literal(subject),
+        recipient,
+        contact,
+        partner,
+        subscription,
+        literal(item.id),
+        literal(item.revision),
+    )
+    return [*words, channel, road, literal(int(priority)), *fresh]
+
+
+def insert_planned(tx: Tx, rows: Select[Any]) -> int:
+    """Add these rows, those that exist already left as they are; returns how many were new."""
+    return tx.connection.execute(insert_or_skip(tx, schema.deliveries).from_select(COLUMNS, rows)).rowcount
+
+
+def unsent(item: Item) -> ColumnElement[bool]:
+    """Whatever is about this item and certainly not on the wire."""
+    return (d.item_id == item.id) & d.state.in_((DeliveryState.DUE, DeliveryState.LEASED))
+
+
+def hold(tx: Tx, item: Item) -> None:
+    """Let no lane start or settle a delivery of this item until we commit: what is unsent stays unsent."""
+    if not tx.on_sqlite:  # there a writer is alone anyway
+        held = select(d.id).where(d.item_id == item.id, d.state.in_(OPEN))
+        # By key, as the claims do, so that nobody waits for somebody who waits for us.
+        tx.connection.execute(held.order_by(d.id).with_for_update()).all()
+
+
+def cancel(tx: Tx, which: ColumnElement[bool], reason: str) -> int:
+    """Cancel these rows, saying why; returns how many."""
+    values = {"state": DeliveryState.CANCELLED, "detail": reason, "settled": tx.now, "due": None}
+    return tx.connection.execute(update(schema.deliveries).where(which).values(**values)).rowcount
+
+
+def record_contents(tx: Tx, which: ColumnElement[bool]) -> None:
+    """Write down what these due deliveries carry, unless it is written: so it is known who had what."""
+    # A role per recipient: who is told of a correction had it before, all others are owed it.
+    told = d.priority.in_((int(Priority.KILL), int(Priority.CORRECTION)))
+    role = case((told, literal(Role.TOLD.value)), else_=literal(Role.OWED.value))
+    carried = select(d.id, d.item_id, d.revision, d.recipient, role).where(
+        which, d.state == DeliveryState.DUE, d.item_id.is_not(None)
+    )
+    names = ["delivery_id", "item_id", "revision", "recipient", "role"]
+    tx.connection.execute(insert_or_skip(tx, schema.delivery_contents).from_select(names, carried))

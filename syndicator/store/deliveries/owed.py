@@ -1,0 +1,112 @@
+"""Who is owed an item, a confirmation, a try: duties that come from a subscription or from a partner's wishes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, cast, exists, func, insert, literal, null, select
+
+from syndicator.model.audience import Cadence, SubscriptionState
+from syndicator.model.delivery import Channel, Priority, Role, confirmation_subject
+from syndicator.model.item import Item
+from syndicator.store import columns, schema
+from syndicator.store.audience import ensure_lane
+from syndicator.store.audience import partners as all_partners
+from syndicator.store.deliveries.duties import MAIL_LANE, fresh, insert_planned, record_contents, row_columns
+from syndicator.store.engine import Tx, insert_or_skip
+
+d, dc, s = schema.deliveries.c, schema.delivery_contents.c, schema.subscriptions.c
+
+
+def plan_owed(tx: Tx, item: Item, topic_ids: Collection[int], subject: str, topics: frozenset[str]) -> int:
+    """Owe the item to everyone with a live immediate subscription to one of these topics, and to partners.
+
+    Once per recipient for ever: planning twice adds nothing. Returns how many deliveries were added.
+    """
+    if not topic_ids:
+        return 0
+    ensure_lane(tx, MAIL_LANE, Channel.MAIL)
+    recipient = literal("contact/") + cast(s.contact_id, Text)
+    had = exists().where(dc.item_id == item.id, dc.recipient == recipient, dc.role == Role.OWED)
+    audience = (
+        select(*_planned(subject, recipient, item, Priority.IMMEDIATE, tx.now, func.min(s.id)))
+        .where(
+            s.topic_id.in_(sorted(topic_ids)),
+            s.state == SubscriptionState.ACTIVE,
+            s.cadence == Cadence.IMMEDIATE,
+            ~had,
+        )
+        .group_by(s.contact_id)
+    )
+    added = insert_planned(tx, audience) + _plan_partners(tx, item, subject, topics)
+    record_contents(tx, d.subject == subject)
+    return added
+
+
+def plan_confirmation(tx: Tx, contact_id: int, subscription_id: int) -> int:
+    """Owe the mail that asks somebody to confirm a subscription; once per subscription."""
+    ensure_lane(tx, MAIL_LANE, Channel.MAIL)
+    row = {
+        "subject": confirmation_subject(subscription_id),
+        "recipient": f"contact/{contact_id}",
+        "contact_id": contact_id,
+        "subscription_id": subscription_id,
+        "channel": Channel.MAIL,
+        "lane": MAIL_LANE,
+        "priority": Priority.CONFIRMATION,
+        **fresh(tx.now),
+    }
+    return tx.connection.execute(insert_or_skip(tx, schema.deliveries).values(**row)).rowcount
+
+
+def plan_test(tx: Tx, partner_id: int, slug: str, number: str) -> int:
+    """A delivery that only tries the road to a partner; returns its key."""
+    row = {
+        "subject": f"test/{number}",
+        "recipient": f"partner/{partner_id}",
+        "partner_id": partner_id,
+        "channel": Channel.WEBHOOK,
+        "lane": f"partner/{slug}",
+        "priority": Priority.CONFIRMATION,
+        **fresh(tx.now),
+    }
+    return int(tx.connection.execute(insert(schema.deliveries).values(**row).returning(d.id)).scalar_one())
+
+
+def _planned(
+    subject: str, recipient: Any, item: Item, priority: Priority, now: datetime, subscription: Any
+) -> list[ColumnElement[Any]]:
+    nobody = cast(null(), columns.Id)
+    mail = literal(Channel.MAIL.value)
+    return row_columns(
+        subject, recipient, s.contact_id, nobody, subscription, item, mail, literal(MAIL_LANE), priority, now
+    )
+
+
+def _plan_partners(tx: Tx, item: Item, subject: str, topics: frozenset[str]) -> int:
+    had = set(
+        tx.connection.execute(
+            select(dc.recipient).where(dc.item_id == item.id, dc.role == Role.OWED)
+        ).scalars()
+        if item.revision > 1
+        else ()
+    )
+    rows = [
+        {
+            "subject": subject,
+            "recipient": f"partner/{partner.id}",
+            "partner_id": partner.id,
+            "item_id": item.id,
+            "revision": item.revision,
+            "channel": partner.channel,
+            "lane": f"partner/{partner.slug}",
+            "priority": Priority.IMMEDIATE,
+            **fresh(tx.now),
+        }
+        for partner in all_partners(tx)
+        if partner.wants(topics, item.content.kind) and f"partner/{partner.id}" not in had
+    ]
+    add = insert_or_skip(tx, schema.deliveries)
+    return sum(tx.connection.execute(add.values(**row)).rowcount for row in rows)
