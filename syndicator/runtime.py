@@ -181,6 +181,7 @@ class Runtime:
             confirm=lambda row: url(f"/media-list/confirm/{tokens.confirm_token(row)}"),
             unsubscribe=lambda row: url(f"/media-list/unsubscribe/{tokens.unsubscribe_token(row)}"),
             preferences=lambda row: url(f"/media-list/preferences/{tokens.preferences_token(row)}"),
+            press=lambda contact, release: url(f"/press/{tokens.press_token(contact, release)}/"),
         )
         origin = self.settings.mail.from_
         sender = Sender(

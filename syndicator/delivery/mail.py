@@ -23,11 +23,15 @@ BATCH = 50  # rows that may be in doubt after a crash
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """The addresses only one recipient gets: by subscription, and for preferences by contact."""
+    """The addresses only one recipient gets: by subscription, and for preferences by contact.
+
+    `press` leads to a contact's own page of a release, while it is under embargo (mail:MC22).
+    """
 
     confirm: Callable[[int], str]
     unsubscribe: Callable[[int], str]
     preferences: Callable[[int], str]
+    press: Callable[[int, int], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

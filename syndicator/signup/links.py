@@ -13,7 +13,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from syndicator.errors import Invalid, NotFound
@@ -34,6 +34,8 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     PREFERENCES = "preferences"
     PING = "ping"
+    PRESS = "press"
+    PREVIEW = "preview"
 
 
 class Confirmation(StrEnum):
@@ -41,6 +43,15 @@ class Confirmation(StrEnum):
 
     CONFIRMED = "confirmed"
     OVER = "over"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What the link to a preview shows, until when: one version of a release."""
+
+    release_id: int
+    version: int
+    expires: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +89,33 @@ class Tokens:
         """For `/ping/{token}`; good as long as the key."""
         return self._mint(self._keys[0], Purpose.PING, upstream_id, 0)
 
+    def press_token(self, contact_id: int, release_id: int) -> str:
+        """For `/press/{token}/`, one person's own; good as long as they are accredited (mail:EM6)."""
+        return self._seal(self._keys[0], Purpose.PRESS, (contact_id, release_id))
+
+    def read_press(self, token: str) -> tuple[int, int] | None:
+        """The contact and the release such a token speaks of, or None if we did not sign it."""
+        found = self._unseal(Purpose.PRESS, token, 2)
+        return (found[0], found[1]) if found else None
+
+    def preview_token(self, release_id: int, version: int, expires: datetime) -> str:
+        """For `/press/{token}/` of a preview; `expires` counts in whole seconds and stands in it."""
+        parts = (release_id, version, int(expires.timestamp()))
+        return self._seal(self._keys[0], Purpose.PREVIEW, parts)
+
+    def read_preview(self, token: str, now: datetime) -> Preview | None:
+        """What such a token shows, or None if we did not sign it or its time is over at `now`."""
+        found = self._unseal(Purpose.PREVIEW, token, 3)
+        if found is None:
+            return None
+        release_id, version, ends = found
+        expires = datetime.fromtimestamp(ends, UTC)  # we signed it: it is in the calendar
+        return Preview(release_id, version, expires) if now < expires else None
+
     def read(self, purpose: Purpose, token: str, generation: int = 0) -> int | None:
         """The row a token speaks of, or None if we did not sign it for this purpose."""
         number = token.partition(".")[0]
-        if not (number.isascii() and number.isdigit() and len(number) <= 19):  # a key is below 2**63
+        if not _is_key(number):
             return None
         row = int(number)
         given = token.encode("utf-8", "surrogatepass")
@@ -89,12 +123,26 @@ class Tokens:
         known = [self._mint(key, purpose, row, generation).encode() for key in self._keys]
         return row if any(hmac.compare_digest(given, one) for one in known) else None
 
+    def _unseal(self, purpose: Purpose, token: str, count: int) -> tuple[int, ...] | None:
+        *figures, _mac = token.split(".", count)
+        if len(figures) != count or not all(_is_key(one) for one in figures):
+            return None
+        parts = tuple(int(one) for one in figures)
+        given = token.encode("utf-8", "surrogatepass")
+        known = [self._seal(key, purpose, parts).encode() for key in self._keys]
+        return parts if any(hmac.compare_digest(given, one) for one in known) else None
+
+    @staticmethod
+    def _seal(key: bytes, purpose: Purpose, parts: tuple[int, ...]) -> str:
+        figures = [str(part) for part in parts]
+        signed = "/".join(["syndicator", purpose, *figures]).encode()
+        return ".".join([*figures, _mac(key, signed)])
+
     @staticmethod
     def _mint(key: bytes, purpose: Purpose, row: int, generation: int) -> str:
         # The parts cannot run into each other: a purpose is a word of ours, the rest are figures.
         signed = f"syndicator/{purpose}/{row}/{generation}".encode()
-        mac = hmac.new(key, signed, hashlib.sha256).digest()[:MAC_BYTES]
-        return f"{row}.{base64.urlsafe_b64encode(mac).decode()}"
+        return f"{row}.{_mac(key, signed)}"
 
 
 def subscribe(
@@ -155,3 +203,12 @@ def _subscription(tx: Tx, subscription_id: int | None) -> Subscription | None:
         return audience.subscription(tx, subscription_id)
     except NotFound:
         return None  # signed by us, but the database is another one: a restored or emptied store
+
+
+def _mac(key: bytes, signed: bytes) -> str:
+    mac = hmac.new(key, signed, hashlib.sha256).digest()[:MAC_BYTES]
+    return base64.urlsafe_b64encode(mac).decode()
+
+
+def _is_key(figures: str) -> bool:
+    return figures.isascii() and figures.isdigit() and len(figures) <= 19  # a key is below 2**63

@@ -34,6 +34,7 @@ DESK = Desk(
         confirm=lambda row: f"https://news.example/confirm/{row}",
         unsubscribe=lambda row: f"https://news.example/unsubscribe/{row}",
         preferences=lambda row: f"https://news.example/preferences/{row}",
+        press=lambda row, release: f"https://news.example/press/{row}.{release}/",
     ),
 )
 
