@@ -20,7 +20,7 @@ from syndicator.store.deliveries.claims import (
     start,
 )
 from syndicator.store.deliveries.duties import MAIL_LANE
-from syndicator.store.deliveries.owed import plan_confirmation, plan_owed, plan_test
+from syndicator.store.deliveries.owed import plan_confirmation, plan_mailbox, plan_owed, plan_test
 from syndicator.store.deliveries.pings import plan_changes, plan_pings, prune_pings
 from syndicator.store.deliveries.rows import (
     Attempt,
@@ -59,6 +59,7 @@ __all__ = [
     "open_count",
     "plan_changes",
     "plan_confirmation",
+    "plan_mailbox",
     "plan_owed",
     "plan_pings",
     "plan_test",

@@ -75,6 +75,28 @@ def plan_test(tx: Tx, partner_id: int, slug: str, number: str) -> int:
     return int(tx.connection.execute(insert(schema.deliveries).values(**row).returning(d.id)).scalar_one())
 
 
+def plan_mailbox(
+    tx: Tx, subject: str, address: str, *, release_id: int | None = None, version: int | None = None
+) -> int:
+    """Owe one letter to an address that need not be a contact's: a sample, an alarm; 0 if it was planned before.
+
+    It carries no item, so that it counts as having nothing and nobody is told of a correction because of it.
+    """
+    ensure_lane(tx, MAIL_LANE, Channel.MAIL)
+    row = {
+        "subject": subject,
+        "recipient": f"mailbox/{address}",
+        "mailbox": address,
+        "release_id": release_id,
+        "version": version,
+        "channel": Channel.MAIL,
+        "lane": MAIL_LANE,
+        "priority": Priority.CONFIRMATION,
+        **fresh(tx.now),
+    }
+    return tx.connection.execute(insert_or_skip(tx, schema.deliveries).values(**row)).rowcount
+
+
 def _planned(
     subject: str, recipient: Any, item: Item, priority: Priority, now: datetime, subscription: Any
 ) -> list[ColumnElement[Any]]:

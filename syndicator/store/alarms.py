@@ -1,0 +1,87 @@
+"""Alarms: what the desk must hear of before it is too late; one row for one occasion (operations: no alarm twice).
+
+Whoever sees the trouble raises it here, by a key that names the occasion; it stays open until whoever sees the
+end of it ends it. `plan_mails` owes the desk a letter about each through the ledger; the log and `health` show
+them too, for an alarm about mail must not depend on mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, exists, literal, select, update
+from sqlalchemy import Text as TextType
+from sqlalchemy import cast as as_type
+
+from syndicator.errors import NotFound
+from syndicator.model.delivery import alarm_subject
+from syndicator.store import schema
+from syndicator.store.deliveries.owed import plan_mailbox
+from syndicator.store.engine import Tx, insert_or_skip
+
+a, d = schema.alarms.c, schema.deliveries.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """One occasion: `key` names it, `subject` is its headline, `words` say what to do; no words of a release."""
+
+    id: int
+    key: str
+    subject: str
+    words: str
+    raised: datetime
+    ended: datetime | None
+
+
+def raise_(tx: Tx, key: str, subject: str, words: str) -> bool:
+    """Raise the alarm of this key, once however many ask; returns whether it is new."""
+    values = {"key": key, "subject": subject, "words": words, "raised": tx.now}
+    return bool(tx.connection.execute(insert_or_skip(tx, schema.alarms).values(**values)).rowcount)
+
+
+def end(tx: Tx, key_prefix: str) -> int:
+    """End the open alarms whose key begins so; returns how many there were."""
+    which = a.key.startswith(key_prefix, autoescape=True) & a.ended.is_(None)
+    return tx.connection.execute(update(schema.alarms).where(which).values(ended=tx.now)).rowcount
+
+
+def open_(tx: Tx) -> list[Alarm]:
+    """The alarms nobody has ended, oldest first."""
+    rows = tx.connection.execute(select(schema.alarms).where(a.ended.is_(None)).order_by(a.raised, a.id))
+    return [_alarm(row) for row in rows]
+
+
+def by_id(tx: Tx, alarm_id: int) -> Alarm:
+    """One alarm, open or ended; raises NotFound."""
+    row = tx.connection.execute(select(schema.alarms).where(a.id == alarm_id)).first()
+    if row is None:
+        raise NotFound(f"there is no alarm {alarm_id}")
+    return _alarm(row)
+
+
+def unmailed(tx: Tx) -> bool:
+    """Whether an open alarm has no letter yet: a look without a lock, before `plan_mails` takes one."""
+    return tx.connection.execute(_unmailed().limit(1)).first() is not None
+
+
+def plan_mails(tx: Tx, addresses: Sequence[str]) -> int:
+    """Owe each of these addresses a letter about each open alarm that has none; returns how many were planned."""
+    return sum(
+        plan_mailbox(tx, alarm_subject(alarm_id), address)
+        for alarm_id in tx.connection.execute(_unmailed().order_by(a.id)).scalars().all()
+        for address in addresses
+    )
+
+
+def _unmailed() -> Any:
+    subject = literal("alarm/") + as_type(a.id, TextType)
+    return select(a.id).where(a.ended.is_(None), ~exists().where(d.subject == subject))
+
+
+def _alarm(row: Row[Any]) -> Alarm:
+    names = "id key subject words raised ended".split()
+    return Alarm(**{name: getattr(row, name) for name in names})
