@@ -220,3 +220,24 @@ def _refuse_odd_hour(text: str, zone: str, early: datetime, late: datetime) -> N
     raise Invalid(
         f"{text} {why} in {zone} (the clocks change): add an offset, {early.isoformat()} or {late.isoformat()}"
     )
+
+
+class Actor(StrEnum):
+    """Who may ask to see a release."""
+
+    PUBLIC = "public"
+    ACCREDITED = "accredited"  # a contact whose accreditation is live and who was planned an advance of it
+    STAFF = "staff"  # who works here, and whom they sent the link of a preview
+
+
+def visible(release: Release, actor: Actor, now: datetime) -> bool:
+    """Whether `actor` may see the words of `release` at `now`: the one answer for every surface (security:E1).
+
+    The public sees what was released, and nothing at an instant: the release is made an item first. Accredited
+    contacts see what is scheduled from its advance on; an edit or a cancellation takes it from them.
+    """
+    if actor is Actor.STAFF or release.state is ReleaseState.RELEASED:
+        return True
+    if actor is Actor.PUBLIC or release.state is not ReleaseState.SCHEDULED:
+        return False
+    return release.advance is not None and release.advance <= now
