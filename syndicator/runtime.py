@@ -50,6 +50,7 @@ from syndicator.store import (
     topics,
     upstreams,
 )
+from syndicator.store.media import Cabinet
 from syndicator.store.provisioned import Provisioned
 from syndicator.wire.exchange import Limits
 from syndicator.wire.folder import Folder
@@ -68,6 +69,7 @@ PARSERS = 2  # processes that parse feeds; more would take the cores from those 
 HUB_WIDTH = 2  # pings to one hub at a time: a rebuild of every feed must not take the day
 WEBHOOK_ANSWER = 1024  # bytes kept of what a partner or a hub says (security:S7)
 FEED_LIMITS = Limits(max_bytes=5_000_000, deadline=timedelta(seconds=30), redirects=5)
+MEGABYTE = 1_000_000
 USER_AGENT = f"Syndicator/{__version__}"
 
 
@@ -91,6 +93,11 @@ def mint_token() -> str:
     return secrets.token_urlsafe(32)
 
 
+def mint_medium() -> str:
+    """What a file is called in public, without its ending: 128 bits that nobody can guess."""
+    return secrets.token_hex(16)
+
+
 def mint_name(role: str) -> str:
     """A name no other process has: for leases and heartbeats."""
     return f"{role}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -111,6 +118,12 @@ class Runtime:
     def store(self) -> Store:
         """The item store."""
         return open_store(self.settings.store.url.reveal(), host_clock=clock)
+
+    @cached_property
+    def cabinet(self) -> Cabinet:
+        """The files of releases and items."""
+        kept = self.settings.store
+        return Cabinet(Path(kept.media_dir), kept.media_limit * MEGABYTE)
 
     def watch(self) -> Store:
         """A second door to the same store that one watcher has for itself; its owner closes it.

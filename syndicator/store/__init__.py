@@ -2,7 +2,7 @@
 
 `open_store(url)` gives a `Store`; `store.begin()` a writing transaction (`Tx`, ours) with its own
 `now`, `store.read()` a reading one. The functions of the modules here (`items`, `topics`,
-`documents`, `releases`, `audience`, `deliveries`, `upstreams`, `schedules`) take a Tx first; flows
+`documents`, `media`, `releases`, `audience`, `deliveries`, `upstreams`, `schedules`) take a Tx first; flows
 own the transaction and put into it everything that must be true together.
 """
 
