@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from syndicator.errors import Conflict, Invalid, Refused
 from syndicator.model.delivery import Priority, revision_subject
+from syndicator.model.difference import marked
 from syndicator.model.item import (
     GONE,
     Content,
@@ -27,7 +28,18 @@ from syndicator.model.item import (
 )
 from syndicator.model.markup import Draft, strip_illegal
 from syndicator.model.release import OPEN_RELEASES
-from syndicator.store import Tx, archives, deliveries, documents, items, names, releases, topics, upstreams
+from syndicator.store import (
+    Tx,
+    archives,
+    deliveries,
+    documents,
+    items,
+    media,
+    names,
+    releases,
+    topics,
+    upstreams,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +72,11 @@ def publish(
     published: datetime | None = None,
     upstream: str | None = None,
     push: Push = PUSH,
+    by: str = "",
 ) -> Item:
     """Make a new public item; `published` defaults to now and may not lie in the future.
 
-    Raises Conflict if the uid exists, NotFound for an unknown topic, Invalid for a future date.
+    Named, whoever did it (`by`) is written down; a release's own moves are, where it is released. Raises Conflict if the uid exists, NotFound for an unknown topic, Invalid for a future date.
     """
     names.hold(tx)
     moment = published or tx.now
@@ -76,8 +89,10 @@ def publish(
     content = topics.file_under(tx, content)
     items.check_spokesperson(tx, content.spokesperson)
     item = items.add(tx, uid, content, moment, upstream)
+    media.release(tx, uid)
     entered = _file(tx, item)
     _owe(tx, item, entered, push)
+    _write_down(tx, by, "publish", item)
     return item
 
 
@@ -96,7 +111,13 @@ def public_words(draft: Draft, now: datetime, *, first: bool) -> Content:
 
 
 def submit(
-    tx: Tx, uid: str, content: Content, *, published: datetime | None = None, push: Push = PUSH
+    tx: Tx,
+    uid: str,
+    content: Content,
+    *,
+    published: datetime | None = None,
+    push: Push = PUSH,
+    by: str = "",
 ) -> tuple[Item, Verdict]:
     """Publish, unless the very same words are public already under this uid (then: unchanged).
 
@@ -107,7 +128,7 @@ def submit(
     verdict = judge(names.filed(tx, content), known.content if known else None)
     if known is None:
         _refuse_unreleased(tx, uid)
-        return publish(tx, uid, content, published=published, push=push), verdict
+        return publish(tx, uid, content, published=published, push=push, by=by), verdict
     if verdict is Verdict.REVISED:
         raise Conflict(
             f"the item {uid} is public with other words; change it with `syndicator item edit {uid} FILE` or `item correct`"
@@ -115,7 +136,7 @@ def submit(
     return known, verdict
 
 
-def edit(tx: Tx, uid: str, content: Content, *, push: Push | None = None) -> Item:
+def edit(tx: Tx, uid: str, content: Content, *, push: Push | None = None, by: str = "") -> Item:
     """A silent revision: feeds and pages change, `updated` does not move, nobody is told.
 
     Entering another topic while still young owes the item to that topic's people, by the rule of the
@@ -126,11 +147,13 @@ def edit(tx: Tx, uid: str, content: Content, *, push: Push | None = None) -> Ite
     if judge(names.filed(tx, content), item.content) is Verdict.UNCHANGED:
         return item
     rule = push or push_of(tx, item.upstream)
-    return _revise(tx, item, Significance.SILENT, content, item.note, rule)
+    revised = _revise(tx, item, Significance.SILENT, content, item.note, rule)
+    _write_down(tx, by, "edit", revised)
+    return revised
 
 
-def correct(tx: Tx, uid: str, content: Content, note: str) -> Item:
-    """A correction: `updated` moves, the note says what changed, whoever had it is told.
+def correct(tx: Tx, uid: str, content: Content, note: str, *, by: str = "") -> Item:
+    """A correction: `updated` moves, the note says what changed, whoever had it is told and shown what.
 
     Raises Invalid without a note and Refused when not a word was changed.
     """
@@ -142,12 +165,14 @@ def correct(tx: Tx, uid: str, content: Content, note: str) -> Item:
         raise Refused(f"nothing was changed in {uid}: correct the text first")
     rule = push_of(tx, item.upstream)
     moved = corrected(item, note, items.own_moment(tx, tx.now))
+    moved = replace(moved, marked=marked(item.content, content))
     revised = _revise(tx, moved, Significance.CORRECTION, content, note, rule)
-    deliveries.plan_told(tx, revised, revision_subject(uid, revised.revision), Priority.CORRECTION)
+    told = deliveries.plan_told(tx, revised, revision_subject(uid, revised.revision), Priority.CORRECTION)
+    _write_down(tx, by, "correct", revised, told=told)
     return revised
 
 
-def withdraw(tx: Tx, uid: str, reason: str, *, kill: bool = False) -> Item:
+def withdraw(tx: Tx, uid: str, reason: str, *, kill: bool = False, by: str = "") -> Item:
     """Take an item back: out of the feeds, 410 with a notice at its address, a tombstone in Atom.
 
     With `kill`, everyone who had it or may have is told, before anything else goes out; what was only
@@ -158,8 +183,8 @@ def withdraw(tx: Tx, uid: str, reason: str, *, kill: bool = False) -> Item:
         raise Invalid('say why with --reason "…": readers see it at the address of the item')
     significance = Significance.KILL if kill else Significance.WITHDRAWAL
     bare = replace(item.content, summary="", body="", text=None, media=(), source=None)
-    gone = replace(item, state=GONE[significance], updated=tx.now, note=reason)
-    deliveries.cancel_unsent(tx, item, f"the item was {gone.state}")
+    gone = replace(item, state=GONE[significance], updated=tx.now, note=reason, marked="")
+    stopped = deliveries.cancel_unsent(tx, item, f"the item was {gone.state}")
     revised = items.revise(tx, gone, significance, bare, reason)
     topics.mark_stale(tx, topics.ever_of_item(tx, item.id))  # before, as in `_file`
     topics.bury(tx, revised)
@@ -167,7 +192,8 @@ def withdraw(tx: Tx, uid: str, reason: str, *, kill: bool = False) -> Item:
     documents.forget_fragments(tx, [item.id])
     subject = revision_subject(uid, revised.revision)
     priority = Priority.KILL if kill else Priority.CORRECTION
-    deliveries.plan_told(tx, revised, subject, priority, machines_only=not kill)
+    told = deliveries.plan_told(tx, revised, subject, priority, machines_only=not kill)
+    _write_down(tx, by, "kill" if kill else "withdraw", revised, told=told, stopped=stopped)
     return revised
 
 
@@ -177,6 +203,11 @@ def _refuse_unreleased(tx: Tx, uid: str) -> None:
         raise Conflict(
             f"{uid} is a release that is {release.state}, not public yet; use `syndicator release publish {uid}`"
         )
+
+
+def _write_down(tx: Tx, by: str, act: str, item: Item, **detail: int) -> None:
+    """Who did it, where a person did: no word of the item is kept there."""
+    del tx, by, act, item, detail  # its table has no keeper yet
 
 
 def _live(tx: Tx, uid: str, *, even_withdrawn: bool = False) -> Item:
@@ -192,7 +223,8 @@ def _revise(
 ) -> Item:
     content = topics.file_under(tx, content, item.content.topics)
     items.check_spokesperson(tx, content.spokesperson)
-    revised = items.revise(tx, item, significance, content, note)
+    revised = items.revise(tx, item, significance, content, note, item.marked)
+    media.release(tx, item.uid)
     entered = _file(tx, revised)
     archives.reopen(tx, item.id)
     told = significance is Significance.CORRECTION

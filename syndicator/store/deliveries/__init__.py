@@ -35,12 +35,20 @@ from syndicator.store.deliveries.rows import (
     resolve,
     retry,
 )
-from syndicator.store.deliveries.told import cancel_unsent, plan_told, replace_unsent, somebody_had
+from syndicator.store.deliveries.told import (
+    Radius,
+    cancel_unsent,
+    plan_told,
+    radius,
+    replace_unsent,
+    somebody_had,
+)
 
 __all__ = [
     "MAIL_LANE",
     "Attempt",
     "Delivery",
+    "Radius",
     "attempts",
     "cancel_for_subscription",
     "cancel_unsent",
@@ -65,6 +73,7 @@ __all__ = [
     "plan_test",
     "plan_told",
     "prune_pings",
+    "radius",
     "recover",
     "renew",
     "replace_unsent",

@@ -1,18 +1,36 @@
-"""Who hears of a correction, a withdrawal or a kill: whoever by the ledger had the item, or may have (DESIGN promise 3)."""
+"""Who hears of a correction, a withdrawal or a kill: whoever by the ledger had the item, or may have (DESIGN promise 3).
+
+Everything here goes by `delivery_contents`, so readers of a digest or of an advance copy count like all others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import case, delete, exists, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    union,
+    update,
+)
 
 from syndicator.model.audience import SubscriptionState
-from syndicator.model.delivery import MAY_HAVE, DeliveryState, Priority
+from syndicator.model.delivery import MAY_HAVE, OPEN, DeliveryState, Priority
 from syndicator.model.item import Item
+from syndicator.model.site import Format
 from syndicator.store import columns, schema
 from syndicator.store.deliveries.duties import (
     cancel,
-    hold,
     insert_planned,
     record_contents,
     row_columns,
@@ -21,6 +39,62 @@ from syndicator.store.deliveries.duties import (
 from syndicator.store.engine import Tx
 
 d, dc, s = schema.deliveries.c, schema.delivery_contents.c, schema.subscriptions.c
+HAD = d.state.in_(MAY_HAVE) | (d.doubts > 0)
+LIVE = exists().where(s.contact_id == d.contact_id, s.state == SubscriptionState.ACTIVE)
+UNSENT = d.state.in_((DeliveryState.DUE, DeliveryState.LEASED))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Radius:
+    """Whom an act would reach: readers and partners to be told, feeds to be built anew, duties it can still stop.
+
+    `doubtful` counts deliveries that may have arrived; their recipients are told like all others.
+    """
+
+    mails: int
+    partners: int
+    feeds: int
+    stoppable: int
+    doubtful: int
+
+    def __str__(self) -> str:
+        """For people: "212 mails, 3 partners, 4 feeds, 61 still stoppable"."""
+        parts = [
+            _counted(self.mails, "mail"),
+            _counted(self.partners, "partner"),
+            _counted(self.feeds, "feed"),
+        ]
+        doubts = [f"{self.doubtful} in doubt"] if self.doubtful else []
+        return ", ".join([*parts, f"{self.stoppable} still stoppable", *doubts])
+
+
+def radius(
+    tx: Tx, item: Item, priority: Priority = Priority.CORRECTION, *, machines_only: bool = False
+) -> Radius:
+    """Whom a correction, a withdrawal (`machines_only`) or a kill of this item would reach, if it came now."""
+    m = schema.memberships.c
+    reached = _reached(item, priority, machines_only=machines_only).subquery().c
+    told = tx.connection.execute(
+        select(
+            func.count(reached.recipient.distinct()).filter(reached.contact_id.is_not(None)).label("mails"),
+            func.count(reached.recipient.distinct())
+            .filter(reached.partner_id.is_not(None))
+            .label("partners"),
+        )
+    ).one()
+    topics = select(func.count()).where(m.item_id == item.id, m.gone.is_(None))
+    waiting = select(func.count()).select_from(schema.deliveries).where(unsent(item), d.doubts == 0)
+    unsure = d.state.in_((DeliveryState.UNKNOWN, DeliveryState.SENDING)) | (
+        (d.doubts > 0) & (d.state != DeliveryState.ACCEPTED)
+    )
+    doubts = select(func.count(d.id.distinct())).join(schema.delivery_contents, dc.delivery_id == d.id)
+    return Radius(
+        mails=told.mails,
+        partners=told.partners,
+        feeds=tx.connection.execute(topics).scalar_one() * len(Format),
+        stoppable=tx.connection.execute(waiting).scalar_one(),
+        doubtful=tx.connection.execute(doubts.where(dc.item_id == item.id, unsure)).scalar_one(),
+    )
 
 
 def plan_told(tx: Tx, item: Item, subject: str, priority: Priority, *, machines_only: bool = False) -> int:
@@ -28,32 +102,9 @@ def plan_told(tx: Tx, item: Item, subject: str, priority: Priority, *, machines_
 
     A correction needs at least one live subscription of the contact; a kill reaches the others too.
     A plain withdrawal is told to partners alone (`machines_only`): they keep copies. Told under the
-    subscription they had it by if that is live, else under any live one.
+    subscription they had it by if that is live, else under any live one. Nobody who is suppressed is told.
     """
-    may_have = d.state.in_(MAY_HAVE) | (d.doubts > 0)
-    live = exists().where(s.contact_id == d.contact_id, s.state == SubscriptionState.ACTIVE)
-    own = schema.subscriptions.alias("own")
-    kept = case((own.c.state == SubscriptionState.ACTIVE, own.c.id))
-    reached = (
-        select(
-            d.contact_id,
-            d.partner_id,
-            d.recipient,
-            d.channel,
-            d.lane,
-            func.max(d.subscription_id).label("sub"),
-            func.max(kept).label("kept"),
-        )
-        .join(schema.delivery_contents, dc.delivery_id == d.id)
-        .outerjoin(own, own.c.id == d.subscription_id)
-        .where(dc.item_id == item.id, may_have)
-        .group_by(d.contact_id, d.partner_id, d.recipient, d.channel, d.lane)
-    )
-    if machines_only:
-        reached = reached.where(d.partner_id.is_not(None))
-    elif priority is not Priority.KILL:
-        reached = reached.where(or_(d.partner_id.is_not(None), live))
-    had = reached.subquery().c
+    had = _reached(item, priority, machines_only=machines_only).subquery().c
     another = (
         select(func.min(s.id))
         .where(s.contact_id == had.contact_id, s.state == SubscriptionState.ACTIVE)
@@ -76,15 +127,40 @@ def plan_told(tx: Tx, item: Item, subject: str, priority: Priority, *, machines_
     return added
 
 
+def _reached(item: Item, priority: Priority, *, machines_only: bool) -> Select[Any]:
+    """Who is to be told, one row for each: the one place that says so."""
+    own = schema.subscriptions.alias("own")
+    kept = case((own.c.state == SubscriptionState.ACTIVE, own.c.id))
+    c, x = schema.contacts.c, schema.suppressions.c
+    silenced = exists().where(c.id == d.contact_id, x.key == c.key)
+    reached = (
+        select(
+            d.contact_id,
+            d.partner_id,
+            d.recipient,
+            d.channel,
+            d.lane,
+            func.max(d.subscription_id).label("sub"),
+            func.max(kept).label("kept"),
+        )
+        .join(schema.delivery_contents, dc.delivery_id == d.id)
+        .outerjoin(own, own.c.id == d.subscription_id)
+        .where(dc.item_id == item.id, HAD, ~silenced)
+        .group_by(d.contact_id, d.partner_id, d.recipient, d.channel, d.lane)
+    )
+    if machines_only:
+        return reached.where(d.partner_id.is_not(None))
+    return reached if priority is Priority.KILL else reached.where(or_(d.partner_id.is_not(None), LIVE))
+
+
 def somebody_had(tx: Tx, uids: Collection[str]) -> set[str]:
     """Those of these items that somebody had, or may have, who would be told of a correction (`plan_told`)."""
     one, i = list(uids), schema.items.c
-    live = exists().where(s.contact_id == d.contact_id, s.state == SubscriptionState.ACTIVE)
     query = (
         select(i.uid)
         .join(schema.delivery_contents, dc.item_id == i.id)
         .join(schema.deliveries, d.id == dc.delivery_id)
-        .where(d.state.in_(MAY_HAVE) | (d.doubts > 0), d.partner_id.is_not(None) | live)
+        .where(HAD, d.partner_id.is_not(None) | LIVE)
         .distinct()
     )
     found: set[str] = set()
@@ -97,10 +173,11 @@ def replace_unsent(tx: Tx, item: Item, subject: str, *, told: bool) -> int:
     """Let whatever carries an older revision and has certainly not been sent carry this one instead.
 
     The old rows are cancelled, new ones owe the same to the same recipients. A due repeat of a doubt
-    is cancelled only if a correction tells them (`told`): they may have had it. Else it is repeated as
-    it was, for nothing may be lost.
+    is cancelled, and what is on its way is stopped, only if a correction tells them (`told`): they may have
+    had it. Else it is repeated as it was, for nothing may be lost.
     """
-    hold(tx, item)
+    _hold(tx, item)
+    reason = "a newer revision took its place"
     waiting = unsent(item) & (d.subject != subject)
     same = (d.recipient, d.contact_id, d.partner_id, d.subscription_id)
     instant = literal(tx.now, columns.Instant())
@@ -110,14 +187,70 @@ def replace_unsent(tx: Tx, item: Item, subject: str, *, told: bool) -> int:
     doomed = select(d.id).where(waiting, d.doubts == 0)
     tx.connection.execute(delete(schema.delivery_contents).where(dc.delivery_id.in_(doomed)))
     added = insert_planned(tx, heirs)
-    cancel(tx, waiting if told else waiting & (d.doubts == 0), "a newer revision took its place")
+    cancel(tx, waiting if told else waiting & (d.doubts == 0), reason)
     record_contents(tx, d.subject == subject)
+    _compose_anew(tx, item)
+    if told:
+        _stop(tx, item, reason, d.subject != subject)
+        cancel(tx, d.id.in_(_others(item)) & d.release_id.is_not(None) & UNSENT, reason)
     return added
 
 
 def cancel_unsent(tx: Tx, item: Item, reason: str) -> int:
-    """Nothing of this item that is not yet on the wire goes out any more; returns how many were stopped."""
-    hold(tx, item)
+    """Nothing of this item that is not yet on the wire goes out any more; returns how many were stopped.
+
+    What is marked as being sent is told to stop: a lane takes up none of it any more (mail:SE17).
+    """
+    _hold(tx, item)
     doomed = select(d.id).where(unsent(item), d.doubts == 0)
     tx.connection.execute(delete(schema.delivery_contents).where(dc.delivery_id.in_(doomed)))
-    return cancel(tx, unsent(item), reason)
+    stopped = cancel(tx, unsent(item), reason)
+    stopped += cancel(tx, d.id.in_(_others(item)) & d.release_id.is_not(None) & UNSENT, reason)
+    _compose_anew(tx, item, without=True)
+    _stop(tx, item, reason)
+    return stopped
+
+
+def _others(item: Item) -> Select[Any]:
+    """Deliveries that are not of this item alone but carried it: digests, advance copies."""
+    carried = select(dc.delivery_id).where(dc.item_id == item.id)
+    return select(d.id).where(d.id.in_(carried), d.item_id.is_(None), d.state.in_(OPEN))
+
+
+def _hold(tx: Tx, item: Item) -> None:
+    """Let no lane start or settle what carries this item until we commit: what is unsent stays unsent."""
+    if not tx.on_sqlite:  # there a writer is alone anyway
+        own = select(d.id).where(d.item_id == item.id, d.state.in_(OPEN))
+        every: CompoundSelect[Any] = union(own, _others(item))
+        # By key, as the claims do, so that nobody waits for somebody who waits for us.
+        held = select(d.id).where(d.id.in_(select(every.subquery().c.id))).order_by(d.id)
+        tx.connection.execute(held.with_for_update()).all()
+
+
+def _stop(tx: Tx, item: Item, reason: str, *which: ColumnElement[bool]) -> None:
+    """Whatever of this item is on its way, but not yet on the wire, is not to be sent."""
+    for carries in (d.item_id == item.id, d.id.in_(_others(item)) & d.release_id.is_not(None)):
+        sending = update(schema.deliveries).where(carries, d.state == DeliveryState.SENDING, *which)
+        tx.connection.execute(sending.values(stop=reason))
+
+
+def _compose_anew(tx: Tx, item: Item, *, without: bool = False) -> None:
+    """Digests not yet on the wire carry the newest words of the item, or go out `without` it."""
+    digests = _others(item).where(UNSENT, d.release_id.is_(None), d.doubts == 0)
+    keys = list(tx.connection.execute(digests).scalars())
+    for start in range(0, len(keys), 500):
+        some = keys[start : start + 500]
+        theirs = (dc.item_id == item.id) & dc.delivery_id.in_(some)
+        if without:
+            tx.connection.execute(delete(schema.delivery_contents).where(theirs))
+        else:
+            carried = update(schema.delivery_contents).where(theirs)
+            tx.connection.execute(carried.values(revision=item.revision))
+        # The fence: whoever has taken one already wrote it with the old words, and must not send that.
+        taken = update(schema.deliveries).where(d.id.in_(some), d.state == DeliveryState.LEASED)
+        back = {"state": DeliveryState.DUE, "due": tx.now, "lease_until": None, "leased_by": None}
+        tx.connection.execute(taken.values(lease_no=d.lease_no + 1, **back))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
