@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -105,15 +106,11 @@ class Newsroom:
             item = items.by_slug(tx, request.path_params["slug"])
             if item is None:
                 return missing(self._pages, request)
-            around = public_topics(tx, topics.of_item(tx, item.id))
-            asked = _asked(tx, item.content.spokesperson)
+            values = item_values(tx, item, topics.of_item(tx, item.id), self._site)
         if not item.live:
             told = item.state is not ItemState.REDACTED  # redacted: not a word of it is left
             return self._pages.page(request, "gone.html", status=410, item=item, told=told)
-        canonical = web_address(item.content.url) or self._site.item_url(item.slug)
-        return self._pages.page(
-            request, "item.html", item=item, topics=around, asked=asked, canonical=canonical
-        )
+        return self._pages.page(request, "item.html", **values)
 
     def favicon(self, request: Request) -> Response:
         """What browsers and readers look for unasked: the operator's picture, or ours."""
@@ -121,6 +118,16 @@ class Newsroom:
         if named and named != self._site.url("/favicon.ico"):
             return RedirectResponse(named, 302, FOR_A_DAY)
         return unless_known(request, FAVICON, FOR_A_DAY, SVG)
+
+
+def item_values(tx: Tx, item: Item, slugs: Collection[str], site: Site) -> dict[str, Any]:
+    """What item.html shows of an item that is filed under these topics; of those only what the public hears of."""
+    return {
+        "item": item,
+        "topics": public_topics(tx, slugs),
+        "asked": _asked(tx, item.content.spokesperson),
+        "canonical": web_address(item.content.url) or site.item_url(item.slug),
+    }
 
 
 def public_topics(tx: Tx, slugs: Collection[str] | None = None) -> list[PublicTopic]:

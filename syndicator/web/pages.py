@@ -99,7 +99,7 @@ class Pages:
         self._templates.globals.update(
             site=site, path=self.path, style=self._static("style.css", STYLE), formats=list(Format)
         )
-        self._templates.globals.update(stand=self.stand, shown=self.shown, script=None)
+        self._templates.globals.update(stand=self.stand, shown=self.shown, script=None, banner=None)
         self._templates.globals.update(
             types=MEDIA_TYPES, format_titles=FORMAT_TITLES, kinds=KINDS, cadences=CADENCES
         )
@@ -124,10 +124,14 @@ class Pages:
             headers = {**headers, "content-security-policy": policy}
         if script:
             values["script"] = self._scripts[script]
-        body = self._templates.get_template(template).render(**values).encode("utf-8", "replace")
+        body = self.html(template, **values)
         if status != 200 or headers["cache-control"] == "no-store":
             return Response(body, status, headers, media_type="text/html")
         return unless_known(request, body, headers, "text/html; charset=utf-8")
+
+    def html(self, template: str, **values: Any) -> bytes:
+        """The bytes of a page."""
+        return self._templates.get_template(template).render(**values).encode("utf-8", "replace")
 
     def path(self, path: str) -> str:
         """A path on this site as a link within it: relative to the host one has come by."""
