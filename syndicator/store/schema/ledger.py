@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     Table,
@@ -24,6 +25,18 @@ DUE_ONLY = text("state = 'due'")
 TAKEN_ONLY = text("state IN ('leased', 'sending')")
 NOT_OVER = text("ended IS NULL")
 OWED_ONLY = text("role = 'owed'")
+ABOUT_RELEASE = text("release_id IS NOT NULL")
+
+
+def _embedded(column: str, target: str) -> ForeignKeyConstraint:
+    """A key that SQLite alone checks; every store test runs there, too.
+
+    PostgreSQL asks the other table row by row, 2.5 µs each, and share-locks one row of lanes and items for every
+    recipient of a release: a third of the time that planning one takes. The planner reads these keys off the
+    other tables in the statement that writes them, and nobody deletes from those.
+    """
+    return ForeignKeyConstraint([column], [target], info={"dialect": "sqlite"}).ddl_if(dialect="sqlite")
+
 
 contacts = Table(
     "contacts",
@@ -144,14 +157,14 @@ deliveries = Table(
     Column("recipient", Text, nullable=False),  # "contact/42", "partner/3"
     Column("contact_id", Id, ForeignKey("contacts.id")),
     Column("partner_id", Id, ForeignKey("partners.id")),
-    Column("subscription_id", Id, ForeignKey("subscriptions.id")),
-    Column("item_id", Id, ForeignKey("items.id")),
+    Column("subscription_id", Id),
+    Column("item_id", Id),
     Column("revision", Integer),
     Column("release_id", Id),  # an advance or a notice: there is no item yet
     Column("version", Integer),  # of the release, or the number of its notice
     Column("mailbox", Text),  # of a recipient who is no contact: a test, an alarm
     Column("channel", Text, nullable=False),
-    Column("lane", Text, ForeignKey("lanes.key"), nullable=False),
+    Column("lane", Text, nullable=False),
     Column("priority", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("due", Instant),
@@ -167,6 +180,9 @@ deliveries = Table(
     Column("stop", Text),  # why it must not be sent although it is marked as sending
     Column("created", Instant, nullable=False),
     Column("settled", Instant),
+    _embedded("subscription_id", "subscriptions.id"),
+    _embedded("item_id", "items.id"),
+    _embedded("lane", "lanes.key"),
     UniqueConstraint("subject", "recipient"),  # nobody gets the same thing twice
     Index(
         "ix_deliveries_due", "lane", "priority", "due", "id", sqlite_where=DUE_ONLY, postgresql_where=DUE_ONLY
@@ -175,17 +191,20 @@ deliveries = Table(
     Index("ix_deliveries_taken", "lease_until", sqlite_where=TAKEN_ONLY, postgresql_where=TAKEN_ONLY),
     Index("ix_deliveries_item_id", "item_id", "recipient"),
     Index("ix_deliveries_subscription_id", "subscription_id"),
-    Index("ix_deliveries_release_id", "release_id"),
+    Index(
+        "ix_deliveries_release_id", "release_id", sqlite_where=ABOUT_RELEASE, postgresql_where=ABOUT_RELEASE
+    ),
 )
 
 delivery_contents = Table(
     "delivery_contents",
     metadata,
     Column("delivery_id", Id, ForeignKey("deliveries.id"), primary_key=True),
-    Column("item_id", Id, ForeignKey("items.id"), primary_key=True),
+    Column("item_id", Id, primary_key=True),
     Column("revision", Integer, primary_key=True),
     Column("recipient", Text, nullable=False),
     Column("role", Text, nullable=False),
+    _embedded("item_id", "items.id"),
     Index("ix_delivery_contents_item_id", "item_id"),
     # An item is owed to a person once, for ever (DESIGN §2, Subscription).
     Index(
