@@ -35,6 +35,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "serve": ("serve", "Run the web process."),
     "worker": ("work", "Run a worker: releases, feeds, deliveries, polls, schedules."),
     "health": ("health", "Ask the web process whether all is well."),
+    "doctor": ("doctor", "Check the set-up: DNS records, the relay, links in mail, the house."),
     "item": ("item", "What is public: add, edit, correct, withdraw, kill, show, import."),
     "topic": ("topic", "The subjects items are filed under."),
     "feed": ("feed", "The documents that aggregators read."),

@@ -105,6 +105,13 @@ def subscription(tx: Tx, subscription_id: int) -> Subscription:
     return _subscription(row)
 
 
+def newest_live(tx: Tx) -> Subscription | None:
+    """The newest subscription that has not ended; None where there is none."""
+    query = _subscriptions().where(s.state != SubscriptionState.ENDED).order_by(s.id.desc()).limit(1)
+    row = tx.connection.execute(query).first()
+    return _subscription(row) if row else None
+
+
 def subscriptions(tx: Tx, contact_id: int) -> list[Subscription]:
     """Every subscription a contact has or had, oldest first."""
     rows = tx.connection.execute(_subscriptions().where(s.contact_id == contact_id).order_by(s.id))

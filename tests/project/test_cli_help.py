@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from syndicator.cli import root
 
 CONTRACT = """
-demo init run serve worker health
+demo init run serve worker health doctor
 item: add edit correct withdraw kill list show history import
 topic: add list rename merge close
 feed: list build check export

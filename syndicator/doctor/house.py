@@ -1,0 +1,120 @@
+"""The house itself: database, clock, key, pictures, and what stands open in it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from syndicator.doctor.finding import Finding, fail, guarded, ok, warn
+from syndicator.errors import SyndicatorError
+from syndicator.store import Store, alarms, audience
+
+# A lift is promised within a second (DESIGN §8); a minute off is no drift, it is another clock.
+DRIFT, OTHER = timedelta(seconds=1), timedelta(minutes=1)
+PRIVATE = 0o077  # permissions others must not have on a key
+
+
+def database(store: Store) -> Iterator[Finding]:
+    """Whether the database answers, has our schema and takes a write."""
+    try:
+        store.check_schema()
+        with store.begin():
+            pass
+    except SyndicatorError as fault:
+        yield fail(
+            "database", str(fault), "check store.url, and run `syndicator db upgrade` where it says so"
+        )
+    else:
+        yield ok("database", f"{store.kind} answers, with the schema this program needs")
+
+
+def clock(store: Store, host_clock: Callable[[], datetime]) -> Iterator[Finding]:
+    """Whether the clock that lifts embargoes can be believed."""
+    yield from guarded("clock", partial(_clock, store, host_clock), "see what the database says")
+
+
+def media(folder: Path) -> Iterator[Finding]:
+    """Whether pictures can be kept; a file is written and removed again."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-"):
+            pass
+    except OSError as fault:
+        words = f"{folder} does not take a file: {fault.strerror or fault}"
+        yield fail(
+            "media", words, "set store.media_dir to a folder this user may write to, shared by every machine"
+        )
+    else:
+        yield ok("media", f"{folder} takes files")
+
+
+def secret_key(store: Store, *, given: bool, kept: Path | None) -> Iterator[Finding]:
+    """Whether links in mail outlive this machine; `kept` is the key file beside a SQLite database."""
+    advice = "set site.secret_key_file to a file of mode 0600 made by: openssl rand -hex 32"
+    if given:
+        yield ok("secret-key", "site.secret_key is set")
+    elif store.kind != "sqlite" or kept is None:
+        yield fail("secret-key", "site.secret_key is missing: every process needs the same one", advice)
+    elif kept.exists() and kept.stat().st_mode & PRIVATE:
+        yield fail("secret-key", f"others on this machine may read {kept}", f"run: chmod 600 {kept}")
+    else:
+        words = f"links in mail are signed with {kept}: without it, nobody can unsubscribe from old mail"
+        yield warn(
+            "secret-key", words, f"keep a copy of {kept} with your backups, or set site.secret_key_file"
+        )
+
+
+def standing(store: Store) -> Iterator[Finding]:
+    """Alarms nobody has ended, and destinations in trouble."""
+    yield from guarded("alarms", partial(_alarms, store), "see what the database says")
+    yield from guarded("lanes", partial(_lanes, store), "see what the database says")
+
+
+def _clock(store: Store, host_clock: Callable[[], datetime]) -> Iterator[Finding]:
+    before = host_clock()
+    with store.read() as tx:
+        told, behind = tx.now, tx.clock_behind
+    after = host_clock()
+    off = max(before - told, told - after, timedelta())
+    sync = "let NTP keep both clocks (timedatectl set-ntp true), then restart the workers"
+    if behind:
+        words = f"this machine's clock is {behind.total_seconds():.0f} s behind what the database has seen"
+        yield fail("clock", f"{words}: nothing is released until it has caught up", sync)
+    elif off > OTHER:
+        yield fail(
+            "clock", f"the database's clock is {off.total_seconds():.0f} s away from this machine's", sync
+        )
+    elif off > DRIFT:
+        yield warn(
+            "clock", f"the database's clock is {off.total_seconds():.1f} s away from this machine's", sync
+        )
+    else:
+        yield ok("clock", "this machine and the database agree on the time")
+
+
+def _alarms(store: Store) -> Iterator[Finding]:
+    with store.read() as tx:
+        standing = alarms.open_(tx)
+    for alarm in standing:
+        yield warn("alarms", f"{alarm.subject} (since {alarm.raised:%Y-%m-%d %H:%M} UTC)", alarm.words)
+    if not standing:
+        yield ok("alarms", "none is open")
+
+
+def _lanes(store: Store) -> Iterator[Finding]:
+    with store.read() as tx:
+        lanes = audience.lanes(tx)
+    for lane in lanes:
+        if lane.paused:
+            advice = f"`syndicator delivery resume {lane.key}` lets it go on"
+            yield warn("lanes", f"{lane.key} is paused", advice)
+        elif lane.failures:
+            words = f"{lane.key} has failed {lane.failures} times in a row: {lane.fault}"
+            yield fail(
+                "lanes", words, "what waits goes out by itself once the destination answers: mend that first"
+            )
+    if not any(lane.paused or lane.failures for lane in lanes):
+        yield ok("lanes", f"{len(lanes)} destinations, none in trouble")
