@@ -5,6 +5,7 @@ The heavy rooms are imported here, when a command runs, and never when help is s
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import typer
 from syndicator.cli import output
 from syndicator.cli.root import Globals
 from syndicator.errors import Refused
+from syndicator.model.markup import one_line
 
 if TYPE_CHECKING:
     from syndicator.runtime import Runtime
@@ -71,7 +73,20 @@ def reading(ctx: typer.Context) -> Iterator[tuple[Runtime, Tx]]:
         yield runtime, tx
 
 
+def actor(by: str = "") -> str:
+    """Who acts, as the audit names them: `by` where it is given, else SYNDICATOR_ACTOR, else the login."""
+    named = by or os.environ.get("SYNDICATOR_ACTOR", "")
+    return one_line(named, "--by").strip() or _login()
+
+
 def refuse_file_managed(what: str, *, file: bool) -> None:
     """Raise Refused for what the config file owns: the next start would undo the change (DESIGN §5.12)."""
     if file:
         raise Refused(f"{what} is managed by the config file: change it there")
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        return "command line"

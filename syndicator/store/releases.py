@@ -6,15 +6,23 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, Select, func, insert, select, update
 
 from syndicator.errors import Conflict, NotFound
 from syndicator.model.item import Content, content_from_json, content_to_json
-from syndicator.model.release import OPEN_RELEASES, Embargo, Release, ReleaseState
+from syndicator.model.release import (
+    OPEN_RELEASES,
+    Embargo,
+    Notice,
+    NoticeKind,
+    Release,
+    ReleaseState,
+    Version,
+)
 from syndicator.store import names, schema
 from syndicator.store.engine import Tx, insert_or_skip
 
-r = schema.releases.c
+r, v, n = schema.releases.c, schema.release_versions.c, schema.embargo_notices.c
 # Held items go out by themselves at their date; quarantined ones have none and wait for a yes.
 TIMED = (ReleaseState.SCHEDULED, ReleaseState.HELD)
 
@@ -70,8 +78,9 @@ def add(
     published: datetime | None = None,
     upstream: str | None = None,
     reason: str | None = None,
+    by: str | None = None,
 ) -> Release:
-    """A new release in its first version; raises Conflict if somebody else was faster."""
+    """A new release in its first version, drafted `by`; raises Conflict if somebody else was faster."""
     values = {
         "uid": uid,
         "state": state,
@@ -82,16 +91,19 @@ def add(
         "published": published,
         "upstream": upstream,
         "reason": reason,
+        "drafted_by": by,
         "created": tx.now,
         "updated": tx.now,
     }
     if tx.connection.execute(insert_or_skip(tx, schema.releases).values(**values)).rowcount == 0:
         raise Conflict(f"a release {uid} was made at this moment by somebody else; look at it and try again")
-    return named(tx, uid)
+    release = named(tx, uid)
+    _keep(tx, release)
+    return release
 
 
 def save(tx: Tx, release: Release) -> Release:
-    """Write what may change of a release; the caller holds it (`held_for_change`)."""
+    """Write what may change of a release, and keep its words if they are a new version; the caller holds it (`held_for_change`)."""
     values = {
         "state": release.state,
         "version": release.version,
@@ -99,12 +111,74 @@ def save(tx: Tx, release: Release) -> Release:
         **_embargo_values(release.embargo),
         "at": release.at,
         "published": release.published,
+        "drafted_by": release.drafted_by,
         "approved_by": release.approved_by,
+        "approved": release.approved,
+        "advance": release.advance,
+        "moves": release.moves,
+        "released": release.released,
         "reason": release.reason,
         "updated": tx.now,
     }
     tx.connection.execute(update(schema.releases).where(r.id == release.id).values(**values))
+    _keep(tx, release)
     return named(tx, release.uid)
+
+
+def version(tx: Tx, release_id: int, number: int) -> Version:
+    """One version of a release's words, as they were handed in; raises NotFound."""
+    query = _versions(release_id).where(v.version == number)
+    row = tx.connection.execute(query).first()
+    if row is None:
+        raise NotFound(f"this release has no version {number}")
+    return _version(tx, row)
+
+
+def versions(tx: Tx, release_id: int) -> list[Version]:
+    """Every version of a release's words, oldest first."""
+    return [_version(tx, row) for row in tx.connection.execute(_versions(release_id))]
+
+
+def version_of_base(tx: Tx, release_id: int, base: str) -> Version | None:
+    """The latest version with this fingerprint of words and embargo, or None."""
+    query = _versions(release_id).where(v.base == base)
+    rows = tx.connection.execute(query).all()
+    return _version(tx, rows[-1]) if rows else None
+
+
+def add_notice(
+    tx: Tx, release_id: int, kind: NoticeKind, before: datetime | None, after: datetime | None, words: str
+) -> Notice:
+    """Write down what is to be told about an embargo; the caller holds the release, so numbers count up."""
+    last = tx.connection.execute(select(func.max(n.number)).where(n.release_id == release_id)).scalar() or 0
+    told = {"kind": kind, "before": before, "after": after, "words": words, "created": tx.now}
+    values = {"release_id": release_id, "number": last + 1, **told}
+    tx.connection.execute(insert(schema.embargo_notices).values(**values))
+    return notice(tx, release_id, last + 1)
+
+
+def notice(tx: Tx, release_id: int, number: int) -> Notice:
+    """What was told about an embargo, by its number; raises NotFound."""
+    found = [one for one in notices(tx, release_id) if one.number == number]
+    if not found:
+        raise NotFound(f"this release has no notice {number}")
+    return found[0]
+
+
+def notices(tx: Tx, release_id: int) -> list[Notice]:
+    """Everything told about an embargo, oldest first."""
+    query = select(schema.embargo_notices).where(n.release_id == release_id).order_by(n.number)
+    return [
+        Notice(
+            number=row.number,
+            kind=NoticeKind(row.kind),
+            before=row.before,
+            after=row.after,
+            words=row.words or "",
+            created=row.created,
+        )
+        for row in tx.connection.execute(query)
+    ]
 
 
 def take_next_due(tx: Tx, but: Collection[int] = ()) -> Release | None:
@@ -141,6 +215,34 @@ def next_at(tx: Tx) -> datetime | None:
     return tx.connection.execute(select(func.min(r.at)).where(r.state.in_(TIMED))).scalar()
 
 
+def _keep(tx: Tx, release: Release) -> None:
+    """A version is written once; what is written of it stays."""
+    values = {
+        "release_id": release.id,
+        "version": release.version,
+        "base": release.base,
+        "content": content_to_json(release.content),
+        **_embargo_values(release.embargo),
+        "drafted_by": release.drafted_by,
+        "created": tx.now,
+    }
+    tx.connection.execute(insert_or_skip(tx, schema.release_versions).values(**values))
+
+
+def _versions(release_id: int) -> Select[Any]:
+    return select(schema.release_versions).where(v.release_id == release_id).order_by(v.version)
+
+
+def _version(tx: Tx, row: Row[Any]) -> Version:
+    return Version(
+        number=row.version,
+        content=names.filed(tx, content_from_json(row.content)),
+        embargo=_embargo(row),
+        drafted_by=row.drafted_by,
+        created=row.created,
+    )
+
+
 def _embargo_values(embargo: Embargo | None) -> dict[str, Any]:
     return {
         "embargo_until": embargo.until if embargo else None,
@@ -149,24 +251,30 @@ def _embargo_values(embargo: Embargo | None) -> dict[str, Any]:
     }
 
 
+def _embargo(row: Row[Any]) -> Embargo | None:
+    if row.embargo_until is None:
+        return None
+    return Embargo(until=row.embargo_until, zone=row.embargo_zone or "UTC", wall=row.embargo_wall or "")
+
+
 def _release(tx: Tx, row: Row[Any]) -> Release:
-    embargo = None
-    if row.embargo_until:
-        embargo = Embargo(
-            until=row.embargo_until, zone=row.embargo_zone or "UTC", wall=row.embargo_wall or ""
-        )
     return Release(
         id=row.id,
         uid=row.uid,
         state=ReleaseState(row.state),
         version=row.version,
         content=names.filed(tx, content_from_json(row.content)),
-        embargo=embargo,
+        embargo=_embargo(row),
         at=row.at,
         published=row.published,
         created=row.created,
         updated=row.updated,
+        drafted_by=row.drafted_by,
         approved_by=row.approved_by,
+        approved=row.approved,
+        advance=row.advance,
+        moves=row.moves,
+        released=row.released,
         upstream=row.upstream,
         reason=row.reason,
     )

@@ -5,6 +5,16 @@
 who had what. Serves walk B.
 """
 
+from syndicator.store.deliveries.advances import (
+    Had,
+    cancel_advances,
+    cancel_notices,
+    carry_over,
+    had,
+    plan_advances,
+    plan_notices,
+    was_told,
+)
 from syndicator.store.deliveries.claims import (
     cancel_for_subscription,
     claim,
@@ -48,16 +58,21 @@ __all__ = [
     "MAIL_LANE",
     "Attempt",
     "Delivery",
+    "Had",
     "Radius",
     "attempts",
+    "cancel_advances",
     "cancel_for_subscription",
+    "cancel_notices",
     "cancel_unsent",
+    "carry_over",
     "claim",
     "contents",
     "counts",
     "due_lanes",
     "first_subjects",
     "give_back",
+    "had",
     "lane_failed",
     "lane_over",
     "lane_works",
@@ -65,9 +80,11 @@ __all__ = [
     "named",
     "next_due",
     "open_count",
+    "plan_advances",
     "plan_changes",
     "plan_confirmation",
     "plan_mailbox",
+    "plan_notices",
     "plan_owed",
     "plan_pings",
     "plan_test",
@@ -82,4 +99,5 @@ __all__ = [
     "settle_all",
     "somebody_had",
     "start",
+    "was_told",
 ]

@@ -1,0 +1,80 @@
+"""Accreditations: who may see what is under embargo, who said so, until when, and to what they agreed (EM1, LM20).
+
+A contact has one that counts at most; former ones are kept as history. Whether one counts is asked at
+the last moment, by `holding`, and never remembered in a delivery.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, insert, or_, select, update
+
+from syndicator.errors import Invalid, Refused
+from syndicator.model.audience import Accreditation
+from syndicator.store import schema
+from syndicator.store.engine import Tx
+
+a, c = schema.accreditations.c, schema.contacts.c
+RENEWED = "renewed"
+
+
+def accredit(
+    tx: Tx, contact_id: int, by: str, agreement: str, until: datetime | None = None
+) -> Accreditation:
+    """Let a contact see what is under embargo, from now until `until`; one that counts is ended as renewed.
+
+    `agreement` says which text they agreed to and how that is known; raises Invalid without it, or when
+    `until` has gone by.
+    """
+    if not agreement:
+        raise Invalid("say to what they agreed, and how that is known, with --agreement")
+    if until and until <= tx.now:
+        raise Invalid(
+            f"--until {until.isoformat()} has gone by already (it is {tx.now.isoformat(timespec='seconds')})"
+        )
+    # Whoever accredits the same contact at this moment waits here.
+    tx.connection.execute(select(c.id).where(c.id == contact_id).with_for_update())
+    _end(tx, contact_id, RENEWED)
+    values = {"contact_id": contact_id, "granted": tx.now, "granted_by": by, "until": until}
+    row = insert(schema.accreditations).values(**values, agreement=agreement).returning(schema.accreditations)
+    return _accreditation(tx.connection.execute(row).one())
+
+
+def end(tx: Tx, contact_id: int, reason: str) -> None:
+    """From now on they see nothing that is under embargo; raises Refused when there is nothing to end."""
+    if not _end(tx, contact_id, reason):
+        raise Refused("this contact is not accredited: there is nothing to end")
+
+
+def live(tx: Tx, contact_id: int) -> Accreditation | None:
+    """The accreditation that counts now, or None."""
+    row = tx.connection.execute(
+        select(schema.accreditations).where(a.contact_id == contact_id, holding(tx.now))
+    ).first()
+    return _accreditation(row) if row else None
+
+
+def history(tx: Tx, contact_id: int) -> list[Accreditation]:
+    """Every accreditation a contact has or had, oldest first."""
+    query = select(schema.accreditations).where(a.contact_id == contact_id).order_by(a.id)
+    return [_accreditation(row) for row in tx.connection.execute(query)]
+
+
+def holding(now: datetime) -> ColumnElement[bool]:
+    """As SQL, of a row of `accreditations`: it counts at this instant."""
+    return a.ended.is_(None) & or_(a.until.is_(None), a.until > now)
+
+
+def _end(tx: Tx, contact_id: int, reason: str) -> int:
+    ended = (
+        update(schema.accreditations)
+        .where(a.contact_id == contact_id, a.ended.is_(None))
+        .values(ended=tx.now, reason=reason)
+    )
+    return tx.connection.execute(ended).rowcount
+
+
+def _accreditation(row: Row[Any]) -> Accreditation:
+    return Accreditation(**{name: getattr(row, name) for name in Accreditation.__dataclass_fields__})

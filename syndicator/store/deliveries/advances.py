@@ -1,0 +1,290 @@
+"""Advance copies: who gets a release before its embargo ends, who hears what became of it, and who had it.
+
+Their rows name the release and one version of its words; a notice's row the release and the notice's
+number. There is no item yet: from its lift on, `delivery_contents` says that they had it, so that a
+correction or a kill reaches them (DESIGN promise 3, EM1, EM3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
+
+from syndicator.model.audience import SubscriptionState
+from syndicator.model.delivery import (
+    MAY_HAVE,
+    OPEN,
+    Channel,
+    DeliveryState,
+    Priority,
+    Role,
+    advance_subject,
+    notice_subject,
+    revision_subject,
+)
+from syndicator.model.item import Item, memberships
+from syndicator.model.release import Notice, NoticeKind, Release
+from syndicator.store import columns, releases, schema, topics
+from syndicator.store.accreditations import holding
+from syndicator.store.audience import ensure_lane
+from syndicator.store.deliveries.duties import MAIL_LANE, cancel, insert_planned, row_columns
+from syndicator.store.engine import Tx, insert_or_skip
+
+d, dc, s, a, c = (
+    schema.deliveries.c,
+    schema.delivery_contents.c,
+    schema.subscriptions.c,
+    schema.accreditations.c,
+    schema.contacts.c,
+)
+WAITING = (DeliveryState.DUE, DeliveryState.LEASED)  # certainly not on the wire
+HAS = (DeliveryState.ACCEPTED, DeliveryState.UNKNOWN)
+IS_ADVANCE, IS_NOTICE = d.subject.like("advance/%"), d.subject.like("notice/%")
+MAY = or_(d.state.in_(MAY_HAVE), d.doubts > 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Had:
+    """Somebody who was sent an advance copy, or may have been: which version, and what became of it when."""
+
+    contact_id: int
+    address: str
+    name: str
+    version: int
+    state: DeliveryState
+    settled: datetime | None
+
+
+def plan_advances(tx: Tx, release: Release, due: datetime, *, anew: bool = False) -> int:
+    """Owe an advance copy of the present words at `due` to the accredited; returns how many will get one.
+
+    They need a live subscription, of any cadence, to one of the release's topics, and an accreditation that
+    still counts at `due`. Who has these very words already gets no second copy; with `anew` only those who
+    had other words get one. What was cancelled unsent, or waits, is due at `due` from now on.
+    """
+    subject = advance_subject(release.uid, release.version)
+    entitled = _entitled(tx, release, due, anew=anew)
+    wanted = entitled.subquery()
+    if tx.connection.execute(select(exists(entitled))).scalar() is not True:
+        return 0
+    ensure_lane(tx, MAIL_LANE, Channel.MAIL)
+    _hold(tx, release.id)
+    unsent = d.state.in_((DeliveryState.DUE, DeliveryState.CANCELLED)) & (d.doubts == 0)
+    again = update(schema.deliveries).where(
+        d.subject == subject, unsent, d.contact_id.in_(select(wanted.c.contact_id))
+    )
+    tx.connection.execute(
+        again.values(state=DeliveryState.DUE, due=due, created=tx.now, detail=None, settled=None, stop=None)
+    )
+    _insert(tx, subject, release, release.version, wanted.c, wanted, Priority.IMMEDIATE, due)
+    waiting = select(func.count()).where(d.subject == subject, d.state.in_(WAITING))
+    return tx.connection.execute(waiting).scalar_one()
+
+
+def plan_notices(tx: Tx, release: Release, notice: Notice, priority: Priority) -> int:
+    """Tell everyone who had an advance copy, or may have, what became of the embargo; returns how many."""
+    own, other = schema.subscriptions.alias("own"), schema.subscriptions.alias("other")
+    live = case((own.c.state == SubscriptionState.ACTIVE, own.c.id))
+    another = (
+        select(func.min(other.c.id))
+        .where(other.c.contact_id == d.contact_id, other.c.state == SubscriptionState.ACTIVE)
+        .scalar_subquery()
+    )
+    # Who has left since still holds words under embargo: a service to them, under no subscription.
+    reached = (
+        select(d.contact_id, func.coalesce(func.max(live), another).label("sub"))
+        .outerjoin(own, own.c.id == d.subscription_id)
+        .where(d.release_id == release.id, IS_ADVANCE, MAY)
+        .group_by(d.contact_id)
+    ).subquery()
+    subject = notice_subject(release.uid, notice.number)
+    return _insert(tx, subject, release, notice.number, reached.c, reached, priority, tx.now)
+
+
+def cancel_advances(tx: Tx, release_id: int, reason: str) -> int:
+    """No advance copy that is not on the wire yet goes out any more; returns how many were stopped.
+
+    What is being sent at this moment is stopped where that is still possible.
+    """
+    _hold(tx, release_id)
+    theirs = (d.release_id == release_id) & IS_ADVANCE
+    sending = theirs & (d.state == DeliveryState.SENDING)
+    tx.connection.execute(update(schema.deliveries).where(sending).values(stop=reason))
+    return cancel(tx, theirs & d.state.in_(WAITING), reason)
+
+
+def cancel_notices(tx: Tx, release_id: int, reason: str) -> int:
+    """A notice about an embargo that nobody has been sent yet is told to them no more: something newer is."""
+    _hold(tx, release_id)
+    return cancel(tx, (d.release_id == release_id) & IS_NOTICE & d.state.in_(WAITING), reason)
+
+
+def was_told(tx: Tx, release: Release, notice: Notice) -> bool:
+    """Whether anybody heard of this notice, or may have."""
+    subject = notice_subject(release.uid, notice.number)
+    return tx.connection.execute(select(d.id).where(d.subject == subject, MAY).limit(1)).first() is not None
+
+
+def carry_over(tx: Tx, release: Release, item: Item, *, again: bool = False) -> int:
+    """At the lift, before the item is owed to all: what the advance copies mean for it; returns how many it is owed to.
+
+    Who has these very words is not owed them again, unless `again`. Who had other words, or whose copy had
+    not certainly been sent, is owed the item now, whatever their cadence. Everyone who had a copy, or may
+    have, counts as having the item from here on.
+    """
+    _hold(tx, release.id)
+    theirs = (d.release_id == release.id) & IS_ADVANCE
+    if not again:
+        same = theirs & d.subject.in_(_same_words(tx, release)) & d.state.in_(HAS)
+        _record(tx, item, select(func.max(d.id), d.recipient).where(same).group_by(d.recipient), Role.OWED)
+    _record(tx, item, select(d.id, d.recipient).where(theirs, MAY), Role.ADVANCE)
+    owed = _owe_now(tx, item, theirs & or_(MAY, d.state.in_(WAITING)))
+    cancel_advances(tx, release.id, "the release is out: they get it instead")
+    cancel_notices(tx, release.id, "the release is out")
+    return owed
+
+
+def had(tx: Tx, release_id: int) -> list[Had]:
+    """Who was sent an advance copy or may have been, their latest version each, by address."""
+    query = (
+        select(d.contact_id, c.address, c.name, d.version, d.state, d.settled)
+        .join(schema.contacts, c.id == d.contact_id)
+        .where(d.release_id == release_id, IS_ADVANCE, MAY)
+        .order_by(d.version)
+    )
+    latest = {row.contact_id: row for row in tx.connection.execute(query)}
+    everybody = sorted(latest.values(), key=lambda row: row.address)
+    return [Had(**{**row._mapping, "state": DeliveryState(row.state)}) for row in everybody]  # noqa: SLF001 - SQLAlchemy's own public name
+
+
+def _entitled(tx: Tx, release: Release, due: datetime, *, anew: bool) -> Select[Any]:
+    """The accredited subscribers of the release's topics who do not have these words, with the subscription it comes by."""
+    slugs = memberships(release.content, topics.ruled(tx))
+    h = schema.deliveries.alias("h").c
+    their = and_(h.release_id == release.id, h.contact_id == s.contact_id, h.subject.like("advance/%"))
+    has = exists().where(their, h.subject.in_(_same_words(tx, release)), or_(h.state.in_(HAS), h.doubts > 0))
+    query = (
+        select(s.contact_id, func.min(s.id).label("sub"))
+        .join(schema.accreditations, a.contact_id == s.contact_id)
+        .where(s.topic_id.in_(sorted(topics.ids(tx, slugs).values())), s.state == SubscriptionState.ACTIVE)
+        .where(holding(tx.now), or_(a.until.is_(None), a.until > due), ~has)
+        .group_by(s.contact_id)
+    )
+    if anew:
+        query = query.where(exists().where(their, or_(h.state.in_(MAY_HAVE), h.doubts > 0)))
+    return query
+
+
+def _same_words(tx: Tx, release: Release) -> list[str]:
+    """Subjects of the versions whose words are those of the present one: only their embargo may differ.
+
+    A cancelled release was taken back before those who had it: that they have the words counts no more.
+    """
+    over = [one for one in releases.notices(tx, release.id) if one.kind is NoticeKind.CANCELLED]
+    since = over[-1].created if over else None
+    return [
+        advance_subject(release.uid, version.number)
+        for version in releases.versions(tx, release.id)
+        if version.content.fingerprint == release.content.fingerprint
+        and (since is None or version.created > since)
+    ]
+
+
+def _insert(
+    tx: Tx,
+    subject: str,
+    release: Release,
+    version: int,
+    who: Any,
+    source: Any,
+    priority: Priority,
+    due: datetime,
+) -> int:
+    nobody, instant = cast(null(), columns.Id), columns.Instant()
+    values: dict[str, Any] = {
+        "subject": literal(subject),
+        "recipient": literal("contact/") + cast(who.contact_id, Text),
+        "contact_id": who.contact_id,
+        "partner_id": nobody,
+        "subscription_id": who.sub,
+        "item_id": nobody,
+        "revision": nobody,
+        "channel": literal(Channel.MAIL.value),
+        "lane": literal(MAIL_LANE),
+        "priority": literal(int(priority)),
+        "state": literal(DeliveryState.DUE.value),
+        "due": literal(due, instant),
+        **{name: literal(0) for name in ("lease_no", "attempts", "doubts")},
+        "created": literal(tx.now, instant),
+        "release_id": literal(release.id),
+        "version": literal(version),
+    }
+    # SQLite wants a WHERE before the conflict clause.
+    rows = select(*values.values()).select_from(source).where(literal(True))
+    into = insert_or_skip(tx, schema.deliveries).from_select(list(values), rows)
+    return tx.connection.execute(into).rowcount
+
+
+def _record(tx: Tx, item: Item, rows: Select[Any], role: Role) -> None:
+    found = rows.subquery()
+    delivery, recipient = found.c
+    carried = select(
+        delivery, literal(item.id), literal(item.revision), recipient, literal(role.value)
+    ).where(literal(True))
+    names = ["delivery_id", "item_id", "revision", "recipient", "role"]
+    tx.connection.execute(insert_or_skip(tx, schema.delivery_contents).from_select(names, carried))
+
+
+def _owe_now(tx: Tx, item: Item, had_or_waited: ColumnElement[bool]) -> int:
+    """Owe the item at once to these of its subscribers, of any cadence, who are not recorded as having it."""
+    ensure_lane(tx, MAIL_LANE, Channel.MAIL)
+    subject = revision_subject(item.uid, item.revision)
+    recipient = literal("contact/") + cast(s.contact_id, Text)
+    entered = list(topics.of_item(tx, item.id).values())
+    owed = exists().where(dc.item_id == item.id, dc.recipient == recipient, dc.role == Role.OWED)
+    rows = (
+        select(
+            *row_columns(
+                subject,
+                recipient,
+                s.contact_id,
+                cast(null(), columns.Id),
+                func.min(s.id),
+                item,
+                literal(Channel.MAIL.value),
+                literal(MAIL_LANE),
+                Priority.IMMEDIATE,
+                tx.now,
+            )
+        )
+        .where(s.topic_id.in_(sorted(entered)), s.state == SubscriptionState.ACTIVE, ~owed)
+        .where(s.contact_id.in_(select(d.contact_id).where(had_or_waited)))
+        .group_by(s.contact_id)
+    )
+    added = insert_planned(tx, rows)
+    _record(tx, item, select(d.id, d.recipient).where(d.subject == subject), Role.OWED)
+    return added
+
+
+def _hold(tx: Tx, release_id: int) -> None:
+    """Let no lane start or settle anything of this release until we commit, locked by key as the claims do."""
+    if not tx.on_sqlite:
+        held = select(d.id).where(d.release_id == release_id, d.state.in_(OPEN))
+        tx.connection.execute(held.order_by(d.id).with_for_update()).all()
