@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from html import unescape
+from html import escape, unescape
 from typing import NamedTuple
 
+from syndicator.model.difference import more_words, shortened
 from syndicator.model.item import (
     ALL,
     FULL,
@@ -42,6 +43,7 @@ __all__ = ["RENDERER_VERSION", "Entry", "RenderFault", "entry", "farewell", "fra
 RENDERER_VERSION = 2
 
 _TAGS = re.compile(r"<[^>]*>")
+LONGEST_MARKED = 6_000  # characters of what a correction changed that a feed shows: the page has it all
 TITLE_LENGTH = 60  # characters of a title made from the text (P18)
 
 # A media type as RFC 6838 §4.2 has it, an address as RFC 5322 §3.4.1 has most, a language tag by its shape
@@ -110,6 +112,7 @@ def _entry(item: Item, site: Site, titles: Mapping[str, str], spokesperson: Spok
         contact=_contact(spokesperson, language),
         correction=_correction(item, site, language),
         rights=line(words.rights),
+        marked=_marked(item, home, language),
     )
 
 
@@ -151,7 +154,9 @@ def fragment(entry: Entry, format: Format, profile: Profile = FULL) -> bytes:
     """
     try:
         if not profile.full_text:
-            entry = replace(entry, summary=entry.summary or excerpt(plain_text(entry.body)), body="")
+            entry = replace(
+                entry, summary=entry.summary or excerpt(plain_text(entry.body)), body="", marked=""
+            )
         if profile.pub_date is PubDate.UPDATED and format is Format.RSS:  # P14
             entry = replace(entry, published=entry.updated)
         return jsonfeed.item(entry) if format is Format.JSON else fragments.xml(entry, format)
@@ -245,6 +250,14 @@ def _contact(person: Spokesperson | None, language: str) -> str:
 def _correction(item: Item, site: Site, language: str) -> str:
     note = line(item.note or "")
     return f"{_words(language).correction}, {_day(item.updated, site)}: {note}" if note else ""
+
+
+def _marked(item: Item, home: str, language: str) -> str:
+    """What the correction changed; a long one leads to the item's page for the rest."""
+    if not (item.note and item.marked):
+        return ""
+    rest = f'<li><a href="{escape(home)}">{more_words(language)}</a></li>'
+    return html(shortened(clean(item.marked), LONGEST_MARKED, rest), home)
 
 
 def _words(language: str) -> _Words:

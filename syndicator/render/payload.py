@@ -55,6 +55,7 @@ def item_view(item: Item, revision: Revision, site: Site, topics: Mapping[str, s
         "published": _instant(item.published),
         "updated": _instant(item.updated),
         "note": revision.note,
+        "difference_html": revision.marked if revision.significance is Significance.CORRECTION else "",
         "authors": [
             {key: value for key, value in _author(author).items() if value} for author in words.authors
         ],

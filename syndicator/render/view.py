@@ -48,7 +48,8 @@ class Entry:
     """All that a rendered item depends on, cleaned for XML (P4) and with absolute URLs only (P6).
 
     `language` is None where it is the site's; `published` is UTC in whole seconds, `updated` UTC;
-    `title`, `summary`, `correction`, `contact` and `rights` are plain text, `body` is HTML.
+    `title`, `summary`, `correction`, `contact` and `rights` are plain text, `body` and `marked` (what the
+    correction changed) are HTML.
     """
 
     uid: str
@@ -67,14 +68,18 @@ class Entry:
     contact: str
     correction: str
     rights: str
+    marked: str = ""
 
     @property
     def content(self) -> str:
-        """The full text as HTML: the dated correction first, the contact last; empty if all is in `summary`."""
+        """The full text as HTML: the dated correction first, with what it changed, the contact last.
+
+        Empty if all is in `summary`.
+        """
         if not (self.body or self.correction or self.contact):
             return ""
         body = self.body or (f"<p>{escape(self.summary, quote=False)}</p>" if self.summary else "")
-        return f"{_paragraph(self.correction)}{body}{_paragraph(self.contact)}"
+        return f"{_paragraph(self.correction)}{self.marked}{body}{_paragraph(self.contact)}"
 
     @property
     def images(self) -> list[Medium]:

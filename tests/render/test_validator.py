@@ -30,6 +30,7 @@ from tests.render.test_entries import (
     entry,
     with_content,
 )
+from tests.render.test_marked import CORRECTED
 from tests.render.test_media import FILM, PICTURE
 
 
@@ -70,6 +71,7 @@ CASES: dict[str, Case] = {
     "complete": Case(told={"complete": True}),
     "summaries": Case(made=(entry(RICH, AGNES), entry(POOR)), profile=Profile(full_text=False)),
     "updated": Case(profile=Profile(pub_date=PubDate.UPDATED)),
+    "marked": Case(made=(entry(CORRECTED),)),
     "closing": Case(made=(entries.farewell(CLOSED, SITE), *ENTRIES)),
 }
 # P23: the validator does not know RFC 6721.
