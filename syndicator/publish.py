@@ -7,7 +7,7 @@ commit the feeds loop builds the bytes and the lanes send (walks A and B).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -31,6 +31,7 @@ from syndicator.model.release import OPEN_RELEASES
 from syndicator.store import (
     Tx,
     archives,
+    audit,
     deliveries,
     documents,
     items,
@@ -73,10 +74,12 @@ def publish(
     upstream: str | None = None,
     push: Push = PUSH,
     by: str = "",
+    carry: Callable[[Item], object] = lambda _: None,
 ) -> Item:
     """Make a new public item; `published` defaults to now and may not lie in the future.
 
-    Named, whoever did it (`by`) is written down; a release's own moves are, where it is released. Raises Conflict if the uid exists, NotFound for an unknown topic, Invalid for a future date.
+    Named, whoever did it (`by`) is written down; a release's own moves are, where it is released, and `carry` says who has its words
+    already, before it is owed to anybody. Raises Conflict if the uid exists, NotFound for an unknown topic, Invalid for a future date.
     """
     names.hold(tx)
     moment = published or tx.now
@@ -91,6 +94,7 @@ def publish(
     item = items.add(tx, uid, content, moment, upstream)
     media.release(tx, uid)
     entered = _file(tx, item)
+    carry(item)
     _owe(tx, item, entered, push)
     _write_down(tx, by, "publish", item)
     return item
@@ -206,8 +210,9 @@ def _refuse_unreleased(tx: Tx, uid: str) -> None:
 
 
 def _write_down(tx: Tx, by: str, act: str, item: Item, **detail: int) -> None:
-    """Who did it, where a person did: no word of the item is kept there."""
-    del tx, by, act, item, detail  # its table has no keeper yet
+    """Who did it, where a person did. The note and the reason stay with the revision: no word is kept here."""
+    if by:
+        audit.record(tx, by, f"item.{act}", item.uid, revision=item.revision, **detail)
 
 
 def _live(tx: Tx, uid: str, *, even_withdrawn: bool = False) -> Item:
