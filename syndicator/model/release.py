@@ -16,7 +16,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syndicator.errors import IllegalMove, Invalid
-from syndicator.model.item import Content
+from syndicator.model.item import Content, Item, ItemState, slug_for
 
 
 class ReleaseState(StrEnum):
@@ -241,3 +241,22 @@ def visible(release: Release, actor: Actor, now: datetime) -> bool:
     if actor is Actor.PUBLIC or release.state is not ReleaseState.SCHEDULED:
         return False
     return release.advance is not None and release.advance <= now
+
+
+def foreseen(release: Release, content: Content, now: datetime) -> Item:
+    """The item these words of a release will be, as far as that can be known at `now`; nothing stores it.
+
+    Its slug is not taken yet, and its instant is the planned one.
+    """
+    planned = release.at or (release.embargo.until if release.embargo else now)
+    moment = min(release.published or planned, planned)
+    return Item(
+        id=0,
+        uid=release.uid,
+        slug=slug_for(content.title),
+        state=ItemState.LIVE,
+        revision=1,
+        published=moment,
+        updated=moment,
+        content=content,
+    )

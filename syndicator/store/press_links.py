@@ -1,0 +1,32 @@
+"""What the links of press copies are asked: of which release, and whether this person was to have it (security:E1)."""
+
+from __future__ import annotations
+
+from sqlalchemy import exists, select
+
+from syndicator.model.delivery import DeliveryState
+from syndicator.model.release import Release
+from syndicator.store import releases, schema
+from syndicator.store.engine import Tx
+
+# Who was refused an advance, or whose duty was dropped, has no page either.
+_NEVER = (DeliveryState.REFUSED, DeliveryState.CANCELLED, DeliveryState.EXPIRED)
+
+
+def release(tx: Tx, release_id: int) -> Release | None:
+    """The release with this key, or None."""
+    r = schema.releases.c
+    uid = tx.connection.execute(select(r.uid).where(r.id == release_id)).scalar()
+    return releases.find(tx, uid) if uid else None
+
+
+def was_planned(tx: Tx, contact_id: int, release_id: int) -> bool:
+    """Whether an advance of this release went to this contact, or is on its way there."""
+    d = schema.deliveries.c
+    duty = exists().where(
+        d.release_id == release_id,
+        d.recipient == f"contact/{contact_id}",
+        d.subject.startswith("advance/"),
+        d.state.not_in(_NEVER),
+    )
+    return bool(tx.connection.execute(select(duty)).scalar())
