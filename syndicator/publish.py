@@ -78,8 +78,9 @@ def publish(
 ) -> Item:
     """Make a new public item; `published` defaults to now and may not lie in the future.
 
-    Named, whoever did it (`by`) is written down; a release's own moves are, where it is released, and `carry` says who has its words
-    already, before it is owed to anybody. Raises Conflict if the uid exists, NotFound for an unknown topic, Invalid for a future date.
+    Named, whoever did it (`by`) is written down; a release's own moves are, where it is released. `carry` says
+    who has the words already, before the item is owed to anybody. Raises Conflict if the uid exists, NotFound for
+    an unknown topic, Invalid for a future date.
     """
     names.hold(tx)
     moment = published or tx.now
