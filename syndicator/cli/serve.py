@@ -48,6 +48,7 @@ def serve(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
                     redirects=[(one.from_, one.to) for one in runtime.settings.redirects],
                     trusted_proxies=listen.trusted_proxies,
                     full_reads=listen.full_reads,
+                    cabinet=runtime.cabinet,
                 )
             )
             try:

@@ -27,6 +27,7 @@ from syndicator.store import schema
 from syndicator.store.engine import Tx, insert_or_skip
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
+NAME = re.compile(r"[0-9a-z.]{1,64}")  # what visitors may ask for at all: no database is given anything else
 BLOCK = 1 << 16  # bytes read at a time
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -195,13 +196,25 @@ def release(tx: Tx, uid: str) -> None:
 
 def public(tx: Tx, name: str) -> Kept | None:
     """The file the public gets by this name, or None: released, not redacted, and of an item that is live."""
+    if not NAME.fullmatch(name):
+        return None
     i = schema.items.c
     live = exists().where(u.media_id == m.id, u.uid == i.uid, i.state == ItemState.LIVE)
     return _one(tx, m.name == name, m.released.is_not(None), m.redacted.is_(None), live)
 
 
+def slug(tx: Tx, media_id: int) -> str:
+    """The slug of the first live item that holds this file, or an empty text; what it may be called in public."""
+    i = schema.items.c
+    live = select(i.slug).join(schema.media_uses, u.uid == i.uid)
+    query = live.where(u.media_id == media_id, i.state == ItemState.LIVE).order_by(i.id).limit(1)
+    return tx.connection.execute(query).scalar() or ""
+
+
 def of(tx: Tx, uid: str, name: str) -> Kept | None:
     """The file of this name, if the release or item of this uid holds it and it was not redacted, or None."""
+    if not NAME.fullmatch(name):
+        return None
     held = exists().where(u.media_id == m.id, u.uid == uid)
     return _one(tx, m.name == name, m.redacted.is_(None), held)
 

@@ -30,15 +30,18 @@ from syndicator.model.site import Site
 from syndicator.observe import logger
 from syndicator.signup import Tokens
 from syndicator.store import Store
+from syndicator.store.media import Cabinet
 from syndicator.web.callbacks import Callbacks
 from syndicator.web.catalogue import Catalogue
 from syndicator.web.doors import Feeds, Porter, Receive, Scope, Send, protocol, send_answer
 from syndicator.web.feeds import NOT_FOUND, PREFIX, PREFLIGHT, Answer
 from syndicator.web.health import Faults, Health
 from syndicator.web.limits import Trust, Visitors
+from syndicator.web.media import Media
 from syndicator.web.media_list import MediaList
 from syndicator.web.newsroom import Newsroom, missing
 from syndicator.web.pages import SECURITY, Pages
+from syndicator.web.press import Press
 from syndicator.web.redirects import Redirects
 
 GRACE = 10  # seconds an answer under way may take once we are told to stop
@@ -56,7 +59,8 @@ class Web:
     `watch` is a second `open_store` on the same database that nothing else uses (`web.catalogue`);
     `ready` names what else is not ready, such as a worker that was not seen lately. `redirects` are
     former addresses and present ones; `trusted_proxies` address ranges; `full_reads` how many whole
-    feeds one visitor may fetch in a minute, 0 for any number.
+    feeds one visitor may fetch in a minute, 0 for any number. `cabinet` keeps the files of items; without
+    one none is served.
     """
 
     store: Store
@@ -68,6 +72,7 @@ class Web:
     redirects: Sequence[tuple[str, str]] = ()
     trusted_proxies: Sequence[str] = ()
     full_reads: int = 0
+    cabinet: Cabinet | None = None
 
 
 class App:
@@ -127,6 +132,8 @@ class App:
             *Newsroom(web.store, web.site, self._pages).routes(),
             *MediaList(web.store, web.tokens, self._pages).routes(),
             *Callbacks(web.store, web.tokens, self._trust).routes(),
+            *Press(web.store, web.tokens, self._pages, web.cabinet, self._trust).routes(),
+            *(Media(web.store, web.cabinet, self._pages).routes() if web.cabinet else ()),
             *web.extra_routes,
         ]
 

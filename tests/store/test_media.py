@@ -148,6 +148,8 @@ def test_a_picture_taken_out_of_the_draft_never_becomes_public(store: Store, cab
     with store.read() as tx:
         assert media.public(tx, first.name) is None
         assert media.public(tx, last.name)
+        for odd in (f"{last.name}\0", "\ud800", ""):  # PostgreSQL takes no NUL, and UTF-8 no half a pair
+            assert media.public(tx, odd) is media.of(tx, UID, odd) is None
 
 
 def test_the_same_bytes_are_one_file_under_one_name(store: Store, cabinet: Cabinet) -> None:

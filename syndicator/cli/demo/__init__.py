@@ -139,7 +139,12 @@ def _serve(stage: DemoStage, bound: socket, address: str, data: Path) -> None:
     pages = routes(stage, Pages(runtime.site))
     with runtime.watch() as watch:
         web = Web(
-            store=runtime.store, site=runtime.site, tokens=runtime.tokens, watch=watch, extra_routes=pages
+            store=runtime.store,
+            site=runtime.site,
+            tokens=runtime.tokens,
+            watch=watch,
+            extra_routes=pages,
+            cabinet=runtime.cabinet,
         )
         bound.listen(128)
         threading.Thread(target=_tell, args=(stage, address, data), daemon=True).start()
