@@ -1,47 +1,23 @@
-"""The mail road: ledger rows → letters, composed once per revision and merged per recipient.
+"""The mail road: duties → letters on the wire, over whichever postman the caller chose (a relay, a folder).
 
-A letter says the same every time it is tried: Message-ID and Date come from the ledger row, so a
-repeat after a doubt can be recognised by whoever receives it (mail:MC2, MC4). Over which postman it
-goes (a relay, a folder) is the caller's choice.
+What a letter says is in `writing`. Here it gets its envelope and its signature, and mail under embargo is
+kept from a connection that others could read (EM7).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
-from syndicator.delivery.road import Parcel, our_fault
+from syndicator.delivery.road import Parcel, log, our_fault
+from syndicator.delivery.writing import Desk, Links, Writer, embargoed
 from syndicator.errors import SyndicatorError, TryLater
-from syndicator.model.delivery import Outcome, Result, Role, Try
-from syndicator.model.site import Site
-from syndicator.render.mail import Sender, Slots, Template, compose_confirmation, compose_revision, message_id
-from syndicator.store import Tx, audience, deliveries, items, topics
+from syndicator.model.delivery import Outcome, Result, Try
+from syndicator.store import Tx
 from syndicator.wire.letters import Letter, Postman
 
+__all__ = ["BATCH", "Desk", "Links", "MailRoad"]
+
 BATCH = 50  # rows that may be in doubt after a crash
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Links:
-    """The addresses only one recipient gets: by subscription, and for preferences by contact.
-
-    `press` leads to a contact's own page of a release, while it is under embargo (mail:MC22).
-    """
-
-    confirm: Callable[[int], str]
-    unsubscribe: Callable[[int], str]
-    preferences: Callable[[int], str]
-    press: Callable[[int, int], str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """What every letter of the house has in common; `key` makes Message-IDs that cannot be guessed."""
-
-    site: Site
-    sender: Sender
-    key: bytes
-    links: Links
 
 
 class MailRoad:
@@ -51,13 +27,13 @@ class MailRoad:
 
     def __init__(self, desk: Desk, postman: Callable[[], Postman]) -> None:
         self._desk = desk
+        self._writer = Writer(desk)
         self._call = postman
         self._postman: Postman | None = None
-        self._templates: dict[tuple[int, int, Role], Template] = {}
 
     def prepare(self, tx: Tx, tries: Sequence[Try]) -> list[Parcel]:
         """Letters for these deliveries; one that cannot be written is refused in words, alone."""
-        threads = _threads(tx, tries)
+        threads = self._writer.threads(tx, tries)
         return [self._parcel(tx, attempt, threads.get(attempt.id)) for attempt in tries]
 
     def open(self) -> None:
@@ -86,8 +62,7 @@ class MailRoad:
 
     def _parcel(self, tx: Tx, attempt: Try, answers: str | None) -> Parcel:
         try:
-            template = self._template(tx, attempt)
-            message = template.merge(self._slots(attempt, answers))
+            message = self._writer.letter(tx, attempt, answers)
         except TryLater:  # the database is away: that is no fault of this letter
             raise
         except SyndicatorError as fault:
@@ -97,66 +72,14 @@ class MailRoad:
             )
         except Exception as bug:  # noqa: BLE001 - our_fault logs it
             return our_fault(attempt, bug)  # of this letter alone: the others must get out
+        if embargoed(attempt):  # a leaked copy is known by it (EM6); the recipient by their key alone
+            log.info(
+                "advance written",
+                delivery=attempt.id,
+                to=attempt.recipient,
+                message_id=self._writer.message_id(attempt),
+            )
         sender = self._desk.sender.address
         return Parcel(
             attempt, Letter(id=attempt.id, sender=sender, recipient=attempt.address, message=message)
         )
-
-    def _slots(self, attempt: Try, answers: str | None) -> Slots:
-        links, subscription = self._desk.links, attempt.subscription_id or 0
-        contact = int(attempt.recipient.removeprefix("contact/"))
-        confirming = attempt.item_id is None
-        return Slots(
-            to_address=attempt.address,
-            to_name=attempt.name,
-            message_id=self._message_id(attempt.subject, attempt.recipient),
-            date=attempt.planned,
-            unsubscribe_url="" if confirming else links.unsubscribe(subscription),
-            preferences_url="" if confirming else links.preferences(contact),
-            confirm_url=links.confirm(subscription) if confirming else "",
-            in_reply_to=self._message_id(answers, attempt.recipient) if answers else None,
-        )
-
-    def _message_id(self, subject: str, recipient: str) -> str:
-        return message_id(self._desk.key, self._desk.sender.domain, subject, recipient)
-
-    def _template(self, tx: Tx, attempt: Try) -> Template:
-        if attempt.item_id is None or attempt.revision is None:
-            return self._confirmation(tx, attempt)
-        known = (attempt.item_id, attempt.revision, attempt.role)
-        if known not in self._templates:
-            self._templates[known] = self._revision(tx, *known)
-        return self._templates[known]
-
-    def _revision(self, tx: Tx, item_id: int, number: int, role: Role) -> Template:
-        item = items.by_id(tx, item_id)
-        assert item is not None
-        revision = items.revision(tx, item_id, number)
-        titles = topics.titles(tx, revision.content.topics)
-        return compose_revision(
-            item,
-            revision,
-            site=self._desk.site,
-            sender=self._desk.sender,
-            topics=[titles.get(slug, slug) for slug in revision.content.topics],
-            spokesperson=items.spokesperson(tx, revision.content.spokesperson),
-            role=role,
-        )
-
-    def _confirmation(self, tx: Tx, attempt: Try) -> Template:
-        subscription = audience.subscription(tx, attempt.subscription_id or 0)
-        title = topics.titles(tx, [subscription.topic]).get(subscription.topic, subscription.topic)
-        return compose_confirmation([title], site=self._desk.site, sender=self._desk.sender)
-
-
-def _threads(tx: Tx, tries: Sequence[Try]) -> dict[int, str]:
-    """Delivery → the subject its recipient had first, for those told of a correction or a kill."""
-    told: dict[int, list[Try]] = {}
-    for attempt in tries:
-        if attempt.role is Role.TOLD and attempt.item_id:
-            told.setdefault(attempt.item_id, []).append(attempt)
-    found: dict[int, str] = {}
-    for item_id, group in told.items():
-        first = deliveries.first_subjects(tx, item_id, [attempt.recipient for attempt in group])
-        found.update({a.id: first[a.recipient] for a in group if a.recipient in first})
-    return found

@@ -1,75 +1,35 @@
-"""What a mail says: a revision or a request to confirm becomes a `Template` with both parts.
+"""What a mail about public things says: a revision, a request to confirm, an alarm.
 
 The first release, a correction and a notice of withdrawal or kill share one layout and differ in
 `Tone`. A notice holds nothing of the words that were taken back but the headline an editor needs
-to find them (EM5). Headers that every recipient has in common are written here; the order of
-both parts and of their links is the same (MC1). Words of the house are English and marked so.
+to find them (EM5). The order of both parts and of their links is the same (MC1). What goes out
+before its embargo is in `embargoed`.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from css_inline import CSSInliner
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from syndicator.errors import Refused
 from syndicator.model.delivery import Role
-from syndicator.model.item import GONE, Item, Kind, Revision, Significance, Spokesperson
+from syndicator.model.item import GONE, Content, Item, Kind, Medium, Revision, Significance, Spokesperson
 from syndicator.model.markup import strip_illegal, web_address
 from syndicator.model.site import Site
-from syndicator.render.mail.headers import (
-    a_label,
-    addr_spec,
-    ascii_uri,
-    list_id_field,
-    mailbox_field,
-    text_field,
-)
+from syndicator.render.mail.letterhead import Contacts, Sender, house, plain_headers, press_headers, sheet
 from syndicator.render.mail.parts import Body, body_parts, bytes_in_words, day_and_time, direction
-from syndicator.render.mail.template import Hole, Marks, Piece, Template, alternative, template
+from syndicator.render.mail.template import Template
 
-LARGEST_HTML = 100_000  # octets; Gmail clips a mail above 102 KB (MC22)
 CONFIRM_WITHIN = timedelta(hours=72)  # what a confirmation's link is good for (LM2)
-
-_BODY_BUDGETS = (None, 60_000, 30_000, 10_000, 0)  # octets of the author's HTML, tried in order
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
-    """Who the mail is from: one address of a domain whose DKIM key the relay has (MC14).
-
-    `reply_to` is used where no spokesperson with an address is known; `list_domain` is the domain
-    of List-Ids, for ever (MC9), by default `lists.` and the sender's; `postal` is the address the
-    law asks for in the footer (MC24).
-    """
-
-    address: str
-    name: str
-    reply_to: str | None = None
-    list_domain: str = ""
-    postal: str = ""
-
-    @property
-    def domain(self) -> str:
-        """The domain of the address, in A-labels: the right side of our Message-IDs."""
-        return addr_spec(self.address, "the sender's address").rpartition("@")[2].lower()
-
-    @property
-    def lists(self) -> str:
-        """The domain our List-Ids stand in, in A-labels."""
-        return a_label(self.list_domain or f"lists.{self.domain}")
+LONGEST_MARKED = 30_000  # octets of a marked difference; the rest of it stands on the item's page (MC22)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tone:
-    """How one sort of revision mail announces itself."""
+    """How one sort of letter announces itself."""
 
     name: str  # the CSS class that gives the accent
     prefix: str = ""  # of the subject
@@ -100,6 +60,7 @@ def compose_revision(
     sender: Sender,
     topics: Sequence[str],
     spokesperson: Spokesperson | None = None,
+    stand_in: Spokesperson | None = None,
     note: str | None = None,
     role: Role = Role.TOLD,
     label: str = "releases",
@@ -114,17 +75,11 @@ def compose_revision(
     """
     if not item.live and revision.significance not in GONE:
         raise Refused(f"{item.uid} is {item.state}: its words may not be mailed; mail the notice instead")
-    tone = _tone(revision, role)
-    facts = _facts(item, revision, tone, site, spokesperson, note)
-    facts |= _house(site, sender, topics)
-    replies = _replies(sender, spokesperson)
-    headers = _headers(f"{tone.prefix}{revision.content.title}", sender, replies, "to")
-    headers += _list_headers(site, sender, label)
-    headers += [
-        f"Feedback-ID: {_feedback_id(item, tone, label, sender)}\r\n".encode(),
-        Hole("thread", "header"),
-    ]
-    return _template("release", headers, facts, body_parts(revision.content.body, site))
+    tone, contacts = _tone(revision, role), Contacts(spokesperson, stand_in)
+    facts = _facts(item, revision, tone, site, note) | house(site, sender, topics) | asked(contacts)
+    subject = f"{tone.prefix}{revision.content.title}"
+    headers = press_headers(subject, sender, contacts, site=site, uid=item.uid, tone=tone.name, label=label)
+    return sheet("release", headers, facts, body_parts(revision.content.body, site))
 
 
 def compose_confirmation(
@@ -141,122 +96,73 @@ def compose_confirmation(
         "dir": "ltr",
         "tone": "confirmation",
     }
-    facts |= _house(site, sender, topics)
     subject = f"Please confirm: press mail from {site.title}"
-    headers = _headers(subject, sender, _replies(sender, None), "to_unnamed")
-    return _template("confirmation", headers, facts, Body())
+    headers = plain_headers(subject, sender, to="to_unnamed")
+    return sheet("confirmation", headers, facts | house(site, sender, topics))
+
+
+def compose_alarm(subject: str, words: str, *, site: Site, sender: Sender) -> Template:
+    """The mail that tells the desk of an alarm: `subject` is its headline, `words` say what to do.
+
+    No slots but those of every letter, and no reply: whoever reads it works here.
+    """
+    facts: dict[str, Any] = {"title": strip_illegal(subject), "language": "en", "dir": "ltr", "tone": "gone"}
+    facts["paragraphs"] = [" ".join(part.split()) for part in words.split("\n\n") if part.strip()]
+    headers = plain_headers(f"[ALARM] {' '.join(subject.split())}", sender)
+    return sheet("alarm", headers, facts | house(site, sender))
+
+
+def worded(content: Content, site: Site) -> dict[str, Any]:
+    """What a letter shows of a release's words, beside its body: headline, what stands around it, files."""
+    language = content.language or site.language
+    paper = web_address(content.paper)
+    return {
+        "language": language,
+        "dir": direction(language),
+        "title": content.title,
+        "dek": strip_illegal(content.dek or content.summary).strip(),
+        "authors": [author.name for author in content.authors],
+        "rights": strip_illegal(content.rights),
+        "paper": paper if paper and paper not in content.body else "",
+        "files": [_file(medium) for medium in content.media],
+    }
+
+
+def asked(contacts: Contacts) -> dict[str, Any]:
+    """Whom to ask, as both parts show it."""
+    people = (contacts.person, contacts.stand_in)
+    return {"person": contacts.person, "people": [person for person in people if person]}
 
 
 def _tone(revision: Revision, role: Role) -> Tone:
-    plain = Tone(name=revision.content.kind, kicker=KICKERS[revision.content.kind])
+    kind = revision.content.kind
+    plain = Tone(name=kind, kicker=strip_illegal(revision.content.kicker).strip() or KICKERS[kind])
     if role is Role.OWED and revision.significance not in GONE:
         return plain
     return TONES.get(revision.significance, plain)
 
 
-def _facts(
-    item: Item, revision: Revision, tone: Tone, site: Site, person: Spokesperson | None, note: str | None
-) -> dict[str, Any]:
+def _facts(item: Item, revision: Revision, tone: Tone, site: Site, note: str | None) -> dict[str, Any]:
     content, gone = revision.content, revision.significance in GONE
-    language = content.language or site.language
     changed = gone or revision.significance is Significance.CORRECTION
-    return {
+    marked = body_parts(revision.marked, site) if tone.name == "correction" else Body()
+    facts = worded(content, site)
+    if gone:
+        facts |= {"dek": "", "authors": [], "rights": "", "paper": "", "files": []}
+    return facts | {
         "tone": tone.name,
         "kicker": tone.kicker,
         "gone": gone,
         "killed": revision.significance is Significance.KILL,
-        "language": language,
-        "dir": direction(language),
-        "title": content.title,
-        "summary": "" if gone else strip_illegal(content.summary).strip(),
-        "authors": [] if gone else [author.name for author in content.authors],
-        "rights": "" if gone else strip_illegal(content.rights),
         "published": day_and_time(item.published, site.zone),
         "changed": day_and_time(revision.created, site.zone) if changed else "",
         "verb": tone.verb or "Corrected",
         "note": strip_illegal(note or revision.note or "").strip() if changed else "",
+        "marked": marked.within(LONGEST_MARKED),
         "url": site.item_url(item.slug) if gone else web_address(content.url) or site.item_url(item.slug),
-        "files": [] if gone else [_file(medium.url, medium.title, medium.length) for medium in content.media],
-        "person": person,
     }
 
 
-def _file(url: str, title: str, length: int) -> dict[str, str]:
-    name = title or urlsplit(url).path.rpartition("/")[2] or url
-    return {"url": url, "name": strip_illegal(name), "size": bytes_in_words(length)}
-
-
-def _house(site: Site, sender: Sender, topics: Sequence[str]) -> dict[str, Any]:
-    return {"site": site, "sender": sender, "topics": topics, "home": site.url("/")}
-
-
-def _headers(subject: str, sender: Sender, replies: tuple[str, str] | None, to: str) -> list[Piece]:
-    address = addr_spec(sender.address, "the sender's address")
-    lines = [mailbox_field("From", sender.name, address)]
-    if replies:
-        lines.append(mailbox_field("Reply-To", *replies))
-    lines.append(text_field("Subject", subject))
-    return [
-        Hole(to, "header"),
-        ("\r\n" + "\r\n".join(lines) + "\r\nDate: ").encode(),
-        Hole("date", "header"),
-        b"\r\nMessage-ID: <",
-        Hole("message_id", "header"),
-        b">\r\nAuto-Submitted: auto-generated\r\n",  # RFC 3834 §5: responders stay quiet
-    ]
-
-
-def _list_headers(site: Site, sender: Sender, label: str) -> list[Piece]:
-    archive, about = (ascii_uri(site.url(path), "site.base_url") for path in ("/", "/media-list"))
-    return [
-        f"Precedence: bulk\r\n{list_id_field(site.title, label, sender.lists)}\r\n".encode(),
-        f"List-Archive: <{archive}>\r\nList-Help: <{about}>\r\n".encode(),
-        b"List-Unsubscribe: <",
-        Hole("unsubscribe_url", "header"),
-        b">\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",  # RFC 8058 §3.1
-    ]
-
-
-def _replies(sender: Sender, person: Spokesperson | None) -> tuple[str, str] | None:
-    if person and person.mail:
-        return person.name, addr_spec(person.mail, "the spokesperson's address")
-    return (sender.name, addr_spec(sender.reply_to, "reply_to")) if sender.reply_to else None
-
-
-def _feedback_id(item: Item, tone: Tone, label: str, sender: Sender) -> str:
-    # MC13: three free fields and a stable last one, nothing about the recipient.
-    return f"{hashlib.sha256(item.uid.encode()).hexdigest()[:12]}:{tone.name}:{label}:{sender.domain}"
-
-
-def _template(name: str, headers: list[Piece], facts: Mapping[str, Any], body: Body) -> Template:
-    marks = Marks(hashlib.sha256(repr((name, sorted(facts.items()), body)).encode()).hexdigest()[:24])
-    for budget in _BODY_BUDGETS:
-        values = {**facts, "slot": marks, "body": body.within(budget)}
-        html = _inliner().inline(_environment().get_template(f"{name}.html").render(values))
-        if len(html.encode()) <= LARGEST_HTML:
-            break
-    else:
-        raise Refused(
-            f"the mail about {facts.get('title')!r} is over {LARGEST_HTML:,} octets without its text"
-        )
-    text = _environment().get_template(f"{name}.txt").render(values)
-    return template(alternative(headers, marks.pieces(text, "text"), marks.pieces(html, "html")))
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("syndicator.render", "templates/mail"),
-        autoescape=select_autoescape(["html"]),
-        finalize=lambda value: type(value)(strip_illegal(value)) if isinstance(value, str) else value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-@lru_cache(maxsize=1)
-def _inliner() -> CSSInliner:
-    # Media queries stay in <style>: they cannot be inlined, and dark mode lives there.
-    return CSSInliner(load_remote_stylesheets=False, keep_at_rules=True, keep_style_tags=False)
+def _file(medium: Medium) -> dict[str, str]:
+    name = medium.title or urlsplit(medium.url).path.rpartition("/")[2] or medium.url
+    return {"url": medium.url, "name": strip_illegal(name), "size": bytes_in_words(medium.length)}

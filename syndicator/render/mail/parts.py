@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape
 
 from inscriptis.html_engine import Inscriptis
@@ -22,6 +22,7 @@ from syndicator.model.site import Site
 
 WIDEST = 576  # CSS pixels: the layout's 640 less its margins (MC21)
 
+_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _MONTHS = "January February March April May June July August September October November December".split()
 _RIGHT_TO_LEFT = frozenset("ar arc ckb dv fa he ku-arab ps sd syr ug ur yi".split())
 
@@ -49,16 +50,35 @@ class Body:
         return _body(kept, whole=len(kept) == len(self.blocks))
 
 
-def body_parts(source: str, site: Site) -> Body:
-    """An item's body, cleaned once more where it is rendered, for the two parts of a mail."""
+def body_parts(source: str, site: Site, page: str | None = None) -> Body:
+    """An item's body, cleaned once more where it is rendered, for the two parts of a mail.
+
+    `page` is the stand-in for the recipient's own page, where the public must not see the item's pictures
+    and files yet: they become links to it (MC22), or words alone where it is empty. It is one word that no
+    author can have typed.
+    """
     cleaned = clean(source, site.base_url)
-    return _body(_blocks(cleaned), whole=True) if cleaned else Body()
+    if not cleaned:
+        return Body()
+    return _body(_blocks(cleaned, None if page is None else _Hidden(site.url("/media/"), page)), whole=True)
 
 
 def day_and_time(instant: datetime, zone: str) -> str:
     """The instant as a person in `zone` reads it, with the zone's own short name; no locale."""
     local = in_zone(instant, zone)
-    return f"{local.day} {_MONTHS[local.month - 1]} {local.year}, {local:%H:%M} {local.tzname()}"
+    return f"{_day(local)}, {_time(local)}"
+
+
+def embargo_end(instant: datetime, zone: str) -> str:
+    """The end of an embargo as nobody can misread it: weekday, date and time in `zone`, and in UTC (EM2)."""
+    local, utc = in_zone(instant, zone), instant.astimezone(UTC)
+    shown = f"{_DAYS[local.weekday()]} {_day(local)}, {_time(local)}"
+    if local.utcoffset() == utc.utcoffset() and local.tzname() == "UTC":
+        return shown
+    elsewhere = (
+        "" if local.date() == utc.date() else f"{_DAYS[utc.weekday()]} {utc.day} {_MONTHS[utc.month - 1]}, "
+    )
+    return f"{shown} ({elsewhere}{_time(utc)})"
 
 
 def bytes_in_words(length: int) -> str:
@@ -75,17 +95,61 @@ def direction(language: str) -> str:
     return "rtl" if language.lower().partition("-")[0] in _RIGHT_TO_LEFT else "ltr"
 
 
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+
+
+def _time(moment: datetime) -> str:
+    clock = f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
+    name = moment.tzname() or ""
+    return f"{clock} {name if name[:1].isalpha() else f'UTC{name}'}"  # zones without a name say +04
+
+
 def _body(blocks: list[str], *, whole: bool) -> Body:
     text, links = _footnoted("\n".join(blocks)) if blocks else ("", ())
     return Body(html="\n".join(blocks), text=text, links=links, whole=whole, blocks=tuple(blocks))
 
 
-def _blocks(cleaned: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Hidden:
+    """Pictures and files that only the recipient's own page shows."""
+
+    public: str  # what the addresses of our files begin with
+    page: str
+
+    @property
+    def address(self) -> str:
+        # One that the allow-list lets through; it makes way for the stand-in afterwards.
+        return f"https://{self.page}/"
+
+    def hide(self, holder: HtmlElement) -> None:
+        for image in [*holder.iter("img")]:
+            link = next(image.iterancestors("a"), None)  # no link stands in another
+            shown = holder.makeelement("span" if link is not None else "a")
+            shown.text, shown.tail = f"[picture: {image.get('alt') or 'no description'}]", image.tail
+            image.getparent().replace(image, shown)
+            self._lead(shown if link is None else link)
+        for anchor in holder.iter("a"):
+            if (anchor.get("href") or "").startswith(self.public):
+                self._lead(anchor)
+
+    def _lead(self, anchor: HtmlElement) -> None:
+        anchor.attrib.pop("href", None)
+        if self.page:
+            anchor.set("href", self.address)
+
+
+def _blocks(cleaned: str, hidden: _Hidden | None) -> list[str]:
     holder = lxml_html.fragment_fromstring(cleaned, create_parent="div")
+    if hidden:
+        hidden.hide(holder)
     leading = [escape(holder.text)] if holder.text and holder.text.strip() else []
     made = (lxml_html.tostring(_fit_for_mail(node), encoding="unicode") for node in holder)
     # Cleaned again: another parser has been at it, and two parsers may read one text differently.
-    return [*leading, *map(clean, made)]
+    blocks = [*leading, *map(clean, made)]
+    return (
+        [block.replace(hidden.address, hidden.page) for block in blocks] if hidden and hidden.page else blocks
+    )
 
 
 def _fit_for_mail(node: HtmlElement) -> HtmlElement:
@@ -107,6 +171,13 @@ def _footnoted(source: str) -> tuple[str, tuple[str, ...]]:
         table.addprevious(paragraph)
         paragraph.append(table)
         paragraph.tail, table.tail = table.tail, None
+    for changed in tree.iter("del", "ins", "s"):  # the words alone would say the contrary
+        before, after = ("[-", "-]") if changed.tag != "ins" else ("{+", "+}")
+        changed.text = f"{before}{changed.text or ''}"
+        if len(changed):
+            changed[-1].tail = f"{changed[-1].tail or ''}{after}"
+        else:
+            changed.text += after
     links: dict[str, int] = {}
     for anchor in tree.iter("a"):
         address, shown = anchor.get("href", ""), "".join(map(str, anchor.itertext())).strip()

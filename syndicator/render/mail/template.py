@@ -36,7 +36,8 @@ class Slots:
     """What differs from recipient to recipient; a template asks only for what it shows.
 
     `message_id` and `in_reply_to` have no < and >; `date` is aware, the instant the delivery was
-    planned, so that a retry is the same bytes (MC2); the URLs are absolute, ASCII, http(s).
+    planned, so that a retry is the same bytes (MC2); the URLs are absolute, ASCII, http(s). `press_url`
+    is the recipient's own page of a release under embargo, with a slash at its end.
     """
 
     to_address: str
@@ -46,6 +47,7 @@ class Slots:
     unsubscribe_url: str = ""
     preferences_url: str = ""
     confirm_url: str = ""
+    press_url: str = ""
     in_reply_to: str | None = None
 
 
@@ -217,7 +219,7 @@ def _cut(plain: bytes) -> bytes:
 
 
 _EVERYWHERE = ("header", "text", "html")
-_LINKS = ("unsubscribe_url", "preferences_url", "confirm_url")
+_LINKS = ("unsubscribe_url", "preferences_url", "confirm_url", "press_url")
 _ENCODERS: dict[str, Encoder] = {
     "to": _to,
     "to_unnamed": _to_unnamed,

@@ -1,0 +1,221 @@
+"""What each letter says: ledger rows → templates, and the slots of each recipient.
+
+The subject of a delivery says what it is about; each sort has its way to be composed. A letter says the same
+every time it is tried: Message-ID and Date come from the ledger row, so a repeat after a doubt can be recognised
+by whoever receives it (mail:MC2, MC4). How letters leave the house is `mail`'s. Serves walk B.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+from syndicator.errors import NotFound, Refused
+from syndicator.model.delivery import Role, Try
+from syndicator.model.item import Content, Spokesperson
+from syndicator.model.release import Release, ReleaseState
+from syndicator.model.site import Site
+from syndicator.render.mail import (
+    Sender,
+    Slots,
+    Template,
+    compose_advance,
+    compose_alarm,
+    compose_confirmation,
+    compose_notice,
+    compose_revision,
+    compose_sample,
+    message_id,
+)
+from syndicator.store import Tx, alarms, audience, items, releases, topics
+from syndicator.store.deliveries import threads
+
+KEPT = 16  # templates at hand; whatever is sent in one go is of few sorts
+EMBARGOED = ("advance", "notice")  # mail that must not be read on its way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """The addresses only one recipient gets: by subscription, and for preferences by contact.
+
+    `press` leads to a contact's own page of a release, while it is under embargo (mail:MC22).
+    """
+
+    confirm: Callable[[int], str]
+    unsubscribe: Callable[[int], str]
+    preferences: Callable[[int], str]
+    press: Callable[[int, int], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What every letter of the house has in common; `key` makes Message-IDs that cannot be guessed."""
+
+    site: Site
+    sender: Sender
+    key: bytes
+    links: Links
+
+
+class Writer:
+    """Composes each sort of letter once and keeps it for the next recipients; used by one thread."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._kept: OrderedDict[tuple[object, ...], Template] = OrderedDict()
+
+    def message_id(self, attempt: Try) -> str:
+        """The Message-ID of this letter, without < and >."""
+        return self._message_id(attempt.subject, attempt.recipient)
+
+    def threads(self, tx: Tx, tries: Sequence[Try]) -> dict[int, str]:
+        """Delivery → the subject its recipient had first of the same thing, for those that answer to something."""
+        about: dict[tuple[int | None, int | None], list[Try]] = {}
+        for attempt in tries:
+            if sort(attempt) in ("revision", *EMBARGOED):
+                about.setdefault((attempt.item_id, attempt.release_id), []).append(attempt)
+        found: dict[int, str] = {}
+        for group in about.values():
+            first = _first_subjects(tx, group)
+            found.update({a.id: s for a in group if (s := first.get(a.recipient)) and s != a.subject})
+        return found
+
+    def letter(self, tx: Tx, attempt: Try, answers: str | None) -> bytes:
+        """The whole message; raises SyndicatorError in words where it cannot be written."""
+        return self._template(tx, attempt).merge(self._slots(attempt, answers))
+
+    def _slots(self, attempt: Try, answers: str | None) -> Slots:
+        links, subscription, contact = self._desk.links, attempt.subscription_id or 0, contact_id(attempt)
+        asking, press = sort(attempt) == "confirmation", attempt.release_id
+        listed = contact is not None and not asking
+        return Slots(
+            to_address=attempt.address,
+            to_name=attempt.name,
+            message_id=self.message_id(attempt),
+            date=attempt.planned,
+            unsubscribe_url=links.unsubscribe(subscription) if listed else "",
+            preferences_url=links.preferences(contact) if contact is not None and not asking else "",
+            confirm_url=links.confirm(subscription) if asking else "",
+            press_url=links.press(contact, press) if contact is not None and press else "",
+            in_reply_to=self._message_id(answers, attempt.recipient) if answers else None,
+        )
+
+    def _message_id(self, subject: str, recipient: str) -> str:
+        return message_id(self._desk.key, self._desk.sender.domain, subject, recipient)
+
+    def _template(self, tx: Tx, attempt: Try) -> Template:
+        match sort(attempt):
+            case "revision":
+                key = ("revision", attempt.item_id, attempt.revision, attempt.role)
+                return self._once(key, lambda: self._revision(tx, attempt))
+            case "advance" | "notice" | "sample":
+                return self._of_release(tx, attempt)
+            case "confirmation":
+                return self._confirmation(tx, attempt)
+            case "alarm":
+                return self._alarm(tx, attempt)
+            case other:
+                raise Refused(f"nobody knows how to write a letter about {other}/…")
+
+    def _once(self, key: tuple[object, ...], compose: Callable[[], Template]) -> Template:
+        """The template of this key, composed now if need be; the one used longest ago makes way."""
+        if key not in self._kept:
+            self._kept[key] = compose()
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def _revision(self, tx: Tx, attempt: Try) -> Template:
+        item = items.by_id(tx, attempt.item_id or 0)
+        if item is None or attempt.revision is None:
+            raise NotFound(f"there is no item for {attempt.subject}")
+        revision = items.revision(tx, item.id, attempt.revision)
+        return compose_revision(item, revision, role=attempt.role, **self._around(tx, revision.content))
+
+    def _of_release(self, tx: Tx, attempt: Try) -> Template:
+        kind, (uid, number) = sort(attempt), _about(attempt)
+        release = releases.named(tx, uid)
+        # Moved once more, or edited, it says something else.
+        key = (kind, release.id, number, release.moves, release.state, release.version)
+        return self._once(key, lambda: self._written(tx, kind, release, number))
+
+    def _written(self, tx: Tx, kind: str, release: Release, number: int) -> Template:
+        if kind == "notice":
+            notice = releases.notice(tx, release.id, number)
+            return compose_notice(release, notice, **self._around(tx, release.content))
+        version = releases.version(tx, release.id, number)
+        around = self._around(tx, version.content)
+        if kind == "advance":
+            return compose_advance(release, version, **around)
+        embargo = None if release.state is ReleaseState.RELEASED else release.embargo
+        return compose_sample(version.content, embargo, **around)
+
+    def _confirmation(self, tx: Tx, attempt: Try) -> Template:
+        subscription = audience.subscription(tx, attempt.subscription_id or 0)
+        title = topics.titles(tx, [subscription.topic]).get(subscription.topic, subscription.topic)
+        return compose_confirmation([title], site=self._desk.site, sender=self._desk.sender)
+
+    def _alarm(self, tx: Tx, attempt: Try) -> Template:
+        alarm = alarms.by_id(tx, int(attempt.subject.rpartition("/")[2]))
+        return compose_alarm(alarm.subject, alarm.words, site=self._desk.site, sender=self._desk.sender)
+
+    def _around(self, tx: Tx, content: Content) -> _Around:
+        titles = topics.titles(tx, content.topics)
+        person = items.spokesperson(tx, content.spokesperson)
+        return {
+            "site": self._desk.site,
+            "sender": self._desk.sender,
+            "topics": [titles.get(slug, slug) for slug in content.topics],
+            "spokesperson": person,
+            "stand_in": items.spokesperson(tx, person.stand_in) if person else None,
+        }
+
+
+class _Around(TypedDict):
+    site: Site
+    sender: Sender
+    topics: Sequence[str]
+    spokesperson: Spokesperson | None
+    stand_in: Spokesperson | None
+
+
+def sort(attempt: Try) -> str:
+    """What sort of letter it is, as its subject says: revision, advance, notice, sample, confirmation, alarm."""
+    return attempt.subject.partition("/")[0]
+
+
+def contact_id(attempt: Try) -> int | None:
+    """The contact it goes to; None for an address that was named for a test or an alarm."""
+    key = attempt.recipient.removeprefix("contact/")
+    return int(key) if key != attempt.recipient else None
+
+
+def embargoed(attempt: Try) -> bool:
+    """Whether nobody on its way may read it: it tells of a release before its time (EM7)."""
+    return sort(attempt) in EMBARGOED
+
+
+def _about(attempt: Try) -> tuple[str, int]:
+    """The uid of the release a letter is about, and the number in its subject: of a version, or of a notice."""
+    kind, _, rest = attempt.subject.partition("/")
+    if kind == "sample":
+        rest = rest.rpartition("/")[0]  # what makes two tests of one version two
+    uid, _, number = rest.rpartition("/")
+    return uid, int(number)
+
+
+def _first_subjects(tx: Tx, group: Sequence[Try]) -> dict[str, str]:
+    """Recipient → what they had first, for letters about one release or item."""
+    one, recipients = group[0], [attempt.recipient for attempt in group]
+    if one.item_id is None:
+        return threads.first_advances(tx, releases.named(tx, _about(one)[0]), recipients)
+    told = [attempt.recipient for attempt in group if attempt.role is Role.TOLD]
+    first = threads.first_owed(tx, one.item_id, told) if told else {}
+    item = items.by_id(tx, one.item_id)
+    release = releases.find(tx, item.uid) if item else None
+    if release and release.advance:
+        first |= threads.first_advances(tx, release, recipients)
+    return first
