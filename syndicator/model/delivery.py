@@ -10,19 +10,49 @@ Serves walk B. The rows and the claims are in `store.deliveries`; the flow in `d
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
+from syndicator.model.outcomes import OF_THE_RELAY, Cause, Outcome, Result
+from syndicator.model.waits import LONGEST_ASKED, PING_LIFE, PING_WAITS, Channel, wait
 
-class Outcome(StrEnum):
-    """How one try ended. We never say "delivered" for "accepted"."""
-
-    ACCEPTED = "accepted"
-    DEFERRED = "deferred"  # certainly not accepted; try again
-    REFUSED = "refused"  # never
-    UNKNOWN = "unknown"  # it may have arrived
+__all__ = [
+    "BRIEF",
+    "MAY_HAVE",
+    "MOST_SPARED",
+    "OPEN",
+    "PING_DELAY",
+    "PING_LIFE",
+    "SPARED_FOR",
+    "Cause",
+    "Channel",
+    "DeliveryState",
+    "OnUnknown",
+    "Outcome",
+    "Policy",
+    "Priority",
+    "Result",
+    "Role",
+    "Settlement",
+    "Try",
+    "advance_subject",
+    "alarm_subject",
+    "blames_destination",
+    "confirmation_subject",
+    "doubt_policy",
+    "hub_lane",
+    "notice_subject",
+    "ping_hub",
+    "ping_recipient",
+    "ping_subject",
+    "ping_url",
+    "revision_subject",
+    "sample_subject",
+    "settle",
+    "spared",
+    "wait",
+]
 
 
 class DeliveryState(StrEnum):
@@ -57,14 +87,6 @@ class Priority(IntEnum):
     NEWSLETTER = 60
 
 
-class Channel(StrEnum):
-    """By what road a recipient is reached. A closed union: each has its sender in `delivery`."""
-
-    MAIL = "mail"
-    WEBHOOK = "webhook"
-    WEBSUB = "websub"  # pings to outside hubs
-
-
 class OnUnknown(StrEnum):
     """What to do about a doubt: try once more with the same identity, or leave it to a person."""
 
@@ -82,11 +104,20 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How long a try may take, and what a doubt leads to."""
+    """How long a try may take, what a doubt leads to, and when a person is asked.
+
+    `late_after`: mail of a release that much behind its instant waits for a person; None, never.
+    `domain_connections` and `domain_rate` (letters a second) bound what goes to one domain of recipients,
+    0 is no limit. `stop_above`: per cent of a sending's first mails turned away at which mail pauses; 0 never.
+    """
 
     lease: timedelta = timedelta(minutes=10)
     repeat_after: timedelta = timedelta(minutes=10)
     on_unknown: OnUnknown | None = None  # None: what the subject and channel ask for
+    late_after: timedelta | None = None
+    domain_connections: int = 0
+    domain_rate: int = 0
+    stop_above: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,38 +157,20 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """How one try ended, in words an operator understands.
-
-    `code` is the SMTP or HTTP status; `after` the pause the other side asked for; `over` says that
-    the destination wants nothing more, ever (HTTP 410).
-    """
-
-    outcome: Outcome
-    detail: str = ""
-    code: int | None = None
-    after: timedelta | None = None
-    over: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What becomes of the delivery: its next state and, if it is due again, when."""
+    """What becomes of the delivery: its next state and, if it is due again, when; whether the try counts."""
 
     state: DeliveryState
     due: datetime | None = None
+    counted: bool = True
 
 
-# Svix's schedule, which partners know (`requirements/delivery-and-security` §1.4 rule 7).
-WEBHOOK_WAITS = tuple(timedelta(seconds=s) for s in (5, 300, 1800, 7200, 18000, 36000, 36000))
-# SE8: greylisting wants 5-6 minutes first, then ever longer, then every four hours.
-MAIL_WAITS = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240, 240, 240, 240, 240, 240, 240))
-# A ping is cheap and about now: soon again, then ever slower; the last pause is repeated.
-PING_WAITS = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 1800, 3600))
-WAITS = {Channel.MAIL: MAIL_WAITS, Channel.WEBHOOK: WEBHOOK_WAITS, Channel.WEBSUB: PING_WAITS}
-PING_LIFE = timedelta(hours=6)  # by then hubs and readers have polled, or the next change has its own ping
 PING_DELAY = timedelta(seconds=2)  # until bytes just stored are served by every process (DESIGN §5.5)
-RETRY_AFTER_CAP = timedelta(hours=24)
+# What was spared comes again behind those who wait already, so that no letter can hold up the others.
+SPARED_FOR = timedelta(seconds=1)
+MOST_SPARED = 1000
+# Subjects nobody wants any more the day after: they are given up within a day.
+BRIEF = ("confirmation/", "digest/", "newsletter/", "alarm/", "sample/")
 
 
 def revision_subject(uid: str, number: int) -> str:
@@ -227,31 +240,34 @@ def doubt_policy(attempt: Try, policy: Policy) -> OnUnknown:
     return OnUnknown.HOLD if held else OnUnknown.REPEAT
 
 
-def wait(channel: Channel, tries: int, key: str) -> timedelta | None:
-    """The pause after the `tries`-th failed try, ±20 % by the key, or None to give up.
-
-    >>> wait(Channel.WEBHOOK, 99, "x") is None
-    True
-    """
-    waits = WAITS[channel]
-    if tries > len(waits):
-        return None
-    spread = 0.8 + zlib.crc32(f"{key}/{tries}".encode()) % 1000 / 2500  # no dice: 0.8 … 1.2 from the key
-    return waits[tries - 1] * spread
-
-
 def blames_destination(channel: Channel, result: Result) -> bool:
     """Whether a result says that the destination itself is in trouble, not only this one recipient.
 
     A partner or a hub is one machine: whatever it does not take is its trouble. A relay speaks of
-    recipients too; a lost connection, 421 and 530 are about itself (RFC 5321 §3.8, RFC 4954 §6).
+    recipients too; a lost connection, 421 and 530 are about itself (RFC 5321 §3.8, RFC 4954 §6), and so
+    is whatever it says before it hears of a recipient (mail:SE7).
 
     >>> blames_destination(Channel.MAIL, Result(outcome=Outcome.DEFERRED, code=450))
     False
     """
     if result.outcome not in (Outcome.DEFERRED, Outcome.UNKNOWN):
         return False
-    return channel is not Channel.MAIL or result.code in (None, 421, 530)
+    if channel is not Channel.MAIL:
+        return True
+    return result.cause in OF_THE_RELAY or result.code in (421, 530) or not (result.cause or result.code)
+
+
+def spared(attempt: Try, result: Result, *, well: bool) -> bool:
+    """Whether this try does not count: the relay was in trouble and judged nobody.
+
+    `well` says that it took other letters meanwhile; then only 421 speaks of the relay, and even that not for
+    ever: what ends every connection it is sent over is in trouble itself.
+    """
+    if attempt.channel is not Channel.MAIL or result.outcome is not Outcome.DEFERRED:
+        return False
+    if not blames_destination(attempt.channel, result):
+        return False
+    return not well or (result.code == 421 and attempt.lease_no - attempt.attempt < MOST_SPARED)
 
 
 def settle(attempt: Try, result: Result, policy: Policy, now: datetime) -> Settlement:
@@ -280,9 +296,19 @@ def _after_doubt(attempt: Try, policy: Policy, now: datetime) -> Settlement:
 
 
 def _after_deferral(attempt: Try, result: Result, now: datetime) -> Settlement:
-    pause = wait(attempt.channel, attempt.attempt, f"{attempt.subject}/{attempt.recipient}")
+    if result.spared:
+        return Settlement(state=DeliveryState.DUE, due=now + SPARED_FOR, counted=False)
+    pause = wait(
+        attempt.channel,
+        attempt.attempt,
+        f"{attempt.subject}/{attempt.recipient}",
+        cause=result.cause,
+        brief=attempt.subject.startswith(BRIEF),
+    )
     if pause is None:
-        return Settlement(state=DeliveryState.REFUSED)
+        # A partner's machine that took nothing for days has refused; a mailbox has run out of time.
+        over = DeliveryState.EXPIRED if attempt.channel is Channel.MAIL else DeliveryState.REFUSED
+        return Settlement(state=over)
     return Settlement(state=DeliveryState.DUE, due=now + max(pause, _asked(result)))
 
 
@@ -296,4 +322,4 @@ def _after_silence(attempt: Try, result: Result, now: datetime) -> Settlement:
 
 
 def _asked(result: Result) -> timedelta:
-    return min(result.after, RETRY_AFTER_CAP) if result.after else timedelta()
+    return min(result.after, LONGEST_ASKED) if result.after else timedelta()

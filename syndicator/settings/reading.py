@@ -82,8 +82,16 @@ class Settings:
 
     def policy(self) -> Policy:
         """How a delivery's tries are bounded."""
-        said = self.delivery
-        return Policy(lease=said.lease, repeat_after=said.repeat_after, on_unknown=said.on_unknown)
+        said, mail = self.delivery, self.mail
+        return Policy(
+            lease=said.lease,
+            repeat_after=said.repeat_after,
+            on_unknown=said.on_unknown,
+            late_after=mail.late_after,
+            domain_connections=mail.domain_connections,
+            domain_rate=mail.domain_rate,
+            stop_above=mail.stop_above,
+        )
 
     def signing_keys(self) -> tuple[Secret, ...]:
         """The key that signs, then former ones that only verify; empty when none was given."""

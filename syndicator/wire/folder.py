@@ -21,6 +21,8 @@ from syndicator.wire.letters import Letter, Offer, objection
 class Folder:
     """A folder that accepts letters; it is made when the first one comes."""
 
+    secure = True  # it does not leave this machine
+
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
 

@@ -36,7 +36,15 @@ class Offer:
 
 
 class Postman(Protocol):
-    """Who carries letters: a relay connection, a folder."""
+    """Who carries letters: a relay connection, a folder.
+
+    `secure`: nobody on the way can read along, so letters under embargo may go (mail:EM7).
+    """
+
+    @property
+    def secure(self) -> bool:
+        """Whether the way is encrypted, or does not leave this machine."""
+        ...
 
     def send(self, letters: Iterable[Letter]) -> Iterator[tuple[Letter, Result]]:
         """Results as soon as they are known; takes a letter only when about to write it."""

@@ -9,6 +9,7 @@ from "unknown" (mail:SE2, SE11). Which letters, how often and over how many conn
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import re
 import socket
 import ssl
@@ -32,6 +33,7 @@ class Connection:
         self.offer = offer(smtp)
         self.sent = 0  # letters whose final dot was written
         self._sock = smtp.sock
+        self.secure = isinstance(self._sock, ssl.SSLSocket) or _stays_here(self._sock)
         self._limits = relay.timeouts
         self._buffer = bytearray()
         self._taken: list[Letter] = []  # without a result yet, in order; never more than two
@@ -277,6 +279,13 @@ class _Reply(NamedTuple):
 
     def __str__(self) -> str:
         return clean(b" ".join(self.texts))
+
+
+def _stays_here(sock: socket.socket | None) -> bool:
+    """Whether the other end is this machine."""
+    peer = sock.getpeername() if sock else ""
+    # Unix sockets have a path for a name.
+    return isinstance(peer, str) or ipaddress.ip_address(peer[0].partition("%")[0]).is_loopback
 
 
 def _refusal(replies: Sequence[_Reply]) -> Result | None:

@@ -44,10 +44,11 @@ from syndicator.model.delivery import (
     settle,
 )
 from syndicator.model.item import ItemState
+from syndicator.model.release import ReleaseState
 from syndicator.store import schema
 from syndicator.store.engine import Tx
 
-d, dc, c, s, x, p, lane, i = (
+d, dc, c, s, x, p, lane, i, r, acc = (
     schema.deliveries.c,
     schema.delivery_contents.c,
     schema.contacts.c,
@@ -56,10 +57,14 @@ d, dc, c, s, x, p, lane, i = (
     schema.partners.c,
     schema.lanes.c,
     schema.items.c,
+    schema.releases.c,
+    schema.accreditations.c,
 )
 # Written out, not bound: only so does SQLite see that its partial indexes fit.
 IS_DUE = d.state == literal_column("'due'")
 IS_TAKEN = d.state.in_([literal_column("'leased'"), literal_column("'sending'")])
+# A release that is still to come, approved by somebody.
+UNDER_WAY = (ReleaseState.APPROVED, ReleaseState.SCHEDULED)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=5)
 
 
@@ -113,7 +118,7 @@ def _take(tx: Tx, key: str, worker: str, limit: int, lease: timedelta) -> Sequen
         .returning(d.id)
     ).scalars()
     return tx.connection.execute(
-        _tries().where(d.id.in_(list(taken))).order_by(d.priority, d.due, d.id)
+        _tries(tx.now).where(d.id.in_(list(taken))).order_by(d.priority, d.due, d.id)
     ).all()
 
 
@@ -181,7 +186,9 @@ def recover(tx: Tx, policy: Policy, limit: int = 500) -> tuple[int, int]:
         .where(d.id.in_(keys), d.state == DeliveryState.LEASED)
         .values(state=DeliveryState.DUE, due=tx.now, lease_until=None, leased_by=None)
     ).rowcount
-    doubts = tx.connection.execute(_tries().where(d.id.in_(keys), d.state == DeliveryState.SENDING)).all()
+    doubts = tx.connection.execute(
+        _tries(tx.now).where(d.id.in_(keys), d.state == DeliveryState.SENDING)
+    ).all()
     lost = Result(outcome=Outcome.UNKNOWN, detail="the worker ended while sending; it may have arrived")
     settle_all(tx, [(_try(row), lost) for row in doubts], policy)
     return leased, len(doubts)
@@ -238,7 +245,7 @@ def cancel_for_subscription(tx: Tx, subscription_id: int, reason: str) -> int:
     return _cancel(tx, [(key, reason) for key in keys])
 
 
-def _tries() -> Select[Any]:
+def _tries(now: datetime) -> Select[Any]:
     newer = schema.deliveries.alias("newer").c
     superseded = exists().where(
         newer.item_id == d.item_id, newer.recipient == d.recipient, newer.revision > d.revision
@@ -250,6 +257,9 @@ def _tries() -> Select[Any]:
         newer.recipient == d.recipient,
         newer.id > d.id,
     )
+    accredited = exists().where(
+        acc.contact_id == d.contact_id, acc.ended.is_(None), or_(acc.until.is_(None), acc.until > now)
+    )
     return (
         select(
             d.id,
@@ -260,6 +270,10 @@ def _tries() -> Select[Any]:
             d.subscription_id,
             d.item_id,
             d.revision,
+            d.release_id,
+            d.version,
+            d.mailbox,
+            d.stop,
             d.attempts,
             d.doubts,
             d.lease_no,
@@ -268,6 +282,7 @@ def _tries() -> Select[Any]:
             d.state,
             d.priority,
             c.address,
+            c.domain,
             c.name,
             p.slug,
             p.on_unknown,
@@ -277,8 +292,12 @@ def _tries() -> Select[Any]:
             (i.revision > d.revision).label("outdated"),
             superseded.label("superseded"),
             repinged.label("repinged"),
+            r.state.label("release"),
+            (r.version != d.version).label("reworded"),
+            accredited.label("accredited"),
         )
         .outerjoin(schema.items, i.id == d.item_id)
+        .outerjoin(schema.releases, r.id == d.release_id)
         .outerjoin(schema.contacts, c.id == d.contact_id)
         .outerjoin(schema.partners, p.id == d.partner_id)
         .outerjoin(schema.suppressions, x.key == c.key)
@@ -293,12 +312,15 @@ def _try(row: Row[Any]) -> Try:
         channel=Channel(row.channel),
         lane=row.lane,
         recipient=row.recipient,
-        address=row.address or row.slug or ping_hub(row.recipient),
+        address=row.address or row.mailbox or row.slug or ping_hub(row.recipient),
         name=row.name or "",
+        domain=row.domain or (row.mailbox or "").rpartition("@")[2].lower(),
         attempt=row.attempts if row.state == DeliveryState.SENDING else row.attempts + 1,
         lease_no=row.lease_no,
         item_id=row.item_id,
         revision=row.revision,
+        release_id=row.release_id,
+        version=row.version,
         subscription_id=row.subscription_id,
         planned=row.created,
         doubts=row.doubts,
@@ -312,9 +334,14 @@ def _why_not(row: Row[Any]) -> str | None:
     """Why a delivery must not go out although it was planned; suppression stands above everything."""
     if row.suppressed:
         return f"suppressed: {row.suppressed}"
-    # A kill is a service to whoever had the thing, also after they left (EM5).
-    if row.subscription == SubscriptionState.ENDED and row.priority != Priority.KILL:
+    if row.stop:
+        return str(row.stop)
+    # A kill is a service to whoever had the thing, also after they left (EM5); so is news of its embargo.
+    warning = row.priority == Priority.KILL or row.subject.startswith("notice/")
+    if row.subscription == SubscriptionState.ENDED and not warning:
         return "the subscription has ended"
+    if row.subject.startswith("advance/"):
+        return _why_no_advance(row)
     # A try that was on the wire when its item was corrected or taken back, and came back unsent.
     if row.outdated and row.item != ItemState.LIVE:
         return f"the item was {row.item}"
@@ -323,6 +350,15 @@ def _why_not(row: Row[Any]) -> str | None:
     if row.repinged:
         return "a newer change took its place"
     return None
+
+
+def _why_no_advance(row: Row[Any]) -> str | None:
+    """Words under embargo are for who is accredited at this moment, and only as they stand (EM1, E4)."""
+    if not row.accredited:
+        return "the recipient is not accredited (any more)"
+    if row.release not in UNDER_WAY:
+        return f"the release is {row.release or 'gone'}"
+    return "the release was reworded" if row.reworded else None
 
 
 def _cancel(tx: Tx, stopped: Sequence[tuple[int, str]]) -> int:
@@ -387,5 +423,6 @@ def _tried(tx: Tx, attempt: Try, result: Result, started: datetime) -> dict[str,
         "ended": tx.now,
         "outcome": result.outcome,
         "code": result.code,
+        "cause": result.cause,
         "detail": result.detail,
     }
