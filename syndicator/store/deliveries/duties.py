@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, literal, select, update
+from sqlalchemy import ColumnElement, Select, case, exists, insert, literal, select, update
 
 from syndicator.model.delivery import OPEN, DeliveryState, Priority, Role
 from syndicator.model.item import Item
@@ -58,9 +58,14 @@ def row_columns(
     return [*words, channel, road, literal(int(priority)), *fresh]
 
 
-def insert_planned(tx: Tx, rows: Select[Any]) -> int:
-    """Add these rows, those that exist already left as they are; returns how many were new."""
-    return tx.connection.execute(insert_or_skip(tx, schema.deliveries).from_select(COLUMNS, rows)).rowcount
+def insert_planned(tx: Tx, rows: Select[Any], *, new: bool = False) -> int:
+    """Add these rows, those that exist already left as they are; returns how many were new.
+
+    `new` says that `rows` itself leaves those out: PostgreSQL need not ask its constraint first, which for a
+    whole audience takes a third of the time. The constraint still holds.
+    """
+    add = insert(schema.deliveries) if new else insert_or_skip(tx, schema.deliveries)
+    return tx.connection.execute(add.from_select(COLUMNS, rows)).rowcount
 
 
 def unsent(item: Item) -> ColumnElement[bool]:
@@ -82,13 +87,19 @@ def cancel(tx: Tx, which: ColumnElement[bool], reason: str) -> int:
     return tx.connection.execute(update(schema.deliveries).where(which).values(**values)).rowcount
 
 
-def record_contents(tx: Tx, which: ColumnElement[bool]) -> None:
-    """Write down what these due deliveries carry, unless it is written: so it is known who had what."""
+def record_contents(tx: Tx, which: ColumnElement[bool], *, new: bool = False) -> None:
+    """Write down what these due deliveries carry, unless it is written: so it is known who had what.
+
+    `new` says that nobody was owed what they carry before, as far as it is not written of these very rows.
+    """
     # A role per recipient: who is told of a correction had it before, all others are owed it.
     told = d.priority.in_((int(Priority.KILL), int(Priority.CORRECTION)))
     role = case((told, literal(Role.TOLD.value)), else_=literal(Role.OWED.value))
     carried = select(d.id, d.item_id, d.revision, d.recipient, role).where(
         which, d.state == DeliveryState.DUE, d.item_id.is_not(None)
     )
+    if new:
+        carried = carried.where(~exists().where(dc.delivery_id == d.id))
+    add = insert(schema.delivery_contents) if new else insert_or_skip(tx, schema.delivery_contents)
     names = ["delivery_id", "item_id", "revision", "recipient", "role"]
-    tx.connection.execute(insert_or_skip(tx, schema.delivery_contents).from_select(names, carried))
+    tx.connection.execute(add.from_select(names, carried))

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, exists, func, insert, literal, null, select
+from sqlalchemy import ColumnElement, Select, Text, cast, exists, false, func, insert, literal, null, select
 
 from syndicator.model.audience import Cadence, SubscriptionState
 from syndicator.model.delivery import Channel, Priority, Role, confirmation_subject
@@ -30,19 +30,37 @@ def plan_owed(tx: Tx, item: Item, topic_ids: Collection[int], subject: str, topi
     ensure_lane(tx, MAIL_LANE, Channel.MAIL)
     recipient = literal("contact/") + cast(s.contact_id, Text)
     had = exists().where(dc.item_id == item.id, dc.recipient == recipient, dc.role == Role.OWED)
-    audience = (
-        select(*_planned(subject, recipient, item, Priority.IMMEDIATE, tx.now, func.min(s.id)))
+    planned = exists().where(d.subject == subject, d.recipient == recipient)
+    who = audience(topic_ids, had | planned if _known(tx, item) else false()).subquery().c
+    rows = select(*_planned(subject, who.contact_id, item, Priority.IMMEDIATE, tx.now, who.sub))
+    added = insert_planned(tx, rows, new=True)
+    added += _plan_partners(tx, item, subject, topics)
+    record_contents(tx, d.subject == subject, new=True)
+    return added
+
+
+def audience(
+    topic_ids: Collection[int],
+    had: ColumnElement[bool],
+    also: ColumnElement[bool] | None = None,
+) -> Select[Any]:
+    """Whom an item that enters these topics is owed by mail: `contact_id`, and as `sub` the subscription it comes by.
+
+    One function for whoever plans and whoever shows the plan, so that what is shown is what is done. `had` is
+    true of rows of subscriptions whose contact has the item already; `also` of those who are owed it whatever
+    their cadence.
+    """
+    cadence = s.cadence == Cadence.IMMEDIATE
+    return (
+        select(s.contact_id, func.min(s.id).label("sub"))
         .where(
             s.topic_id.in_(sorted(topic_ids)),
             s.state == SubscriptionState.ACTIVE,
-            s.cadence == Cadence.IMMEDIATE,
+            cadence if also is None else cadence | also,
             ~had,
         )
         .group_by(s.contact_id)
     )
-    added = insert_planned(tx, audience) + _plan_partners(tx, item, subject, topics)
-    record_contents(tx, d.subject == subject)
-    return added
 
 
 def plan_confirmation(tx: Tx, contact_id: int, subscription_id: int) -> int:
@@ -97,13 +115,20 @@ def plan_mailbox(
     return tx.connection.execute(insert_or_skip(tx, schema.deliveries).values(**row)).rowcount
 
 
+def _known(tx: Tx, item: Item) -> bool:
+    """Whether anybody was planned anything of this item; its caller holds it, so the answer stays true."""
+    planned, carried = exists().where(d.item_id == item.id), exists().where(dc.item_id == item.id)
+    return bool(tx.connection.execute(select(planned | carried)).scalar())
+
+
 def _planned(
-    subject: str, recipient: Any, item: Item, priority: Priority, now: datetime, subscription: Any
+    subject: str, contact: Any, item: Item, priority: Priority, now: datetime, subscription: Any
 ) -> list[ColumnElement[Any]]:
     nobody = cast(null(), columns.Id)
+    recipient = literal("contact/") + cast(contact, Text)
     mail = literal(Channel.MAIL.value)
     return row_columns(
-        subject, recipient, s.contact_id, nobody, subscription, item, mail, literal(MAIL_LANE), priority, now
+        subject, recipient, contact, nobody, subscription, item, mail, literal(MAIL_LANE), priority, now
     )
 
 

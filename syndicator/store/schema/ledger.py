@@ -155,7 +155,7 @@ deliveries = Table(
     Column("id", Id, primary_key=True),
     Column("subject", Text, nullable=False),
     Column("recipient", Text, nullable=False),  # "contact/42", "partner/3"
-    Column("contact_id", Id, ForeignKey("contacts.id")),
+    Column("contact_id", Id),
     Column("partner_id", Id, ForeignKey("partners.id")),
     Column("subscription_id", Id),
     Column("item_id", Id),
@@ -180,6 +180,7 @@ deliveries = Table(
     Column("stop", Text),  # why it must not be sent although it is marked as sending
     Column("created", Instant, nullable=False),
     Column("settled", Instant),
+    _embedded("contact_id", "contacts.id"),
     _embedded("subscription_id", "subscriptions.id"),
     _embedded("item_id", "items.id"),
     _embedded("lane", "lanes.key"),

@@ -53,7 +53,7 @@ def _columns() -> None:
 def _unbind_ledger() -> None:
     """Keys that PostgreSQL need not check row by row (`schema.ledger`); on SQLite they cost nothing and stay."""
     if op.get_bind().dialect.name == "postgresql":
-        for column in ("subscription_id", "item_id", "lane"):
+        for column in ("contact_id", "subscription_id", "item_id", "lane"):
             op.drop_constraint(f"fk_deliveries_{column}", "deliveries", type_="foreignkey")
         op.drop_constraint("fk_delivery_contents_item_id", "delivery_contents", type_="foreignkey")
 
