@@ -77,7 +77,7 @@ def calendar(deadline: Deadline, site: Site) -> bytes:
     made.add("refresh-interval", vDuration(ASK_AGAIN), parameters={"VALUE": "DURATION"})  # §5.7
     made.add("x-published-ttl", vDuration(ASK_AGAIN))  # the same, for Outlook
     made.add_component(_event(deadline, site))
-    return made.to_ical()
+    return bytes(made.to_ical())
 
 
 def _event(deadline: Deadline, site: Site) -> Event:
