@@ -210,18 +210,40 @@ def _refuse_unreleased(tx: Tx, uid: str) -> None:
         )
 
 
+def reach(tx: Tx, uid: str, act: Significance, content: Content | None = None) -> deliveries.Radius:
+    """Whom this act would reach if it came now: by the conditions it goes by itself, and with nothing written.
+
+    With `content`, the newly entitled count among the mails. Raises Refused for what is gone already.
+    """
+    item = items.named(tx, uid)
+    _check_live(item, even_withdrawn=act is Significance.KILL)
+    priority = Priority.KILL if act is Significance.KILL else Priority.CORRECTION
+    found = deliveries.radius(tx, item, priority, machines_only=act is Significance.WITHDRAWAL)
+    if act is Significance.SILENT:
+        found = replace(found, mails=0, partners=0)
+    if content and push_of(tx, item.upstream).covers(item, tx.now):
+        slugs = memberships(names.filed(tx, content), topics.ruled(tx))
+        entered = set(topics.ids(tx, slugs).values()).difference(topics.of_item(tx, item.id).values())
+        found = replace(found, mails=found.mails + deliveries.newcomers(tx, item, entered))
+    return found
+
+
 def _write_down(tx: Tx, by: str, act: str, item: Item, **detail: int) -> None:
     """Who did it, where a person did. The note and the reason stay with the revision: no word is kept here."""
     if by:
-        audit.record(tx, by, f"item.{act}", item.uid, revision=item.revision, **detail)
+        audit.record(tx, by, f"item.{act}", item.uid, None, revision=item.revision, **detail)
 
 
 def _live(tx: Tx, uid: str, *, even_withdrawn: bool = False) -> Item:
     names.hold(tx)
     item = items.held_for_change(tx, uid)
-    if not item.live and not (even_withdrawn and item.state is ItemState.WITHDRAWN):
-        raise Refused(f"the item {uid} is {item.state}; what is gone cannot be changed any more")
+    _check_live(item, even_withdrawn=even_withdrawn)
     return item
+
+
+def _check_live(item: Item, *, even_withdrawn: bool) -> None:
+    if not item.live and not (even_withdrawn and item.state is ItemState.WITHDRAWN):
+        raise Refused(f"the item {item.uid} is {item.state}; what is gone cannot be changed any more")
 
 
 def _revise(

@@ -32,6 +32,15 @@ Ranges = Annotated[
     typer.Option("--allow-private", metavar="CIDR", help="A private address range it may be reached at."),
 ]
 Zone = Annotated[str | None, typer.Option(metavar="ZONE", help="An IANA zone; else the site's.")]
+By = Annotated[
+    str, typer.Option("--by", metavar="NAME", help="Who does it; else SYNDICATOR_ACTOR, else the login.")
+]
+Confirm = Annotated[
+    int | None,
+    typer.Option(
+        "--confirm", min=0, max=LARGEST, metavar="N", help="Yes to so many mails, the very number shown."
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; write nothing.")]
 
 Choice = TypeVar("Choice", bound=StrEnum)

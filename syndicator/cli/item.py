@@ -5,26 +5,45 @@ Running workers rebuild the feeds after each of these; nothing here needs one to
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from syndicator.cli import arguments as given
 from syndicator.cli import files, output, session, views
+from syndicator.cli.confirm import confirmed
 from syndicator.errors import Invalid, SyndicatorError
-from syndicator.model.item import Item, Kind, Verdict
+from syndicator.model.item import Content, Item, Kind, Significance, Verdict
 from syndicator.model.site import Site
 from syndicator.model.upstream import Relation
 
+if TYPE_CHECKING:
+    from syndicator.runtime import Runtime
+    from syndicator.store import Tx
+    from syndicator.store.deliveries import Radius
+
 app = given.group("What is public: add, edit, correct, withdraw, kill, show, import.")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What is to be done to which item, and what was said about it on the command line."""
+
+    uid: str
+    act: Significance
+    confirm: int | None
+    dry_run: bool = field(kw_only=True)
+    as_json: bool = field(kw_only=True)
+
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; readers see it at its address.")]
 COLUMNS = ("uid", "state", "kind", "published", "topics", "title")
 
 
 @app.command()
-def add(ctx: typer.Context, file: given.Source, *, as_json: given.Json = False) -> None:
+def add(ctx: typer.Context, file: given.Source, by: given.By = "", *, as_json: given.Json = False) -> None:
     """Make a file public at once; its uid is printed, and written back into the file if it had none."""
     from syndicator import publish
     from syndicator.model.delivery import revision_subject
@@ -35,7 +54,9 @@ def add(ctx: typer.Context, file: given.Source, *, as_json: given.Json = False) 
         with runtime.store.begin() as tx:
             content = publish.public_words(handed.draft, tx.now, first=True)
             uid = handed.draft.uid or runtime.mint_uid(tx.now)
-            item, verdict = publish.submit(tx, uid, content, published=handed.draft.published)
+            item, verdict = publish.submit(
+                tx, uid, content, published=handed.draft.published, by=session.actor(by)
+            )
             handed.keep(uid)  # before the commit: else the same file could become a second item
             planned = len(deliveries.listing(tx, subject=revision_subject(uid, 1)))
         if verdict is Verdict.UNCHANGED:
@@ -46,16 +67,23 @@ def add(ctx: typer.Context, file: given.Source, *, as_json: given.Json = False) 
 
 
 @app.command()
-def edit(ctx: typer.Context, uid: given.Uid, file: given.Source, *, as_json: given.Json = False) -> None:
+def edit(
+    ctx: typer.Context,
+    uid: given.Uid,
+    file: given.Source,
+    confirm: given.Confirm = None,
+    by: given.By = "",
+    *,
+    dry_run: given.DryRun = False,
+    as_json: given.Json = False,
+) -> None:
     """Revise an item silently (a typo): feeds and pages change, nobody is told."""
     from syndicator import publish
 
+    act = Act(uid, Significance.SILENT, confirm, dry_run=dry_run, as_json=as_json)
     with session.opened(ctx) as runtime:
-        handed = _about(uid, files.handed(file, runtime.site))
-        with runtime.store.begin() as tx:
-            content = publish.public_words(handed.draft, tx.now, first=False)
-            item = publish.edit(tx, uid, content)
-        _done(item, runtime.site, as_json=as_json)
+        content = _words(runtime, uid, file)
+        _act(runtime, act, lambda tx: publish.edit(tx, uid, content, by=session.actor(by)), content)
 
 
 @app.command()
@@ -64,30 +92,57 @@ def correct(
     uid: given.Uid,
     file: given.Source,
     note: Annotated[str, typer.Option(metavar="TEXT", help="What changed; readers see it.")],
+    confirm: given.Confirm = None,
+    by: given.By = "",
     *,
+    dry_run: given.DryRun = False,
     as_json: given.Json = False,
 ) -> None:
-    """Correct an item: readers see the note, and whoever had the item is told."""
+    """Correct an item: readers see the note and what changed, and whoever had the item is told."""
     from syndicator import publish
 
+    act = Act(uid, Significance.CORRECTION, confirm, dry_run=dry_run, as_json=as_json)
     with session.opened(ctx) as runtime:
-        handed = _about(uid, files.handed(file, runtime.site))
-        with runtime.store.begin() as tx:
-            content = publish.public_words(handed.draft, tx.now, first=False)
-            item = publish.correct(tx, uid, content, note)
-        _done(item, runtime.site, as_json=as_json)
+        content = _words(runtime, uid, file)
+        _act(runtime, act, lambda tx: publish.correct(tx, uid, content, note, by=session.actor(by)), content)
 
 
 @app.command()
-def withdraw(ctx: typer.Context, uid: given.Uid, reason: Reason, *, as_json: given.Json = False) -> None:
-    """Take an item back: out of the feeds, a notice at its address."""
-    _take_back(ctx, uid, reason, as_json=as_json, kill=False)
+def withdraw(
+    ctx: typer.Context,
+    uid: given.Uid,
+    reason: Reason,
+    confirm: given.Confirm = None,
+    by: given.By = "",
+    *,
+    dry_run: given.DryRun = False,
+    as_json: given.Json = False,
+) -> None:
+    """Take an item back: out of the feeds, a notice at its address; machines that keep copies are told."""
+    from syndicator import publish
+
+    act = Act(uid, Significance.WITHDRAWAL, confirm, dry_run=dry_run, as_json=as_json)
+    with session.opened(ctx) as runtime:
+        _act(runtime, act, lambda tx: publish.withdraw(tx, uid, reason, by=session.actor(by)))
 
 
 @app.command()
-def kill(ctx: typer.Context, uid: given.Uid, reason: Reason, *, as_json: given.Json = False) -> None:
+def kill(
+    ctx: typer.Context,
+    uid: given.Uid,
+    reason: Reason,
+    confirm: given.Confirm = None,
+    by: given.By = "",
+    *,
+    dry_run: given.DryRun = False,
+    as_json: given.Json = False,
+) -> None:
     """Take an item back and tell everyone who had it, before anything else goes out."""
-    _take_back(ctx, uid, reason, as_json=as_json, kill=True)
+    from syndicator import publish
+
+    act = Act(uid, Significance.KILL, confirm, dry_run=dry_run, as_json=as_json)
+    with session.opened(ctx) as runtime:
+        _act(runtime, act, lambda tx: publish.withdraw(tx, uid, reason, kill=True, by=session.actor(by)))
 
 
 @app.command("list")
@@ -202,12 +257,38 @@ def _about(uid: str, handed: files.Handed) -> files.Handed:
     return handed
 
 
-def _take_back(ctx: typer.Context, uid: str, reason: str, *, as_json: bool, kill: bool) -> None:
+def _words(runtime: Runtime, uid: str, file: str) -> Content:
     from syndicator import publish
 
-    with session.writing(ctx) as (runtime, tx):
-        item = publish.withdraw(tx, uid, reason, kill=kill)
-    _done(item, runtime.site, as_json=as_json)
+    handed = _about(uid, files.handed(file, runtime.site))
+    with runtime.store.read() as tx:
+        return publish.public_words(handed.draft, tx.now, first=False)
+
+
+def _act(runtime: Runtime, act: Act, do: Callable[[Tx], Item], content: Content | None = None) -> None:
+    """Show how far an act on a public item goes, ask where that is far, then do it in one transaction."""
+    from syndicator import publish
+
+    limit, what = runtime.settings.mail.confirm_above, f"mails about {act.uid}"
+    with runtime.store.read() as tx:
+        shown = publish.reach(tx, act.uid, act.act, content)
+    if act.dry_run:
+        _show_radius(shown, as_json=act.as_json)
+        return
+    output.say(f"this reaches {shown}")
+    confirmed(shown.mails, act.confirm, limit, what)
+    with runtime.store.begin() as tx:
+        # Others may have been added while a person read the number.
+        confirmed(publish.reach(tx, act.uid, act.act, content).mails, shown.mails, limit, what)
+        item = do(tx)
+    _done(item, runtime.site, as_json=act.as_json)
+
+
+def _show_radius(radius: Radius, *, as_json: bool) -> None:
+    if as_json:
+        output.show_json(asdict(radius))
+    else:
+        print(radius)
 
 
 def _done(item: Item, site: Site, *, as_json: bool) -> None:

@@ -48,6 +48,7 @@ from syndicator.store.deliveries.rows import (
 from syndicator.store.deliveries.told import (
     Radius,
     cancel_unsent,
+    newcomers,
     plan_told,
     radius,
     replace_unsent,
@@ -78,6 +79,7 @@ __all__ = [
     "lane_works",
     "listing",
     "named",
+    "newcomers",
     "next_due",
     "open_count",
     "plan_advances",

@@ -18,11 +18,11 @@ from sqlalchemy import (
 
 from syndicator.errors import NotFound, Refused
 from syndicator.model.delivery import (
+    MAY_HAVE,
     OPEN,
     Channel,
     DeliveryState,
     Outcome,
-    Role,
     ping_hub,
 )
 from syndicator.store import schema
@@ -117,11 +117,13 @@ def contents(tx: Tx, delivery_id: int) -> list[tuple[int, int]]:
 
 
 def first_subjects(tx: Tx, item_id: int, recipients: Collection[str]) -> dict[str, str]:
-    """Recipient → the subject under which they first had the item: what a correction answers to."""
+    """Recipient → the subject under which they first had the item, an advance copy included: what a correction answers to."""
+    may_have = d.state.in_(MAY_HAVE) | (d.doubts > 0)
     query = (
         select(dc.recipient, d.subject)
         .join(schema.deliveries, d.id == dc.delivery_id)
-        .where(dc.item_id == item_id, dc.recipient.in_(list(recipients)), dc.role == Role.OWED)
+        .where(dc.item_id == item_id, dc.recipient.in_(list(recipients)), may_have)
+        .order_by(d.id.desc())  # of several the first one stays
     )
     return {row.recipient: row.subject for row in tx.connection.execute(query)}
 

@@ -13,7 +13,9 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Select,
+    Text,
     case,
+    cast,
     delete,
     exists,
     func,
@@ -25,7 +27,7 @@ from sqlalchemy import (
 )
 
 from syndicator.model.audience import SubscriptionState
-from syndicator.model.delivery import MAY_HAVE, OPEN, DeliveryState, Priority
+from syndicator.model.delivery import MAY_HAVE, OPEN, DeliveryState, Priority, Role
 from syndicator.model.item import Item
 from syndicator.model.site import Format
 from syndicator.store import columns, schema
@@ -36,6 +38,7 @@ from syndicator.store.deliveries.duties import (
     row_columns,
     unsent,
 )
+from syndicator.store.deliveries.owed import audience
 from syndicator.store.engine import Tx
 
 d, dc, s = schema.deliveries.c, schema.delivery_contents.c, schema.subscriptions.c
@@ -95,6 +98,14 @@ def radius(
         stoppable=tx.connection.execute(waiting).scalar_one(),
         doubtful=tx.connection.execute(doubts.where(dc.item_id == item.id, unsure)).scalar_one(),
     )
+
+
+def newcomers(tx: Tx, item: Item, topic_ids: Collection[int]) -> int:
+    """How many contacts, who were never owed it, an item would be owed to as it enters these topics."""
+    recipient = literal("contact/") + cast(s.contact_id, Text)
+    had = exists().where(dc.item_id == item.id, dc.recipient == recipient, dc.role == Role.OWED)
+    found = audience(topic_ids, had).subquery()
+    return int(tx.connection.execute(select(func.count()).select_from(found)).scalar_one())
 
 
 def plan_told(tx: Tx, item: Item, subject: str, priority: Priority, *, machines_only: bool = False) -> int:
