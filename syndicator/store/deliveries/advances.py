@@ -45,6 +45,7 @@ from syndicator.store import columns, releases, schema, topics
 from syndicator.store.accreditations import holding
 from syndicator.store.audience import ensure_lane
 from syndicator.store.deliveries.duties import MAIL_LANE, cancel, insert_planned, row_columns
+from syndicator.store.deliveries.owed import audience
 from syndicator.store.engine import Tx, insert_or_skip
 
 d, dc, s, a, c = (
@@ -80,9 +81,9 @@ def plan_advances(tx: Tx, release: Release, due: datetime, *, anew: bool = False
     had other words get one. What was cancelled unsent, or waits, is due at `due` from now on.
     """
     subject = advance_subject(release.uid, release.version)
-    entitled = _entitled(tx, release, due, anew=anew)
-    wanted = entitled.subquery()
-    if tx.connection.execute(select(exists(entitled))).scalar() is not True:
+    wish = entitled(tx, release, due, anew=anew)
+    wanted = wish.subquery()
+    if tx.connection.execute(select(exists(wish))).scalar() is not True:
         return 0
     ensure_lane(tx, MAIL_LANE, Channel.MAIL)
     _hold(tx, release.id)
@@ -152,7 +153,7 @@ def carry_over(tx: Tx, release: Release, item: Item, *, again: bool = False) -> 
     _hold(tx, release.id)
     theirs = (d.release_id == release.id) & IS_ADVANCE
     if not again:
-        same = theirs & d.subject.in_(_same_words(tx, release)) & d.state.in_(HAS)
+        same = theirs & d.subject.in_(same_words(tx, release)) & d.state.in_(HAS)
         _record(tx, item, select(func.max(d.id), d.recipient).where(same).group_by(d.recipient), Role.OWED)
     _record(tx, item, select(d.id, d.recipient).where(theirs, MAY), Role.ADVANCE)
     owed = _owe_now(tx, item, theirs & or_(MAY, d.state.in_(WAITING)))
@@ -174,12 +175,12 @@ def had(tx: Tx, release_id: int) -> list[Had]:
     return [Had(**{**row._mapping, "state": DeliveryState(row.state)}) for row in everybody]  # noqa: SLF001 - SQLAlchemy's own public name
 
 
-def _entitled(tx: Tx, release: Release, due: datetime, *, anew: bool) -> Select[Any]:
+def entitled(tx: Tx, release: Release, due: datetime, *, anew: bool) -> Select[Any]:
     """The accredited subscribers of the release's topics who do not have these words, with the subscription it comes by."""
     slugs = memberships(release.content, topics.ruled(tx))
     h = schema.deliveries.alias("h").c
     their = and_(h.release_id == release.id, h.contact_id == s.contact_id, h.subject.like("advance/%"))
-    has = exists().where(their, h.subject.in_(_same_words(tx, release)), or_(h.state.in_(HAS), h.doubts > 0))
+    has = exists().where(their, h.subject.in_(same_words(tx, release)), or_(h.state.in_(HAS), h.doubts > 0))
     query = (
         select(s.contact_id, func.min(s.id).label("sub"))
         .join(schema.accreditations, a.contact_id == s.contact_id)
@@ -192,7 +193,7 @@ def _entitled(tx: Tx, release: Release, due: datetime, *, anew: bool) -> Select[
     return query
 
 
-def _same_words(tx: Tx, release: Release) -> list[str]:
+def same_words(tx: Tx, release: Release) -> list[str]:
     """Subjects of the versions whose words are those of the present one: only their embargo may differ.
 
     A cancelled release was taken back before those who had it: that they have the words counts no more.
@@ -259,25 +260,22 @@ def _owe_now(tx: Tx, item: Item, had_or_waited: ColumnElement[bool]) -> int:
     recipient = literal("contact/") + cast(s.contact_id, Text)
     entered = list(topics.of_item(tx, item.id).values())
     owed = exists().where(dc.item_id == item.id, dc.recipient == recipient, dc.role == Role.OWED)
-    rows = (
-        select(
-            *row_columns(
-                subject,
-                recipient,
-                s.contact_id,
-                cast(null(), columns.Id),
-                func.min(s.id),
-                item,
-                literal(Channel.MAIL.value),
-                literal(MAIL_LANE),
-                Priority.IMMEDIATE,
-                tx.now,
-            )
+    theirs = s.contact_id.in_(select(d.contact_id).where(had_or_waited))
+    who = audience(entered, owed, theirs).subquery().c
+    rows = select(
+        *row_columns(
+            subject,
+            literal("contact/") + cast(who.contact_id, Text),
+            who.contact_id,
+            cast(null(), columns.Id),
+            who.sub,
+            item,
+            literal(Channel.MAIL.value),
+            literal(MAIL_LANE),
+            Priority.IMMEDIATE,
+            tx.now,
         )
-        .where(s.topic_id.in_(sorted(entered)), s.state == SubscriptionState.ACTIVE, ~owed)
-        .where(s.contact_id.in_(select(d.contact_id).where(had_or_waited)))
-        .group_by(s.contact_id)
-    )
+    ).where(literal(True))
     added = insert_planned(tx, rows)
     _record(tx, item, select(d.id, d.recipient).where(d.subject == subject), Role.OWED)
     return added

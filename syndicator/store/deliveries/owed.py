@@ -18,6 +18,7 @@ from syndicator.store.deliveries.duties import MAIL_LANE, fresh, insert_planned,
 from syndicator.store.engine import Tx, insert_or_skip
 
 d, dc, s = schema.deliveries.c, schema.delivery_contents.c, schema.subscriptions.c
+IMMEDIATE = s.cadence == Cadence.IMMEDIATE
 
 
 def plan_owed(tx: Tx, item: Item, topic_ids: Collection[int], subject: str, topics: frozenset[str]) -> int:
@@ -40,27 +41,17 @@ def plan_owed(tx: Tx, item: Item, topic_ids: Collection[int], subject: str, topi
 
 
 def audience(
-    topic_ids: Collection[int],
-    had: ColumnElement[bool],
-    also: ColumnElement[bool] | None = None,
+    topic_ids: Collection[int], had: ColumnElement[bool], whose: ColumnElement[bool] = IMMEDIATE
 ) -> Select[Any]:
     """Whom an item that enters these topics is owed by mail: `contact_id`, and as `sub` the subscription it comes by.
 
-    One function for whoever plans and whoever shows the plan, so that what is shown is what is done. `had` is
-    true of rows of subscriptions whose contact has the item already; `also` of those who are owed it whatever
-    their cadence.
+    One function for whoever plans and whoever shows the plan, so that what is shown is what is done. Both
+    conditions are about a row of subscriptions: `had` is true where its contact has the item already, `whose` of
+    those it comes by, if not of the immediate ones.
     """
-    cadence = s.cadence == Cadence.IMMEDIATE
-    return (
-        select(s.contact_id, func.min(s.id).label("sub"))
-        .where(
-            s.topic_id.in_(sorted(topic_ids)),
-            s.state == SubscriptionState.ACTIVE,
-            cadence if also is None else cadence | also,
-            ~had,
-        )
-        .group_by(s.contact_id)
-    )
+    live = (s.topic_id.in_(sorted(topic_ids)), s.state == SubscriptionState.ACTIVE)
+    who = select(s.contact_id, func.min(s.id).label("sub")).where(*live, whose, ~had)
+    return who.group_by(s.contact_id)
 
 
 def plan_confirmation(tx: Tx, contact_id: int, subscription_id: int) -> int:
