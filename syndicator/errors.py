@@ -8,6 +8,7 @@
     ├── Refused                6   a rule says no
     │   ├── IllegalMove        6   … the state of the thing does not allow it
     │   └── Conflict           6   … the same uid already has other content
+    │       └── Stale          6   … changed by somebody else since; `faults` says what
     ├── TryLater              75   a lock is held, a neighbour is down
     │   └── SchemaBehind      75   the database needs `syndicator db upgrade`
     └── WireFault              1   a conversation over the network went wrong
@@ -78,6 +79,14 @@ class IllegalMove(Refused):
 
 class Conflict(Refused):
     """The same identity with other content."""
+
+
+class Stale(Conflict):
+    """Made from a version that somebody has changed since; `faults` holds what is wrong, then what was changed."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
 
 
 class TryLater(SyndicatorError):

@@ -62,6 +62,7 @@ from syndicator.wire.smtp import Connection, Relay, Timeouts
 
 if TYPE_CHECKING:
     from syndicator.ingest.poll import Polled, Poller
+    from syndicator.press import Rules
 
 WEBHOOK_DEADLINE = timedelta(seconds=15)
 HUB_DEADLINE = timedelta(seconds=10)
@@ -70,6 +71,7 @@ HUB_WIDTH = 2  # pings to one hub at a time: a rebuild of every feed must not ta
 WEBHOOK_ANSWER = 1024  # bytes kept of what a partner or a hub says (security:S7)
 FEED_LIMITS = Limits(max_bytes=5_000_000, deadline=timedelta(seconds=30), redirects=5)
 MEGABYTE = 1_000_000
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 USER_AGENT = f"Syndicator/{__version__}"
 
 
@@ -136,6 +138,21 @@ class Runtime:
     def policy(self) -> Policy:
         """How deliveries are tried."""
         return self.settings.policy()
+
+    @cached_property
+    def rules(self) -> Rules:
+        """How releases come about."""
+        from syndicator.press import Rules  # most commands release nothing
+
+        press, mail = self.settings.press, self.settings.mail
+        # What goes to a folder or to a relay on this machine crosses no network (EM7).
+        near = mail.transport is Transport.FOLDER or mail.host in LOOPBACK
+        return Rules(
+            second_person=press.second_person,
+            undo=press.undo,
+            advance_again=press.advance_again,
+            tls_ok=near or mail.tls is not Tls.NONE,
+        )
 
     @cached_property
     def keys(self) -> tuple[str, ...]:

@@ -130,7 +130,7 @@ class Worker:
         store = self.runtime.store
         if self._stuck.alone(store):
             return None
-        done = press.release_due(store)
+        done = press.release_due(store, self.runtime.rules)
         if done.behind:
             log.error("releases stopped", fault=done.behind)
             return None
@@ -410,7 +410,7 @@ def run_once(runtime: Runtime, loops: Sequence[str] = LOOPS) -> dict[str, Any]:
     worker = Worker(runtime, threading.Event())
     turns: dict[str, Callable[[], Any]] = {
         "poll": lambda: _poll_all(runtime),
-        "release": lambda: len(press.release_due(runtime.store).items),
+        "release": lambda: len(press.release_due(runtime.store, runtime.rules).items),
         "feeds": lambda: feeds.rebuild_stale(runtime.store, runtime.site).changed,
         "deliver": lambda: lanes.drain(worker.crew),
         Job.PRUNE: lambda: _prune(worker),

@@ -113,8 +113,13 @@ def reschedule(
 def publish(ctx: typer.Context, uid: given.Uid, *, as_json: given.Json = False) -> None:
     """Make an approved or held release public now; refused while its embargo holds."""
     from syndicator import press
+    from syndicator.store import items
 
-    _go_out(ctx, lambda tx: press.publish_now(tx, uid), as_json=as_json)
+    def work(tx: Tx) -> Item:
+        press.publish_now(tx, uid)
+        return items.named(tx, uid)
+
+    _go_out(ctx, work, as_json=as_json)
 
 
 @app.command()

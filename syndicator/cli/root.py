@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from syndicator.errors import Faulty, Invalid, Misconfigured, SyndicatorError
+from syndicator.errors import Faulty, Invalid, Misconfigured, Stale, SyndicatorError
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 failed, 2 usage, 3 config, 4 partly failed, 5 not found, 6 refused by a rule, "
@@ -96,7 +96,7 @@ class Nouns(TyperGroup):
             sys.stdout.flush()  # here a reader that has left is noticed in good order
             return result
         except SyndicatorError as fault:
-            lines = fault.faults if isinstance(fault, Misconfigured | Faulty) else [str(fault)]
+            lines = fault.faults if isinstance(fault, Misconfigured | Faulty | Stale) else [str(fault)]
             for line in lines:
                 print(" ".join(line.split()), file=sys.stderr)
             raise typer.Exit(fault.exit_code) from None

@@ -2,6 +2,7 @@
 
     draft ⇄ approved → scheduled → released          held → released
       ↑________________|    ↘ missed, cancelled        ↘ cancelled
+      ↑__________________________|  handed in again
 
 A release becomes an Item only at the moment it is released, so what is under embargo is not in
 the item store at all. An embargo is an instant plus what the editor typed.
@@ -48,7 +49,7 @@ MOVES: dict[ReleaseState, frozenset[ReleaseState]] = {
     ReleaseState.HELD: frozenset({ReleaseState.RELEASED, ReleaseState.CANCELLED}),
     ReleaseState.MISSED: frozenset({ReleaseState.DRAFT, ReleaseState.CANCELLED}),
     ReleaseState.RELEASED: frozenset(),
-    ReleaseState.CANCELLED: frozenset(),
+    ReleaseState.CANCELLED: frozenset({ReleaseState.DRAFT}),  # by handing in the draft again
 }
 OPEN_RELEASES = (ReleaseState.DRAFT, ReleaseState.APPROVED, ReleaseState.SCHEDULED, ReleaseState.HELD)
 

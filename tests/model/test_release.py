@@ -30,7 +30,7 @@ LEGAL = {
     "held": "released cancelled",
     "missed": "draft cancelled",
     "released": "",
-    "cancelled": "",
+    "cancelled": "draft",
 }
 
 
@@ -46,8 +46,9 @@ def test_every_move(state: ReleaseState, to: ReleaseState) -> None:
 
 
 def test_what_is_out_stays_out() -> None:
-    """delivery:2: nothing leads out of released or cancelled."""
-    assert not MOVES[ReleaseState.RELEASED] | MOVES[ReleaseState.CANCELLED]
+    """delivery:2: nothing leads out of released; what was cancelled comes back as a draft, handed in again."""
+    assert not MOVES[ReleaseState.RELEASED]
+    assert {ReleaseState.DRAFT} == MOVES[ReleaseState.CANCELLED]
 
 
 def test_embargo_to_the_microsecond() -> None:

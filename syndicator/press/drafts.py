@@ -1,0 +1,113 @@
+"""The words of a release: handed in, changed, approved. Every version is kept, every move is audited."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syndicator.errors import Conflict, Refused, Stale
+from syndicator.model.difference import difference
+from syndicator.model.item import Content
+from syndicator.model.release import Embargo, Release, ReleaseState, moved
+from syndicator.press import told
+from syndicator.press.rules import RULES, Rules
+from syndicator.store import Tx, audit, deliveries, items, releases, topics
+
+MOST_LINES = 12  # of a difference, where somebody handed in words made from an old version
+LINE = 160  # characters of such a line
+
+
+def draft(
+    tx: Tx, uid: str, content: Content, embargo: Embargo | None, *, base: str | None = None, by: str = ""
+) -> Release:
+    """Make a draft, or a new version of the one with this uid; an approved one is a draft again.
+
+    What was planned of the former version is cancelled in the same transaction (security:E4). One that was
+    cancelled or missed comes back this way. `base` is the version the words were made from; raises Stale
+    with the difference if somebody changed it since, Conflict if the uid is public already.
+    """
+    # First the release, then its topics, as whoever makes it public.
+    held = releases.held_for_change(tx, uid) if releases.find(tx, uid) else None
+    content = topics.file_under(tx, content)
+    items.check_spokesperson(tx, content.spokesperson)
+    if held is None:
+        _refuse_public(tx, uid)
+        release = releases.add(tx, uid, content, embargo=embargo, by=by or None)
+        audit.record(tx, by, "release.draft", uid, version=1, embargo=embargo and embargo.until)
+        return release
+    if base and base != held.base:
+        raise _stale(tx, held, base)
+    same = held.content == content and held.embargo == embargo
+    if same and held.state is not ReleaseState.CANCELLED:
+        return held
+    return _changed(tx, held, content, embargo, by)
+
+
+def approve(tx: Tx, uid: str, by: str, *, base: str | None = None, rules: Rules = RULES) -> Release:
+    """Somebody stands for these words; only what is approved can be scheduled or published.
+
+    Raises Refused where a second person is asked for and `by` drafted them, Stale where `base` names other words
+    than the present ones. Whoever had other words of it under embargo gets these now.
+    """
+    held = releases.held_for_change(tx, uid)
+    going = moved(held, ReleaseState.APPROVED)
+    if base and base != held.base:
+        raise _stale(tx, held, base)
+    if rules.second_person and held.drafted_by and _same_person(held.drafted_by, by):
+        raise Refused(
+            f"release {uid} was drafted by {held.drafted_by}: another person approves it (press.second_person)"
+        )
+    approved = replace(going, approved_by=by, approved=tx.now)
+    release = releases.save(tx, told.send_anew(tx, approved, rules))
+    audit.record(tx, by, "release.approve", uid, version=release.version, base=release.base)
+    return release
+
+
+def _changed(tx: Tx, held: Release, content: Content, embargo: Embargo | None, by: str) -> Release:
+    back = held if held.state is ReleaseState.DRAFT else moved(held, ReleaseState.DRAFT)
+    shifted = held.embargo is not None and (embargo is None or embargo.until != held.embargo.until)
+    changed = replace(
+        back,
+        content=content,
+        embargo=embargo,
+        version=held.version + 1,
+        drafted_by=by or None,
+        approved_by=None,
+        approved=None,
+        at=None,
+        advance=None,
+        moves=held.moves + shifted,
+        reason=None,
+    )
+    stopped = deliveries.cancel_advances(tx, held.id, "the release was changed")
+    release = releases.save(tx, changed)
+    until = embargo and embargo.until
+    audit.record(
+        tx, by, "release.edit", held.uid, version=release.version, was=held.state, embargo=until, stopped=stopped,
+    )  # fmt: skip
+    return release
+
+
+def _stale(tx: Tx, held: Release, base: str) -> Stale:
+    """What changed since the version of `base`, in a few lines."""
+    yours = releases.version_of_base(tx, held.id, base)
+    who = f" by {held.drafted_by}" if held.drafted_by else ""
+    first = f"release {held.uid} is now version {held.version} ({held.base}){who}, yours was made from "
+    made = f"version {yours.number} ({base})" if yours else base
+    lines = [f"{first}{made}: fetch it anew with `syndicator release show {held.uid}`"]
+    if yours:
+        changes = difference(yours.content, held.content)
+        if yours.embargo != held.embargo:
+            changes += [f"- embargo: {yours.embargo or 'none'}", f"+ embargo: {held.embargo or 'none'}"]
+        lines += [one if len(one) <= LINE else f"{one[: LINE - 1]}…" for one in changes[:MOST_LINES]]
+        if len(changes) > MOST_LINES:
+            lines.append(f"and {len(changes) - MOST_LINES} lines more")
+    return Stale(lines)
+
+
+def _same_person(one: str, other: str) -> bool:
+    return one.strip().casefold() == other.strip().casefold()
+
+
+def _refuse_public(tx: Tx, uid: str) -> None:
+    if items.find(tx, uid):
+        raise Conflict(f"{uid} is public already; change it with `syndicator item edit` or `item correct`")
