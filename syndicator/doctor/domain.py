@@ -14,7 +14,7 @@ from syndicator.doctor import records
 from syndicator.doctor.finding import Finding, fail, guarded, ok, skipped, warn
 from syndicator.doctor.spf import Spf, Verdict
 from syndicator.errors import Invalid
-from syndicator.wire.dns import Resolver
+from syndicator.wire.dns import Resolver, is_literal
 
 # An address nobody sends from (RFC 5737): what SPF says of it, it says of everybody.
 STRANGER = "192.0.2.1"
@@ -64,7 +64,12 @@ def examine(domains: Domains, resolver: Resolver) -> Iterator[Finding]:
 
 
 def _helo(domains: Domains, resolver: Resolver) -> Iterator[Finding]:
-    if found := resolver.addresses(domains.helo):
+    if is_literal(domains.helo):
+        words = f"we greet the relay with a bare address, {domains.helo}"
+        yield fail(
+            "helo", words, "set site.base_url to a name: many receivers refuse an address (RFC 5321 §4.1.4)"
+        )
+    elif found := resolver.addresses(domains.helo):
         yield ok("helo", f"{domains.helo}, the name we greet with, is {found[0]}")
     else:
         yield fail(

@@ -57,9 +57,8 @@ class Resolver:
 
     def addresses(self, name: str) -> tuple[str, ...]:
         """The addresses of a name, IPv4 first; an address is its own."""
-        literal = _literal(name)
-        if literal:
-            return (literal,)
+        if is_literal(name):
+            return (name.strip("[]"),)
         return tuple(one.to_text() for kind in ("A", "AAAA") for one in self._answers(name, kind))
 
     def names(self, address: str) -> tuple[str, ...]:
@@ -82,21 +81,23 @@ class Resolver:
             ) from fault
 
 
+def is_literal(name: str) -> bool:
+    """Whether this is an address, in brackets or not, and no name."""
+    try:
+        ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
+
+
 def _place(server: str) -> tuple[str, int]:
     host, colon, port = server.rpartition(":")
     if not colon or (":" in host and not host.startswith("[")):  # no port: an address alone
         host, port = server, str(DNS_PORT)
     host = host.removeprefix("[").removesuffix("]")
-    if not _literal(host) or not (port.isascii() and port.isdecimal() and 0 < int(port) < 1 << 16):
+    if not is_literal(host) or not (port.isascii() and port.isdecimal() and 0 < int(port) < 1 << 16):
         raise Invalid(f"{server!r} is no DNS server: write an address and a port, such as 192.0.2.53:53")
     return host, int(port)
-
-
-def _literal(name: str) -> str:
-    try:
-        return str(ip_address(name.removeprefix("[").removesuffix("]")))
-    except ValueError:
-        return ""
 
 
 def _said(fault: dns.exception.DNSException) -> str:

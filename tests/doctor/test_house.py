@@ -1,0 +1,123 @@
+"""The house itself, on both databases: every check in order, and each way in which it is not."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from syndicator.doctor import Finding, House, State, examine, house
+from syndicator.errors import Unreachable
+from syndicator.model.delivery import Channel
+from syndicator.store import Store, alarms, audience, deliveries, open_store
+from syndicator.wire.dns import Resolver
+from tests.make import NOW, FakeClock
+
+
+def only(findings: Iterable[Finding]) -> Finding:
+    (one,) = findings
+    return one
+
+
+def no_dns() -> Resolver:
+    raise Unreachable("nobody asks")
+
+
+def test_a_house_in_order(store: Store, clock: FakeClock, tmp_path: Path) -> None:
+    """mail:DC1 All is well; with mail into a folder each check of mail is skipped and says why."""
+    building = House(store=store, clock=clock, media=tmp_path / "media", key_given=True)
+    found = list(examine(building, None, no_dns))
+    well = [one.check for one in found if one.state is State.OK]
+    assert "database clock media secret-key alarms lanes".split() == well
+    rest = [one for one in found if one.state is not State.OK]
+    assert {State.SKIPPED} == {one.state for one in rest}
+    assert set("relay certificate unsubscribe helo ptr spf dkim dmarc alignment mx null-mx".split()) == {
+        one.check for one in rest
+    }
+    assert all("mail.transport" in one.words for one in rest)
+    assert [] == list((tmp_path / "media").iterdir())
+
+
+def test_an_empty_database_stops_only_what_needs_it(clock: FakeClock, tmp_path: Path) -> None:
+    """mail:DC1 Without the schema there is no word on clock, alarms and lanes; the other checks go on."""
+    with open_store(f"sqlite:///{tmp_path / 'new.db'}", host_clock=clock) as empty:
+        building = House(store=empty, clock=clock, media=tmp_path, key_given=True)
+        found = {one.check: one for one in examine(building, None, no_dns)}
+    assert (State.FAIL, True) == (found["database"].state, "db upgrade" in found["database"].words)
+    assert State.OK == found["media"].state
+    assert set() == {"clock", "alarms", "lanes"} & set(found)
+
+
+def test_a_database_that_does_not_answer(clock: FakeClock) -> None:
+    """mail:DC1 Its own words, and where to look."""
+    with open_store("postgresql+psycopg://nobody@127.0.0.1:1/none", host_clock=clock) as away:
+        one = only(house.database(away))
+    assert (State.FAIL, True) == (one.state, "does not answer" in one.words)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state"), [(0, State.OK), (5, State.WARN), (-5, State.WARN), (300, State.FAIL)]
+)
+def test_two_clocks_agree(store: Store, seconds: int, state: State) -> None:
+    """mail:DC1, mail:EM3 A second between this machine and the database is seen, a minute fails."""
+    assert state == only(house.clock(store, FakeClock(NOW + dt.timedelta(seconds=seconds)))).state
+
+
+def test_a_clock_that_jumped_back(sqlite_url: str) -> None:
+    """mail:EM3 SQLite remembers the latest instant it has seen: nothing is lifted before it comes again."""
+    clock = FakeClock()
+    with open_store(sqlite_url, host_clock=clock) as store:
+        with store.begin():
+            pass
+        clock.advance(hours=-1)
+        one = only(house.clock(store, clock))
+    assert (State.FAIL, True) == (one.state, "3600 s behind" in one.words), one
+
+
+def test_a_folder_that_takes_no_file(tmp_path: Path) -> None:
+    """mail:DC1 A file in the way of the folder for pictures."""
+    (tmp_path / "media").write_text("in the way")
+    one = only(house.media(tmp_path / "media"))
+    assert (State.FAIL, True) == (one.state, "store.media_dir" in one.advice)
+
+
+def test_a_key_must_be_given_or_kept(store: Store, tmp_path: Path) -> None:
+    """mail:DC1 PostgreSQL needs the same key everywhere; SQLite keeps its own, which a backup must hold."""
+    kept = tmp_path / "secret_key"
+    one = only(house.secret_key(store, given=False, kept=kept))
+    assert (State.WARN if store.kind == "sqlite" else State.FAIL) == one.state
+    assert State.OK == only(house.secret_key(store, given=True, kept=None)).state
+
+
+def test_a_key_that_others_may_read(sqlite_url: str, clock: FakeClock, tmp_path: Path) -> None:
+    """mail:DC1 With it anybody could unsubscribe anybody."""
+    kept = tmp_path / "secret_key"
+    kept.touch(mode=0o644)
+    with open_store(sqlite_url, host_clock=clock) as store:
+        one = only(house.secret_key(store, given=False, kept=kept))
+    assert (State.FAIL, f"run: chmod 600 {kept}") == (one.state, one.advice)
+
+
+def test_open_alarms_are_told(store: Store) -> None:
+    """mail:DC1 Each open alarm is a line with what to do; an ended one is not."""
+    with store.begin() as tx:
+        alarms.raise_(tx, "late/1", "A release is late", "approve it")
+        alarms.raise_(tx, "late/2", "Another is late", "approve it, too")
+        alarms.end(tx, "late/2")
+    one = only(found for found in house.standing(store) if found.check == "alarms")
+    assert (State.WARN, "approve it") == (one.state, one.advice)
+    assert one.words.startswith("A release is late")
+
+
+def test_a_lane_in_trouble(store: Store) -> None:
+    """mail:DC1, mail:SE13 The relay that does not answer fails the check, with its own words."""
+    with store.begin() as tx:
+        audience.ensure_lane(tx, "mail", Channel.MAIL)
+        deliveries.lane_failed(tx, "mail", "connection refused")
+    one = only(found for found in house.standing(store) if found.check == "lanes")
+    assert (State.FAIL, True) == (one.state, "connection refused" in one.words), one
+    with store.begin() as tx:
+        deliveries.lane_works(tx, "mail")
+    assert State.OK == next(found for found in house.standing(store) if found.check == "lanes").state
