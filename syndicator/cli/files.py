@@ -48,7 +48,7 @@ class Handed:
 
 def handed(name: str, site: Site) -> Handed:
     """Read a file or stdin; raises Invalid, naming the file, when it is not to be had or says nothing."""
-    from syndicator.model.markup import draft_from
+    from syndicator.model.drafts import draft_from
 
     text = read(name)
     try:

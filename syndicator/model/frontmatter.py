@@ -7,7 +7,8 @@ of plain sorts only. What the fields mean is `model.markup`'s. Serves walks A an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
@@ -63,6 +64,12 @@ def quoted(value: object) -> str:
     value = value.isoformat() if isinstance(value, date) else value
     text = repr(value[:QUOTED] if isinstance(value, str) else value)
     return text if len(text) <= QUOTED else f"{text[: QUOTED - 1]}…"
+
+
+def meant(name: str, known: Collection[str]) -> str:
+    """The end of a fault about a name nobody knows: the one that may have been meant, or all there are."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    return f'; did you mean "{close[0]}"?' if close else f"; fields are {', '.join(sorted(known))}"
 
 
 def _cut(text: str) -> tuple[str, str]:

@@ -77,7 +77,8 @@ class Medium:
 
     `alt` says in words what a picture shows, `credit` who made it, `licence` what others may do with it;
     `width` and `height` are in pixels, `duration` in seconds, 0 where not known. `digest` is the SHA-256
-    of a file we keep ourselves (`store.media`), in hex; empty for one that is elsewhere.
+    of a file we keep ourselves (`store.media`), in hex; empty for one that is elsewhere. `file` is what
+    the author's text calls it; no reader sees that.
     """
 
     url: str
@@ -91,6 +92,7 @@ class Medium:
     duration: int = 0
     licence: str = ""
     digest: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -403,7 +405,7 @@ def content_from_json(values: Mapping[str, Any]) -> Content:
 
 def _without_defaults(medium: Medium) -> dict[str, Any]:
     # What came later to Medium is left out where it says nothing: the fingerprints of old revisions stand.
-    later = ("alt", "credit", "width", "height", "duration", "licence", "digest")
+    later = ("alt", "credit", "width", "height", "duration", "licence", "digest", "file")
     return {key: value for key, value in asdict(medium).items() if value or key not in later}
 
 

@@ -1,4 +1,4 @@
-"""Markup: front matter and Markdown in, clean HTML and plain text out. Pure; knows no files.
+"""Markup: Markdown and HTML of strangers in, clean HTML and plain text out. Pure; knows no files.
 
 One allow-list (`requirements/delivery-and-security` H1) cleans whatever HTML comes in, at ingest
 and once more where a fragment is rendered. URLs become absolute on the way in (feeds:P6).
@@ -10,12 +10,12 @@ import html
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import nh3
 from inscriptis import get_text
@@ -23,11 +23,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from syndicator.errors import Invalid
-from syndicator.model.frontmatter import LARGEST, QUOTED, parted, quoted, words
-from syndicator.model.item import SLUG, Author, Content, Kind, Medium, is_absolute_iri
-from syndicator.model.nesting import MAX_DEPTH, too_deep
-from syndicator.model.release import Embargo, embargo_from, zone_named
-from syndicator.model.upstream import LONGEST_KEY
+from syndicator.model.frontmatter import quoted
+from syndicator.model.item import Content
+from syndicator.model.release import Embargo
 
 # What XML 1.0 §2.2 forbids, and NUL and lone surrogates with it; tab, LF and CR stay (feeds:P4).
 ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -50,59 +48,33 @@ ATTRIBUTES: dict[str, set[str]] = {
 }
 URL_ATTRIBUTES = frozenset({"href", "src", "cite"})
 SCHEMES = {"http", "https", "mailto"}
-FIELDS = frozenset(
-    "uid title summary kind topics published url authors spokesperson language media embargo embargo_zone slug".split()
-)
-MEDIA_FIGURES = {"width": "pixels", "height": "pixels", "duration": "seconds"}  # feeds:P20
-MEDIA_FIELDS = frozenset({"url", "type", "length", "title", "alt", "credit", *MEDIA_FIGURES})
 LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")  # a language tag by its shape (RFC 5646 §2.1)
 LONGEST_LANGUAGE = 35  # characters: none that is in use is longer (RFC 5646 §4.4.1)
-MAX_BODY = 5_000_000
-MAX_HTML = 2 * MAX_BODY  # a link's address may be said once and referred to ten thousand times
+MAX_HTML = 10_000_000  # a link's address may be said once and referred to ten thousand times
 LONGEST_ENCODED = 1_000  # characters in which an encoded word is looked for: the search is no linear one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a Markdown file with front matter says: words, and what an item or a release adds."""
+    """What a Markdown file with front matter says (`drafts.draft_from`): words, and what an item or a release adds.
+
+    A medium without an address is a file that lies beside the text and is still to be taken in; `keep_position`
+    names those whose place of taking may be published.
+    """
 
     content: Content
     uid: str | None = None
     published: datetime | None = None
     embargo: Embargo | None = None
+    keep_position: frozenset[str] = frozenset()
 
-
-def draft_from(text: str, *, base_url: str, zone: str) -> Draft:
-    """Read a Markdown file with YAML front matter; `zone` is used where a time has no offset.
-
-    Raises Invalid naming the field and what to write instead.
-    """
-    fields, body = parted(text)
-    _refuse_unknown(fields)
-    if len(body) > MAX_BODY:
-        raise Invalid(f"the text is {len(body):,} characters long; the limit is {MAX_BODY:,}")
-    source = markdown(body)
-    if too_deep(source):
-        raise Invalid(f"the text holds HTML more than {MAX_DEPTH} deep: end each tag that it begins")
-    content = Content(
-        title=_title(fields),
-        kind=_kind(fields),
-        summary=strip_illegal(words(fields.get("summary"), "summary")).strip(),
-        body=clean(source, base_url),
-        text=strip_illegal(body),
-        topics=_topics(fields),
-        language=_language(fields),
-        url=_url(fields),
-        authors=_authors(fields),
-        spokesperson=_text(fields, "spokesperson"),
-        media=_media(fields),
-    )
-    return Draft(
-        content=content,
-        uid=_uid(fields),
-        published=_instant(fields.get("published"), "published", zone),
-        embargo=_embargo(fields, zone),
-    )
+    @property
+    def unresolved(self) -> str:
+        """What is named and not put in yet, in words: a file beside the text, a boilerplate; empty when nothing is."""
+        files = [medium.file for medium in self.content.media if not medium.url]
+        if files:
+            return f"the file {files[0]!r}"
+        return f"the boilerplate {self.content.boilerplates[0]!r}" if self.content.boilerplates else ""
 
 
 @lru_cache(maxsize=1)
@@ -130,13 +102,16 @@ def _weight(tokens: Iterable[Token]) -> int:
     )
 
 
-def clean(source: str, base_url: str | None = None) -> str:
+def clean(source: str, base_url: str | None = None, pictures: Mapping[str, str] | None = None) -> str:
     """`source` with only what the allow-list names; URLs absolute against `base_url`.
 
-    Without a base, relative URLs are dropped: a reader could not follow them anyway (feeds:P6).
+    Without a base, relative URLs are dropped: a reader could not follow them anyway (feeds:P6). `pictures` are
+    addresses of files by the names by which the text calls them.
     """
 
     def keep(_tag: str, attribute: str, value: str) -> str | None:
+        if pictures and attribute == "src" and (own := pictures.get(unquote(value))):
+            return own
         return absolute(value, base_url) if attribute in URL_ATTRIBUTES else value
 
     cleaned = nh3.clean(
@@ -227,165 +202,3 @@ def excerpt(text: str, limit: int = 300) -> str:
 def from_plain(text: str) -> str:
     """HTML that shows a plain text as it is: what a feed's plain-text content becomes."""
     return "".join(f"<p>{html.escape(part)}</p>" for part in re.split(r"\n\s*\n", text.strip()) if part)
-
-
-def _refuse_unknown(fields: Mapping[str, Any]) -> None:
-    unknown = sorted(str(name) for name in fields if name not in FIELDS)
-    if unknown:
-        raise Invalid(
-            f"the front matter has no field {quoted(unknown[0])}; fields are {', '.join(sorted(FIELDS))}"
-        )
-
-
-def _title(fields: Mapping[str, Any]) -> str:
-    title = words(fields.get("title"), "title")
-    if not title.strip():
-        raise Invalid(
-            "the front matter has no title: add a line such as title: Society welcomes new guideline"
-        )
-    return one_line(strip_illegal(title), "the title")
-
-
-def _kind(fields: Mapping[str, Any]) -> Kind:
-    kind = words(fields.get("kind"), "kind") or Kind.NEWS
-    try:
-        return Kind(kind)
-    except ValueError:
-        raise Invalid(f"unknown kind {quoted(kind)}: use {', '.join(Kind)}") from None
-
-
-def _topics(fields: Mapping[str, Any]) -> tuple[str, ...]:
-    topics = fields.get("topics") or []
-    if isinstance(topics, str):
-        topics = [part.strip() for part in topics.split(",")]
-    if not isinstance(topics, list):
-        raise Invalid("topics is no list: write topics: [policy, health]")
-    for topic in topics:
-        if not isinstance(topic, str) or not SLUG.fullmatch(topic):
-            raise Invalid(f"topics: {quoted(topic)} is no topic slug: use 1 to 64 of a-z, 0-9 and hyphen")
-    return tuple(dict.fromkeys(topics))
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str | None:
-    return one_line(words(fields.get(name), name), name) or None
-
-
-def _language(fields: Mapping[str, Any]) -> str | None:
-    language = _text(fields, "language")
-    if language and not language_tag(language):
-        raise Invalid(
-            f"language {quoted(language)} is no language tag: write en, de or pt-BR, or leave it out"
-        )
-    return language
-
-
-def _uid(fields: Mapping[str, Any]) -> str | None:
-    uid = _text(fields, "uid")
-    if uid and not is_absolute_iri(uid):
-        raise Invalid(
-            f"uid {quoted(uid)} is no absolute IRI: use a tag: or urn:uuid: address, or leave it out"
-        )
-    if uid and len(uid) > LONGEST_KEY:
-        raise Invalid(f"uid {quoted(uid)} is too long: use at most {LONGEST_KEY} characters")
-    return uid
-
-
-def _url(fields: Mapping[str, Any]) -> str | None:
-    url = _text(fields, "url")
-    if url and not web_address(url):
-        raise Invalid(f"url {quoted(url)} is no web address: start it with https://")
-    return url
-
-
-def _authors(fields: Mapping[str, Any]) -> tuple[Author, ...]:
-    authors = fields.get("authors") or []
-    if isinstance(authors, str):
-        authors = [authors]
-    if not isinstance(authors, list):
-        raise Invalid("authors is no list: write authors: [Jane Doe, John Roe]")
-    return tuple(_author(number, author) for number, author in enumerate(authors, 1))
-
-
-def _author(number: int, value: Any) -> Author:
-    if isinstance(value, str):
-        return Author(name=one_line(value, "an author"))
-    if not isinstance(value, Mapping) or not value.get("name"):
-        raise Invalid(f"authors: entry {number} needs a name")
-    said = {key: words(value.get(key), f"author {key}") for key in ("name", "email", "url")}
-    parts = {key: one_line(text, f"author {key}") for key, text in said.items() if text}
-    if "url" in parts and not web_address(parts["url"]):
-        raise Invalid(f"author url {quoted(parts['url'])} is no web address: start it with https://")
-    return Author(**parts)
-
-
-def _media(fields: Mapping[str, Any]) -> tuple[Medium, ...]:
-    media = fields.get("media") or []
-    if not isinstance(media, list):
-        raise Invalid("media is no list: write - url: …, type: …, length: … for each file")
-    return tuple(_medium(number, value) for number, value in enumerate(media, 1))
-
-
-def _medium(number: int, value: Any) -> Medium:
-    value = value if isinstance(value, Mapping) else {}
-    if missing := [key for key in ("url", "type", "length") if key not in value]:
-        raise Invalid(
-            f"media: entry {number} has no {' and no '.join(missing)}; each needs url, type and length (bytes)"
-        )
-    if unknown := sorted(str(name) for name in value if name not in MEDIA_FIELDS):
-        raise Invalid(
-            f"media has no field {quoted(unknown[0])}; fields are {', '.join(sorted(MEDIA_FIELDS))}"
-        )
-    said = {
-        key: one_line(words(value.get(key), f"a media {key}"), f"a media {key}")
-        for key in ("url", "type", "title", "alt", "credit")
-    }
-    url = web_address(said["url"])
-    if url is None:
-        raise Invalid(f"media: entry {number} needs an https url, not {quoted(said['url'])}")
-    if not _figure(value["length"]):
-        raise Invalid(f"media: entry {number} needs a length in bytes, not {quoted(value['length'])}")
-    for name, unit in MEDIA_FIGURES.items():
-        if not _figure(value.get(name, 0)):
-            raise Invalid(f"media: {name} {quoted(value[name])} is no whole number of {unit}")
-    width, height, duration = (value.get(name, 0) for name in MEDIA_FIGURES)
-    return Medium(
-        url=url,
-        type=said["type"],
-        length=value["length"],
-        title=said["title"],
-        alt=said["alt"],
-        credit=said["credit"],
-        width=width,
-        height=height,
-        duration=duration,
-    )
-
-
-def _figure(value: object) -> bool:
-    return type(value) is int and 0 <= value < LARGEST  # True is no figure, though Python counts it as 1
-
-
-def _embargo(fields: Mapping[str, Any], zone: str) -> Embargo | None:
-    until, place = (
-        words(fields.get("embargo"), "embargo"),
-        words(fields.get("embargo_zone"), "embargo_zone") or zone,
-    )
-    for name, value in (("embargo", until), ("embargo_zone", place)):
-        if len(value) > QUOTED:
-            raise Invalid(
-                f"{name} {quoted(value)} is too long: write 2026-03-02 09:00, and Europe/Berlin as its zone"
-            )
-    return embargo_from(until, place) if until else None
-
-
-def _instant(value: Any, name: str, zone: str) -> datetime | None:
-    if value in (None, ""):
-        return None
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime.combine(value, time())
-    try:
-        instant = value if isinstance(value, datetime) else datetime.fromisoformat(words(value, name))
-        aware = instant if instant.tzinfo else instant.replace(tzinfo=zone_named(zone))
-        return aware.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Invalid(f"{name} {quoted(value)} is no instant: write 2026-03-02T09:00:00+01:00") from None

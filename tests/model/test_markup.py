@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from lxml import html as lxml_html
 
 from syndicator.errors import Invalid
+from syndicator.model.drafts import MAX_BODY, draft_from
 from syndicator.model.item import Author, Kind, Medium
 from syndicator.model.markup import (
-    MAX_BODY,
     Draft,
     absolute,
     clean,
-    draft_from,
     excerpt,
     from_plain,
     harmless_line,

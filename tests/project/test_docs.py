@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from syndicator.model.markup import draft_from
+from syndicator.model.drafts import draft_from
 from syndicator.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,8 +18,9 @@ from syndicator.cli.demo.neighbours import PartnerServer
 from syndicator.errors import Refused
 from syndicator.model.audience import Cadence, Partner, address
 from syndicator.model.delivery import Channel
+from syndicator.model.drafts import draft_from
 from syndicator.model.item import Item
-from syndicator.model.markup import Draft, clean, draft_from, markdown
+from syndicator.model.markup import Draft, clean, markdown
 from syndicator.model.release import Embargo
 from syndicator.model.site import feed_path
 from syndicator.model.upstream import Relation, Upstream

@@ -18,10 +18,11 @@ from pathlib import PurePosixPath
 from syndicator.errors import Invalid
 from syndicator.ingest.fetch import Failed, Unchanged
 from syndicator.ingest.filing import LeftOut, Reading
+from syndicator.model.drafts import draft_from
 from syndicator.model.frontmatter import parted
 from syndicator.model.incoming import Incoming
 from syndicator.model.item import Content
-from syndicator.model.markup import Draft, draft_from
+from syndicator.model.markup import Draft
 from syndicator.model.site import Site
 from syndicator.model.upstream import (
     LONGEST_KEY,
