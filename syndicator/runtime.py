@@ -28,13 +28,14 @@ from syndicator.delivery.mail import Desk, Links, MailRoad
 from syndicator.delivery.road import Road
 from syndicator.delivery.webhook import WebhookRoad
 from syndicator.delivery.websub import WebsubRoad
-from syndicator.errors import Misconfigured
+from syndicator.errors import Invalid, Misconfigured
 from syndicator.model.audience import Partner
 from syndicator.model.delivery import Channel, Policy
 from syndicator.model.item import ALL, Rule, Topic
 from syndicator.model.site import Site
 from syndicator.model.upstream import Upstream
 from syndicator.render.mail import Sender
+from syndicator.render.mail.envelope import verp
 from syndicator.settings import Settings, Tls, Transport
 from syndicator.signup import Tokens
 from syndicator.store import (
@@ -63,6 +64,7 @@ from syndicator.wire.smtp import Connection, Relay, Timeouts
 if TYPE_CHECKING:
     from syndicator.ingest.poll import Polled, Poller
     from syndicator.press import Rules
+    from syndicator.render.mail.dkim import Signer
 
 WEBHOOK_DEADLINE = timedelta(seconds=15)
 HUB_DEADLINE = timedelta(seconds=10)
@@ -218,8 +220,17 @@ class Runtime:
             address=origin.address.typed,
             name=origin.name or self.site.title,
             reply_to=self.site.media_contact,
+            postal=self.settings.mail.postal,
         )
-        return Desk(site=self.site, sender=sender, key=self.keys[-1].encode(), links=links)
+        return Desk(
+            site=self.site,
+            sender=sender,
+            key=self.keys[-1].encode(),  # the oldest: a repeat after a change of keys has the same Message-ID
+            links=links,
+            signer=_signer(self.settings, sender.domain),
+            bounce_domain=_bounce_domain(self.settings),
+            bounce_key=self.keys[0].encode(),
+        )
 
     def postman(self) -> Postman:
         """Who carries letters: a new connection to the relay, or the folder."""
@@ -301,6 +312,8 @@ class Runtime:
         last time, or another look of the site, take over. Raises SchemaBehind where an operator must run
         `syndicator db upgrade` first.
         """
+        if start:
+            _ = self.desk  # a key that cannot sign is heard of now, not with the first letter
         new = self.store.revision() is None and self.store.kind == "sqlite"
         if new:
             self.store.upgrade()
@@ -316,6 +329,35 @@ class Runtime:
     @property
     def _agent(self) -> str:
         return f"{USER_AGENT} (+{self.site.base_url})"
+
+
+def _signer(settings: Settings, sender_domain: str) -> Signer | None:
+    """Who signs our mail, the first key; raises Misconfigured naming every key that could not (mail:MC14, MC16)."""
+    if not settings.dkim:
+        return None  # the relay signs
+    from syndicator.render.mail.dkim import signer  # most newsrooms' relays sign
+
+    made, faults = [], []
+    for key in settings.dkim:
+        try:
+            made.append(signer(key.selector, key.private_key.reveal(), key.domain, sender_domain))
+        except Invalid as fault:
+            faults.append(f'[[dkim]] "{key.selector}" .{fault}')
+    if faults:
+        raise Misconfigured(faults)
+    return made[0]
+
+
+def _bounce_domain(settings: Settings) -> str:
+    domain = settings.mail.bounce_domain
+    if domain:
+        try:
+            verp(b"any key", 2**63 - 1, domain)
+        except Invalid as fault:
+            raise Misconfigured(
+                [f"[mail] .bounce_domain: {fault}; write a domain such as bounces.example.org"]
+            ) from None
+    return domain
 
 
 def reconcile(runtime: Runtime, *, start: bool) -> None:

@@ -7,17 +7,26 @@ kept from a connection that others could read (EM7).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from syndicator.delivery.road import Parcel, log, our_fault
 from syndicator.delivery.writing import Desk, Links, Writer, embargoed
 from syndicator.errors import SyndicatorError, TryLater
-from syndicator.model.delivery import Outcome, Result, Try
+from syndicator.model.delivery import Try
+from syndicator.model.outcomes import Cause, Outcome, Result
 from syndicator.store import Tx
 from syndicator.wire.letters import Letter, Postman
 
 __all__ = ["BATCH", "Desk", "Links", "MailRoad"]
 
 BATCH = 50  # rows that may be in doubt after a crash
+# RFC 3207 §4's own code: of this letter alone, for all others may go over such a connection.
+OVERHEARD = Result(
+    outcome=Outcome.DEFERRED,
+    code=454,
+    cause=Cause.OTHER,
+    detail="held back: mail under embargo goes over a secured connection only; set mail.tls to starttls or tls",
+)
 
 
 class MailRoad:
@@ -42,17 +51,27 @@ class MailRoad:
             self._postman = self._call()
 
     def carry(self, parcels: Iterable[Parcel]) -> Iterator[tuple[Parcel, Result]]:
-        """Hand the letters over; see `wire.smtp` for what each outcome means."""
+        """Hand the letters over; see `wire.smtp` for what each outcome means.
+
+        A letter is signed when it is about to be written, outside of any transaction. One under embargo is
+        held back where the way to the relay could be overheard.
+        """
         by_id: dict[int, Parcel] = {}
+        held: list[Parcel] = []
 
         def letters() -> Iterator[Letter]:
             for parcel in parcels:
+                if embargoed(parcel.attempt) and not self._private:
+                    held.append(parcel)
+                    continue
                 by_id[parcel.attempt.id] = parcel
-                yield parcel.load
+                yield self._signed(parcel)
 
         assert self._postman is not None
         for letter, result in self._postman.send(letters()):
             yield by_id[letter.id], result
+        for parcel in held:
+            yield parcel, OVERHEARD
 
     def close(self) -> None:
         """Say goodbye to the relay."""
@@ -79,7 +98,19 @@ class MailRoad:
                 to=attempt.recipient,
                 message_id=self._writer.message_id(attempt),
             )
-        sender = self._desk.sender.address
+        return_path = self._desk.return_path(attempt.id)
         return Parcel(
-            attempt, Letter(id=attempt.id, sender=sender, recipient=attempt.address, message=message)
+            attempt, Letter(id=attempt.id, sender=return_path, recipient=attempt.address, message=message)
         )
+
+    def _signed(self, parcel: Parcel) -> Letter:
+        letter: Letter = parcel.load
+        signer = self._desk.signer
+        if signer is None:
+            return letter
+        return replace(letter, message=signer.sign(letter.message, parcel.attempt.planned))
+
+    @property
+    def _private(self) -> bool:
+        """Whether nobody can listen between us and whoever takes the letters."""
+        return bool(getattr(self._postman, "secure", True))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from syndicator.errors import NotFound, Refused
 from syndicator.model.delivery import Role, Try
@@ -29,8 +29,12 @@ from syndicator.render.mail import (
     compose_sample,
     message_id,
 )
+from syndicator.render.mail.envelope import verp
 from syndicator.store import Tx, alarms, audience, items, releases, topics
 from syndicator.store.deliveries import threads
+
+if TYPE_CHECKING:
+    from syndicator.render.mail.dkim import Signer  # most newsrooms' relays sign
 
 KEPT = 16  # templates at hand; whatever is sent in one go is of few sorts
 EMBARGOED = ("advance", "notice")  # mail that must not be read on its way
@@ -51,12 +55,25 @@ class Links:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What every letter of the house has in common; `key` makes Message-IDs that cannot be guessed."""
+    """What every letter of the house has in common; `key` makes Message-IDs that cannot be guessed.
+
+    `signer` is None where the relay signs; `bounce_domain` is where bounces go, each to an address of its own
+    made with `bounce_key`; empty, they go to the sender.
+    """
 
     site: Site
     sender: Sender
     key: bytes
     links: Links
+    signer: Signer | None = None
+    bounce_domain: str = ""
+    bounce_key: bytes = b""
+
+    def return_path(self, delivery_id: int) -> str:
+        """The envelope sender of one letter (mail:MC17)."""
+        if not self.bounce_domain:
+            return self.sender.address
+        return verp(self.bounce_key or self.key, delivery_id, self.bounce_domain)
 
 
 class Writer:

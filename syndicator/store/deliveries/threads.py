@@ -16,6 +16,7 @@ from syndicator.store import schema
 from syndicator.store.engine import Tx
 
 d, dc = schema.deliveries.c, schema.delivery_contents.c
+MAY = or_(d.state.in_(MAY_HAVE), d.doubts > 0)
 # Written out, not bound: only so does SQLite see that its partial index fits.
 IS_OWED = dc.role == literal_column("'owed'")
 
@@ -26,7 +27,7 @@ def first_advances(tx: Tx, release: Release, recipients: Collection[str]) -> dic
     query = select(d.recipient, d.subject).where(
         d.subject.in_(subjects),
         d.recipient.in_(list(recipients)),
-        or_(d.state.in_(MAY_HAVE), d.doubts > 0),
+        MAY,
     )
     found: dict[str, str] = {}
     for row in tx.connection.execute(query.order_by(d.version)):
@@ -35,10 +36,10 @@ def first_advances(tx: Tx, release: Release, recipients: Collection[str]) -> dic
 
 
 def first_owed(tx: Tx, item_id: int, recipients: Collection[str]) -> dict[str, str]:
-    """Recipient → the subject under which they were owed the item: the release itself, or its advance copy."""
+    """Recipient → the subject under which they were owed the item and may have it: the release, or its advance copy."""
     query = (
         select(dc.recipient, d.subject)
         .join(schema.deliveries, d.id == dc.delivery_id)
-        .where(dc.item_id == item_id, dc.recipient.in_(list(recipients)), IS_OWED)
+        .where(dc.item_id == item_id, dc.recipient.in_(list(recipients)), IS_OWED, MAY)
     )
     return {row.recipient: row.subject for row in tx.connection.execute(query)}
