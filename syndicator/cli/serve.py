@@ -49,6 +49,7 @@ def serve(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
                     trusted_proxies=listen.trusted_proxies,
                     full_reads=listen.full_reads,
                     cabinet=runtime.cabinet,
+                    sender=runtime.desk.sender,
                 )
             )
             try:

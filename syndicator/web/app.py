@@ -28,6 +28,7 @@ from starlette.routing import BaseRoute
 from syndicator.errors import SyndicatorError
 from syndicator.model.site import Site
 from syndicator.observe import logger
+from syndicator.render.mail import Sender
 from syndicator.signup import Tokens
 from syndicator.store import Store
 from syndicator.store.media import Cabinet
@@ -60,7 +61,7 @@ class Web:
     `ready` names what else is not ready, such as a worker that was not seen lately. `redirects` are
     former addresses and present ones; `trusted_proxies` address ranges; `full_reads` how many whole
     feeds one visitor may fetch in a minute, 0 for any number. `cabinet` keeps the files of items; without
-    one none is served.
+    one none is served. `sender` is who mail is from; without one no preview of a mail is shown.
     """
 
     store: Store
@@ -73,6 +74,7 @@ class Web:
     trusted_proxies: Sequence[str] = ()
     full_reads: int = 0
     cabinet: Cabinet | None = None
+    sender: Sender | None = None
 
 
 class App:
@@ -132,7 +134,7 @@ class App:
             *Newsroom(web.store, web.site, self._pages).routes(),
             *MediaList(web.store, web.tokens, self._pages).routes(),
             *Callbacks(web.store, web.tokens, self._trust).routes(),
-            *Press(web.store, web.tokens, self._pages, web.cabinet, self._trust).routes(),
+            *Press(web.store, web.tokens, self._pages, web.cabinet, web.sender, self._trust).routes(),
             *(Media(web.store, web.cabinet, self._pages).routes() if web.cabinet else ()),
             *web.extra_routes,
         ]

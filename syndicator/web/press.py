@@ -10,54 +10,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from syndicator.model.item import Content, Item, Medium
-from syndicator.model.release import Actor, Release, ReleaseState, foreseen, in_zone, visible
-from syndicator.model.site import Site
+from syndicator.model.item import Item
+from syndicator.model.release import Actor, Release, ReleaseState, foreseen, visible
 from syndicator.render.calendar import MEDIA_TYPE, Deadline, Standing, calendar
+from syndicator.render.mail import Sender
 from syndicator.signup import Tokens
 from syndicator.store import Store, Tx, accreditations, items, media, press_links
 from syndicator.store.media import Cabinet
+from syndicator.web.banner import PRIVATE, Banner, Way, in_words
 from syndicator.web.limits import Knocks, Trust
 from syndicator.web.media import answer
 from syndicator.web.newsroom import item_values, missing
-from syndicator.web.pages import MONTHS, TOKEN, Pages
+from syndicator.web.pages import Pages
+from syndicator.web.preview import Previews, Shown, own_name, relocated
 
 EACH, ALL = 240, 6000  # requests a minute: by one visitor, and by all together
-PRIVATE = {**TOKEN, "cache-control": "private, no-store"}
-SHUT = {**PRIVATE, "cross-origin-resource-policy": "same-origin"}  # shown in our own pages alone
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _STANDING = {
     ReleaseState.RELEASED: Standing.OVER,
     ReleaseState.CANCELLED: Standing.CANCELLED,
     ReleaseState.SCHEDULED: Standing.HOLDS,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A link and its words."""
-
-    address: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Banner:
-    """What stands above an item that is not public; `word` opens the window's title, `dated` the byline."""
-
-    word: str
-    heading: str
-    lines: tuple[str, ...]
-    dated: str = "To be published"
-    links: tuple[Way, ...] = ()
-    asks: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +55,13 @@ class Press:
         tokens: Tokens,
         pages: Pages,
         cabinet: Cabinet | None = None,
+        sender: Sender | None = None,
         trust: Trust | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._tokens, self._pages, self._cabinet = store, tokens, pages, cabinet
         self._trust, self._clock = trust or Trust(), clock
+        self._previews = Previews(pages, tokens, sender, cabinet) if sender else None
         self._knocks = Knocks(EACH, ALL)
 
     def routes(self) -> list[BaseRoute]:
@@ -91,6 +71,7 @@ class Press:
             Route("/press/{token}/", self.page),
             Route("/press/{token}/embargo.ics", self.calendar),
             Route("/press/{token}/media/{name}", self.medium),
+            Route("/press/{token}/{name}", self.form),
             Route("/press/{rest:path}", self.nothing),
         ]
 
@@ -101,14 +82,18 @@ class Press:
         token = request.path_params["token"]
         with self._store.read() as tx:
             copy = self._copy(tx, token)
-            if copy is None or not visible(copy.release, Actor.ACCREDITED, tx.now):
+            if copy is None:
+                return self._preview(request, tx, lambda shown, by: by.index(request, tx, shown))
+            if not visible(copy.release, Actor.ACCREDITED, tx.now):
                 return self.nothing(request)
             if copy.release.state is ReleaseState.RELEASED:
                 return self._public(request, copy, "")
-            item = foreseen(copy.release, self._own(copy.release.content, token), tx.now)
+            item = foreseen(copy.release, copy.release.content, tx.now)
             values = item_values(tx, item, item.content.topics, self._pages.site)
-        banner = self._embargo(copy.release, token)
-        return self._pages.page(request, "item.html", headers=PRIVATE, banner=banner, **values)
+        here = self._pages.path(f"/press/{token}/")
+        page = self._pages.html("item.html", banner=self._embargo(copy.release, here), **values)
+        own = relocated(page, item.content, self._pages.site, f"{here}media/")
+        return Response(own, 200, PRIVATE, media_type="text/html")
 
     def calendar(self, request: Request) -> Response:
         """The end of the embargo for calendars, which ask again by themselves: moved, over, called off."""
@@ -141,7 +126,9 @@ class Press:
         token, name = request.path_params["token"], request.path_params["name"]
         with self._store.read() as tx:
             copy = self._copy(tx, token)
-            if copy is None or not visible(copy.release, Actor.ACCREDITED, tx.now):
+            if copy is None:
+                return self._preview(request, tx, lambda shown, by: by.medium(request, tx, shown, name))
+            if not visible(copy.release, Actor.ACCREDITED, tx.now):
                 return self.nothing(request)
             if copy.release.state is ReleaseState.RELEASED:
                 return self._public(request, copy, name)
@@ -149,7 +136,15 @@ class Press:
             kept = media.of(tx, copy.release.uid, name) if shown else None
         if kept is None or self._cabinet is None:
             return self.nothing(request)
-        return answer(request, self._cabinet, kept, SHUT, "embargoed")
+        return answer(request, self._cabinet, kept, PRIVATE, "embargoed")
+
+    def form(self, request: Request) -> Response:
+        """One form of a preview."""
+        if busy := self._busy(request):
+            return busy
+        name = request.path_params["name"]
+        with self._store.read() as tx:
+            return self._preview(request, tx, lambda shown, by: by.file(request, tx, shown, name))
 
     def nothing(self, request: Request) -> Response:
         """The answer for whatever is not there, the same for all of it."""
@@ -162,6 +157,14 @@ class Press:
         wait = self._knocks.take(visitor, self._clock())
         headers = {**PRIVATE, "retry-after": str(wait)}
         return PlainTextResponse("Too many requests; come again later.\n", 429, headers) if wait else None
+
+    def _preview(
+        self, request: Request, tx: Tx, show: Callable[[Shown, Previews], Response | None]
+    ) -> Response:
+        """What the link of a preview leads to, if this is one."""
+        shown = self._previews.shown(tx, request.path_params["token"]) if self._previews else None
+        reply = show(shown, self._previews) if shown and self._previews else None
+        return reply or self.nothing(request)
 
     def _copy(self, tx: Tx, token: str) -> Copy | None:
         """What this token opens for whom it was made, as long as they are accredited."""
@@ -180,14 +183,9 @@ class Press:
         path = f"/media/{name}" if name else f"/items/{copy.item.slug}"
         return RedirectResponse(self._pages.path(path), 303, PRIVATE)
 
-    def _own(self, content: Content, token: str) -> Content:
-        """The words with the files of the house at the addresses they have for this token."""
-        return readdressed(content, self._pages.site, self._pages.site.url(f"/press/{token}/media/"))
-
-    def _embargo(self, release: Release, token: str) -> Banner:
+    def _embargo(self, release: Release, here: str) -> Banner:
         until = release.embargo.until if release.embargo else release.at
         ends = in_words(until, self._pages.site.zone) if until else "further notice"
-        here = self._pages.path(f"/press/{token}/embargo.ics")
         return Banner(
             word="EMBARGOED",
             heading=f"Under embargo until {ends}",
@@ -195,28 +193,7 @@ class Press:
                 "This copy is for you alone. Nothing of it may be published before then, and the link to it is yours.",
                 "When the embargo ends, this address leads to the published release.",
             ),
-            links=(Way(here, "Put its end into your calendar (it follows if the embargo moves)"),),
+            links=(
+                Way(f"{here}embargo.ics", "Put its end into your calendar (it follows if the embargo moves)"),
+            ),
         )
-
-
-def in_words(moment: datetime, zone: str) -> str:
-    """Weekday, day and time in a zone, and UTC."""
-    local, utc = in_zone(moment, zone), moment.astimezone(UTC)
-    day = f"{DAYS[local.weekday()]} {local.day} {MONTHS[local.month - 1]} {local.year}"
-    return f"{day}, {local:%H:%M} {zone} ({utc:%Y-%m-%d %H:%M} UTC)"
-
-
-def own_name(medium: Medium, site: Site) -> str | None:
-    """The name of a file we keep, or None for one that is elsewhere."""
-    start = site.url("/media/")
-    return medium.url.removeprefix(start) if medium.digest and medium.url.startswith(start) else None
-
-
-def readdressed(content: Content, site: Site, start: str) -> Content:
-    """The same words, with the files we keep at `start` and their name, in the text, too."""
-    body, moved = content.body, []
-    for medium in content.media:
-        name = own_name(medium, site)
-        body = body.replace(f'"{medium.url}"', f'"{start}{name}"') if name else body
-        moved.append(replace(medium, url=f"{start}{name}") if name else medium)
-    return replace(content, body=body, media=tuple(moved))

@@ -145,6 +145,7 @@ def _serve(stage: DemoStage, bound: socket, address: str, data: Path) -> None:
             watch=watch,
             extra_routes=pages,
             cabinet=runtime.cabinet,
+            sender=runtime.desk.sender,
         )
         bound.listen(128)
         threading.Thread(target=_tell, args=(stage, address, data), daemon=True).start()

@@ -1,0 +1,92 @@
+"""`syndicator release preview`: a draft in every form it will take, as files or behind a link that ends by itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from syndicator.cli import arguments as given
+from syndicator.cli import output, session
+
+if TYPE_CHECKING:
+    from syndicator.model.release import Release, Version
+    from syndicator.runtime import Runtime
+    from syndicator.store import Tx
+
+STYLE_NAME = "style.css"
+
+
+def preview(
+    ctx: typer.Context,
+    uid: given.Uid,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write page, mails and feeds into this folder.")
+    ] = None,
+    number: Annotated[
+        int | None, typer.Option("--number", min=1, metavar="N", help="This version; else the latest.")
+    ] = None,
+    *,
+    link: Annotated[
+        bool, typer.Option("--link", help="Print a link to show around; the default without --out.")
+    ] = False,
+    as_json: given.Json = False,
+) -> None:
+    """Show a draft as it will look everywhere: page, mails, Atom, RSS, JSON. Nothing is stored or sent."""
+    from syndicator.store import releases
+
+    paths: list[str] = []
+    with session.reading(ctx) as (runtime, tx):
+        release = releases.named(tx, uid)
+        version = releases.version(tx, release.id, number or release.version)
+        if out is not None:
+            paths = [str(path) for path in _write(out, runtime, tx, release, version)]
+        expires = tx.now + runtime.settings.press.preview_for
+        token = runtime.tokens.preview_token(release.id, version.number, expires)
+    address = runtime.site.url(f"/press/{token}/") if link or out is None else None
+    if as_json:
+        until = expires.isoformat() if address else None
+        output.show_json({"files": paths, "link": address, "expires": until})
+        return
+    for line in filter(None, (*paths, address)):
+        print(line)
+    if address:
+        output.say(f"whoever has this link sees the draft until {output.cell(expires)}")
+
+
+def _write(out: Path, runtime: Runtime, tx: Tx, release: Release, version: Version) -> list[Path]:
+    """The files, for their owner alone: they hold what is not public yet."""
+    from syndicator.press.preview import House
+    from syndicator.store import media
+    from syndicator.web import preview as forms
+    from syndicator.web.pages import STYLE, Pages
+
+    site = runtime.site
+    made = forms.everything(
+        tx,
+        release,
+        version,
+        House(site, runtime.desk.sender),
+        Pages(site),
+        forms.banner(release, version, site, None),
+        "media/",
+        style=STYLE_NAME,
+    )
+    made[STYLE_NAME] = STYLE
+    for medium in version.content.media:
+        name = forms.own_name(medium, site)
+        kept = media.of(tx, release.uid, name) if name else None
+        if kept:
+            with runtime.cabinet.open(kept.digest) as file:
+                made[f"media/{name}"] = file.read()
+    return [_put(out / name, data) for name, data in made.items()]
+
+
+def _put(path: Path, data: bytes) -> Path:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    return path
