@@ -9,6 +9,7 @@ import typer
 
 from syndicator.cli import arguments as given
 from syndicator.cli import output, session, views
+from syndicator.errors import Invalid
 from syndicator.model.audience import Cadence, address, person_name
 from syndicator.model.markup import one_line
 from syndicator.model.release import zone_named
@@ -90,14 +91,53 @@ def list_(
 
 @app.command()
 def show(ctx: typer.Context, email: given.Email, *, as_json: given.Json = False) -> None:
-    """Show somebody, and every subscription they have or had."""
-    from syndicator.store import audience
+    """Show somebody, every subscription they have or had, and whether they see what is under embargo."""
+    from syndicator.store import accreditations, audience
 
     who = address(email)
     with session.reading(ctx) as (_, tx):
         contact = audience.contact(tx, who)
         known = [views.subscription(one) for one in audience.subscriptions(tx, contact.id)]
-    output.details(views.contact(contact) | {"subscriptions": known}, as_json=as_json)
+        leave = [views.accreditation(one) for one in accreditations.history(tx, contact.id)]
+        accredited = accreditations.live(tx, contact.id) is not None
+    more = {"accredited": accredited, "subscriptions": known, "accreditations": leave}
+    output.details(views.contact(contact) | more, as_json=as_json)
+
+
+@app.command()
+def accredit(
+    ctx: typer.Context,
+    email: given.Email,
+    agreement: Annotated[
+        str, typer.Option(metavar="TEXT", help="To which terms they agreed, and how that is known.")
+    ] = "",
+    until: Annotated[str | None, typer.Option(metavar="INSTANT", help="When it ends by itself.")] = None,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="With --end: why.")] = "",
+    by: given.By = "",
+    *,
+    end: Annotated[bool, typer.Option("--end", help="They see nothing under embargo from now on.")] = False,
+    as_json: given.Json = False,
+) -> None:
+    """Let somebody have releases before their embargo ends, for they agreed to keep it; --end takes it back."""
+    from syndicator.store import accreditations, audience, audit
+
+    who, actor, why = address(email), session.actor(by), one_line(reason, "--reason")
+    terms = one_line(agreement, "--agreement")
+    _check_accredit(agreement=terms, until=until, reason=why, end=end)
+    with session.writing(ctx) as (runtime, tx):
+        contact = audience.contact(tx, who)
+        limit = given.instant(until, runtime.site.zone) if until else None
+        if end:
+            accreditations.end(tx, contact.id, why)
+        else:
+            accreditations.accredit(tx, contact.id, actor, terms, limit)
+        act = "contact.unaccredit" if end else "contact.accredit"
+        audit.record(tx, actor, act, f"contact/{contact.id}", why or None, until=limit)
+        leave = [views.accreditation(one) for one in accreditations.history(tx, contact.id)]
+    words = "is accredited no more" if end else "is accredited"
+    output.say(f"{who.typed} {words}{f' until {output.cell(limit)}' if limit else ''}")
+    if as_json:
+        output.show_json(views.contact(contact) | {"accredited": not end, "accreditations": leave})
 
 
 @app.command()
@@ -166,3 +206,14 @@ def export(ctx: typer.Context, *, as_json: given.Json = False) -> None:
             output.listing(media_list.people(tx), (), as_json=True)
         else:
             media_list.dump(tx, sys.stdout)
+
+
+def _check_accredit(*, agreement: str, until: str | None, reason: str, end: bool) -> None:
+    if end and (agreement or until):
+        raise Invalid(
+            "--end takes an accreditation back: --agreement and --until belong to one that is given"
+        )
+    if end and not reason:
+        raise Invalid("say why with --reason")
+    if not end and not agreement:
+        raise Invalid("say to what they agreed, and how that is known, with --agreement")

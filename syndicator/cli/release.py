@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
-from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from syndicator.cli import arguments as given
-from syndicator.cli import files, output, session, views
+from syndicator.cli import files, output, release_preview, session, views
+from syndicator.cli.confirm import confirmed
 from syndicator.model.markup import one_line
-from syndicator.model.release import ReleaseState
+from syndicator.model.release import ReleaseState, midnight, read_back
 
 if TYPE_CHECKING:
-    from syndicator.model.item import Item
     from syndicator.model.release import Release
+    from syndicator.runtime import Runtime
     from syndicator.store import Tx
 
 app = given.group("What is not yet public: draft, approve, schedule, publish, lift.")
 
+app.command()(release_preview.preview)
+
 AT = typer.Option("--at", metavar="INSTANT", help="RFC 3339, or wall time in the site's zone.")
+Base = Annotated[str | None, typer.Option(metavar="BASE", help="The version it was made from.")]
+Why = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why; whoever had an advance copy reads it.")
+]
+Advance = Annotated[
+    str | None,
+    typer.Option(
+        "--advance", metavar="INSTANT", help="When accredited contacts get their copy; else at once."
+    ),
+]
+NoAdvance = Annotated[bool, typer.Option("--no-advance", help="Nobody gets a copy before the embargo ends.")]
 COLUMNS = ("id", "uid", "state", "embargo", "at", "title", "upstream")
 BRIEF = ("uid", "state", "at", "title")  # what a terminal has room for
 SHORT = 40  # characters of a reason, where a person reads
@@ -31,22 +45,28 @@ SHORT = 40  # characters of a reason, where a person reads
 def draft(
     ctx: typer.Context,
     file: given.Source,
-    base: Annotated[str | None, typer.Option(metavar="BASE", help="The version it was made from.")] = None,
+    base: Base = None,
+    by: given.By = "",
     *,
     as_json: given.Json = False,
 ) -> None:
     """Hand in a draft, or a new version of one; its uid is printed, and written back into the file."""
     from syndicator import press
 
+    who = session.actor(by)
     with session.opened(ctx) as runtime:
         handed = files.handed(file, runtime.site)
         with runtime.store.begin() as tx:
             uid = handed.draft.uid or runtime.mint_uid(tx.now)
-            release = press.draft(tx, uid, handed.draft.content, handed.draft.embargo, base=base)
+            release = press.draft(tx, uid, handed.draft.content, handed.draft.embargo, base=base, by=who)
             handed.keep(uid)  # before the commit: else the same file could become a second release
+        _say_instant(release, runtime)
     if handed.draft.published:
         output.say("its date of publication will be the moment of its release")
-    _print(release, as_json=as_json)
+    if as_json:
+        output.show_json(views.release(release))
+    else:
+        print(release.uid)
 
 
 @app.command("list")
@@ -70,111 +90,223 @@ def list_(
 
 
 @app.command()
-def show(ctx: typer.Context, uid: given.Uid, *, as_json: given.Json = False) -> None:
-    """Show a release with its words."""
+def show(
+    ctx: typer.Context,
+    uid: given.Uid,
+    version: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Its words as they were in this version.")
+    ] = None,
+    *,
+    as_json: given.Json = False,
+) -> None:
+    """Show a release with its words, and the versions it had."""
     from syndicator.store import releases
 
-    with session.reading(ctx) as (_, tx):
-        output.details(views.whole_release(releases.named(tx, uid)), as_json=as_json)
+    with session.reading(ctx) as (runtime, tx):
+        release = releases.named(tx, uid)
+        history = [views.version(one) for one in releases.versions(tx, release.id)]
+        if version is not None:
+            was = releases.version(tx, release.id, version)
+            release = replace(release, version=version, content=was.content, embargo=was.embargo)
+        _say_instant(release, runtime)
+        output.details(views.whole_release(release) | {"versions": history}, as_json=as_json)
 
 
 @app.command()
 def approve(
-    ctx: typer.Context,
-    uid: given.Uid,
-    by: Annotated[str, typer.Option(metavar="NAME", help="Who stands for it; else who is logged in.")] = "",
-    *,
-    as_json: given.Json = False,
+    ctx: typer.Context, uid: given.Uid, by: given.By = "", base: Base = None, *, as_json: given.Json = False
 ) -> None:
     """Stand for the words of a draft; only then can it be scheduled or published."""
     from syndicator import press
 
-    name = one_line(by or _login(), "--by")
-    _move(ctx, lambda tx: press.approve(tx, uid, name), as_json=as_json)
+    who = session.actor(by)
+    with session.writing(ctx) as (runtime, tx):
+        release = press.approve(tx, uid, who, base=base, rules=runtime.rules)
+    _tell(release, as_json=as_json)
 
 
 @app.command()
 def schedule(
-    ctx: typer.Context, uid: given.Uid, at: Annotated[str | None, AT] = None, *, as_json: given.Json = False
+    ctx: typer.Context,
+    uid: given.Uid,
+    at: Annotated[str | None, AT] = None,
+    advance: Advance = None,
+    confirm: given.Confirm = None,
+    by: given.By = "",
+    *,
+    no_advance: NoAdvance = False,
+    as_json: given.Json = False,
 ) -> None:
-    """Let it go out by itself, at its embargo or at --at."""
-    _schedule(ctx, uid, at, as_json=as_json)
+    """Let it go out by itself, at its embargo or at --at; accredited contacts get their copy before."""
+    from syndicator import press
+
+    if advance and no_advance:
+        raise typer.BadParameter("--advance and --no-advance say the contrary")
+    zone, who = session.settings(ctx).site().zone, session.actor(by)
+    instant = given.instant(at, zone) if at else None
+    before: datetime | bool = given.instant(advance, zone) if advance else not no_advance
+    with session.writing(ctx) as (runtime, tx):
+        _ask(tx, runtime, uid, confirm)
+        release = press.schedule(tx, uid, instant, who, advance=before, rules=runtime.rules)
+        copies = _copies(tx, release)
+        _say_instant(release, runtime)
+    if copies and release.advance:
+        output.say(f"{copies} accredited contacts get an advance copy at {output.cell(release.advance)}")
+    _tell(release, as_json=as_json)
 
 
 @app.command()
 def reschedule(
-    ctx: typer.Context, uid: given.Uid, at: Annotated[str, AT], *, as_json: given.Json = False
+    ctx: typer.Context,
+    uid: given.Uid,
+    at: Annotated[str, AT],
+    reason: Why = "",
+    by: given.By = "",
+    *,
+    earlier: Annotated[
+        bool, typer.Option("--earlier", help="Move the embargo itself to before its end.")
+    ] = False,
+    as_json: given.Json = False,
 ) -> None:
-    """Let it go out at another instant."""
-    _schedule(ctx, uid, at, as_json=as_json)
+    """Let it go out at another instant; an embargo moves along, and whoever had a copy is told."""
+    from syndicator import press
+    from syndicator.model.release import Embargo
+    from syndicator.store import deliveries, releases
+
+    zone, who, why = session.settings(ctx).site().zone, session.actor(by), one_line(reason, "--reason")
+    typed = Embargo(until=given.instant(at, zone), zone=zone, wall=at)
+    with session.writing(ctx) as (runtime, tx):
+        before = releases.named(tx, uid)
+        release = press.reschedule(
+            tx, uid, typed.until, who, why, typed=typed, earlier=earlier, rules=runtime.rules
+        )
+        had = deliveries.had(tx, release.id)
+        was = before.at or (before.embargo.until if before.embargo else None)
+        output.say(f"was: {output.cell(was)}; is now: {output.cell(release.at)}")
+        _say_instant(release, runtime)
+    if had:
+        verb = "are told" if release.moves != before.moves else "were told no other end of it"
+        output.say(f"{len(had)} had an advance copy or may have; they {verb} (--json names them)")
+    moved = {"was": was, "now": release.at, "had": [views.had(one) for one in had]}
+    _tell(release, as_json=as_json, more=moved)
 
 
 @app.command()
-def publish(ctx: typer.Context, uid: given.Uid, *, as_json: given.Json = False) -> None:
+def publish(
+    ctx: typer.Context,
+    uid: given.Uid,
+    confirm: given.Confirm = None,
+    by: given.By = "",
+    *,
+    as_json: given.Json = False,
+) -> None:
     """Make an approved or held release public now; refused while its embargo holds."""
     from syndicator import press
-    from syndicator.store import items
 
-    def work(tx: Tx) -> Item:
-        press.publish_now(tx, uid)
-        return items.named(tx, uid)
-
-    _go_out(ctx, work, as_json=as_json)
+    who = session.actor(by)
+    with session.writing(ctx) as (runtime, tx):
+        _ask(tx, runtime, uid, confirm)
+        release = press.publish_now(tx, uid, who, runtime.rules.undo, rules=runtime.rules)
+        shown = _item(tx, runtime, uid) if release.state is ReleaseState.RELEASED else None
+    if shown:
+        _show_item(shown, as_json=as_json)
+    else:
+        output.say(f"until then `syndicator release cancel {uid}` stops page, feed and mail together")
+        _tell(release, as_json=as_json)
 
 
 @app.command()
-def lift(ctx: typer.Context, uid: given.Uid, *, as_json: given.Json = False) -> None:
-    """End an embargo early: public now."""
+def lift(
+    ctx: typer.Context,
+    uid: given.Uid,
+    reason: Why = "",
+    confirm: given.Confirm = None,
+    by: given.By = "",
+    *,
+    as_json: given.Json = False,
+) -> None:
+    """End an embargo early: public now; whoever had an advance copy is told."""
     from syndicator import press
 
-    _go_out(ctx, lambda tx: press.lift(tx, uid), as_json=as_json)
+    who, why = session.actor(by), one_line(reason, "--reason")
+    with session.writing(ctx) as (runtime, tx):
+        _ask(tx, runtime, uid, confirm)
+        press.lift(tx, uid, who, why, rules=runtime.rules)
+        shown = _item(tx, runtime, uid)
+    _show_item(shown, as_json=as_json)
 
 
 @app.command()
 def cancel(
-    ctx: typer.Context,
-    uid: given.Uid,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with the draft.")] = "",
-    *,
-    as_json: given.Json = False,
+    ctx: typer.Context, uid: given.Uid, reason: Why = "", by: given.By = "", *, as_json: given.Json = False
 ) -> None:
-    """Decide that it will not go out; the draft is kept."""
+    """Decide that it will not go out; the draft is kept, and whoever had an advance copy is told."""
     from syndicator import press
+    from syndicator.store import deliveries
 
-    _move(ctx, lambda tx: press.cancel(tx, uid, reason), as_json=as_json)
-
-
-def _schedule(ctx: typer.Context, uid: str, at: str | None, *, as_json: bool) -> None:
-    from syndicator import press
-
-    zone = session.settings(ctx).site().zone
-    instant = given.instant(at, zone) if at else None
-    _move(ctx, lambda tx: press.schedule(tx, uid, instant), as_json=as_json)
-
-
-def _move(ctx: typer.Context, work: Callable[[Tx], Release], *, as_json: bool) -> None:
+    who, why = session.actor(by), one_line(reason, "--reason")
     with session.writing(ctx) as (_, tx):
-        release = work(tx)
+        release = press.cancel(tx, uid, why, who)
+        had = deliveries.had(tx, release.id)
+    if had:
+        output.say(
+            f"{len(had)} had an advance copy or may have: they are told first of all (--json names them)"
+        )
+    output.say("to bring it back, hand in the draft again with `syndicator release draft`")
+    _tell(release, as_json=as_json, more={"had": [views.had(one) for one in had]})
+
+
+def _ask(tx: Tx, runtime: Runtime, uid: str, given_number: int | None) -> None:
+    """Nobody mails many people by a slip: above the limit their number is to be said."""
+    from syndicator.store import deliveries, releases
+
+    count = deliveries.expected(tx, releases.named(tx, uid))
+    confirmed(count, given_number, runtime.settings.mail.confirm_above, f"mails about {uid}")
+
+
+def _copies(tx: Tx, release: Release) -> int:
+    from syndicator.store import deliveries
+
+    return deliveries.advances_waiting(tx, release)
+
+
+def _say_instant(release: Release, runtime: Runtime) -> None:
+    """Read the instant back, where its readers are: that is how a wrong zone or day is noticed."""
+    embargo, zone = release.embargo, runtime.site.zone
+    if embargo:
+        zones = (zone, embargo.zone) if embargo.zone else (zone,)
+        _say_lines("under embargo until", embargo.until, zones)
+        if warning := midnight(embargo.until, embargo.zone) or midnight(embargo.until, zone):
+            output.say(warning)
+    if release.at and (embargo is None or release.at != embargo.until):
+        _say_lines("it goes out", release.at, (zone,))
+        if warning := midnight(release.at, zone):
+            output.say(warning)
+
+
+def _say_lines(lead: str, instant: datetime, zones: tuple[str, ...]) -> None:
+    for line in read_back(instant, *zones):
+        output.say(f"{lead} {line}")
+
+
+def _tell(release: Release, *, as_json: bool, more: views.View | None = None) -> None:
     when = f", it goes out at {output.cell(release.at)}" if release.at else ""
     output.say(f"{release.uid} is {release.state}{when}")
     if as_json:
-        output.show_json(views.release(release))
+        output.show_json(views.release(release) | (more or {}))
 
 
-def _go_out(ctx: typer.Context, work: Callable[[Tx], Item], *, as_json: bool) -> None:
-    with session.writing(ctx) as (runtime, tx):
-        item = work(tx)
+def _item(tx: Tx, runtime: Runtime, uid: str) -> views.View:
+    from syndicator.store import items
+
+    return views.item(items.named(tx, uid), runtime.site)
+
+
+def _show_item(shown: views.View, *, as_json: bool) -> None:
     if as_json:
-        output.show_json(views.item(item, runtime.site))
+        output.show_json(shown)
     else:
-        print(views.item(item, runtime.site)["url"])
-
-
-def _print(release: Release, *, as_json: bool) -> None:
-    if as_json:
-        output.show_json(views.release(release))
-    else:
-        print(release.uid)
+        print(shown["url"])
 
 
 def _in_short(row: views.View) -> views.View:
@@ -183,10 +315,3 @@ def _in_short(row: views.View) -> views.View:
     short = reason if len(reason) <= SHORT else f"{reason[: SHORT - 1]}…"
     more = ": ".join(filter(None, (row["upstream"], short)))
     return row | {"title": f"{row['title']} ({more})" if more else row["title"]}
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container whose user has no name
-        return "command line"

@@ -45,6 +45,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "partner": ("partner", "The machines that receive pushes."),
     "schedule": ("schedule", "When something recurs, and its runs."),
     "delivery": ("delivery", "The ledger: who was sent what, and what became of it."),
+    "audit": ("audit", "Who did what, when and why, and whether that record is whole."),
     "config": ("config", "The configuration: check it, show it, its schema."),
     "db": ("db", "The database's schema."),
 }

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from syndicator.model.audience import Contact, Partner, Subscription
+    from syndicator.model.audience import Accreditation, Contact, Partner, Subscription
     from syndicator.model.item import Item, Revision, Topic
-    from syndicator.model.release import Release
+    from syndicator.model.release import Release, Version
     from syndicator.model.schedule import Schedule
     from syndicator.model.site import Site
     from syndicator.model.upstream import Upstream
-    from syndicator.store.deliveries import Attempt, Delivery
+    from syndicator.store.audit import Entry
+    from syndicator.store.deliveries import Attempt, Delivery, Had
     from syndicator.store.documents import Validators
     from syndicator.store.schedules import Run
     from syndicator.store.topics import Addresses
@@ -180,7 +181,11 @@ def release(one: Release) -> View:
         "topics": list(one.content.topics),
         "version": one.version,
         "base": one.base,
+        "drafted_by": one.drafted_by,
         "approved_by": one.approved_by,
+        "advance": one.advance,
+        "moves": one.moves,
+        "released": one.released,
         "upstream": one.upstream,
         "reason": one.reason,
         "created": one.created,
@@ -273,3 +278,52 @@ def attempt(one: Attempt) -> View:
     """One try of a delivery."""
     names = "number started ended outcome code detail worker".split()
     return {name: getattr(one, name) for name in names}
+
+
+def version(one: Version) -> View:
+    """One version of a release's words, as a line of its history."""
+    return {
+        "version": one.number,
+        "base": one.base,
+        "title": one.content.title,
+        "embargo": one.embargo.until if one.embargo else None,
+        "drafted_by": one.drafted_by,
+        "created": one.created,
+    }
+
+
+def had(one: Had) -> View:
+    """Somebody who was sent an advance copy, or may have been."""
+    return {
+        "email": one.address,
+        "name": one.name,
+        "version": one.version,
+        "state": one.state,
+        "settled": one.settled,
+    }
+
+
+def accreditation(one: Accreditation) -> View:
+    """Somebody's leave to see what is under embargo, or what it was."""
+    return {
+        "granted": one.granted,
+        "granted_by": one.granted_by,
+        "until": one.until,
+        "agreement": one.agreement,
+        "ended": one.ended,
+        "reason": one.reason,
+    }
+
+
+def audited(one: Entry) -> View:
+    """One act in the audit."""
+    return {
+        "id": one.id,
+        "at": one.at,
+        "actor": one.actor,
+        "act": one.act,
+        "subject": one.subject,
+        "why": one.why,
+        "detail": dict(one.detail),
+        "digest": one.digest,
+    }

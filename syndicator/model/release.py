@@ -51,6 +51,8 @@ MOVES: dict[ReleaseState, frozenset[ReleaseState]] = {
     ReleaseState.RELEASED: frozenset(),
     ReleaseState.CANCELLED: frozenset({ReleaseState.DRAFT}),  # by handing in the draft again
 }
+# Where readers of press releases are: an instant is read back in these zones, after the newsroom's own.
+READ_BACK = ("UTC", "America/New_York", "Europe/London", "Asia/Tokyo")
 OPEN_RELEASES = (ReleaseState.DRAFT, ReleaseState.APPROVED, ReleaseState.SCHEDULED, ReleaseState.HELD)
 
 
@@ -123,6 +125,11 @@ class Version:
     embargo: Embargo | None
     drafted_by: str | None
     created: datetime
+
+    @property
+    def base(self) -> str:
+        """The fingerprint of these words and their embargo."""
+        return base_of(self.content, self.embargo)
 
 
 class NoticeKind(StrEnum):
@@ -199,6 +206,27 @@ def embargo_from(text: str, zone: str) -> Embargo:
     return Embargo(until=instant, zone=zone, wall=text)
 
 
+def read_back(instant: datetime, *zones: str) -> list[str]:
+    """The instant as clocks show it in these zones, in UTC, New York, London and Tokyo: a line each, none twice.
+
+    >>> read_back(datetime(2026, 3, 2, 9, tzinfo=UTC), "UTC")[0]
+    'Monday 2 March 2026 09:00 UTC'
+    """
+    return [f"{_in_words(in_zone(instant, zone))} {zone}" for zone in dict.fromkeys((*zones, *READ_BACK))]
+
+
+def midnight(instant: datetime, zone: str) -> str | None:
+    """A warning where an instant is midnight in `zone`, which people take for either end of the day; else None."""
+    local = in_zone(instant, zone)
+    if (local.hour, local.minute, local.second) != (0, 0, 0):
+        return None
+    later = local.replace(minute=1)
+    return (
+        f"00:00 in {zone} is the first moment of {local:%A} {local.day} {local:%B}, the night before its day: "
+        f"if that is meant, 00:01 ({later.isoformat()}) leaves no doubt"
+    )
+
+
 def zone_named(zone: str) -> ZoneInfo:
     """The IANA zone; raises Invalid if there is none by that name."""
     try:
@@ -213,6 +241,11 @@ def in_zone(instant: datetime, zone: str) -> datetime:
         return instant.astimezone(ZoneInfo(zone))
     except OverflowError:
         return instant.astimezone(UTC)
+
+
+def _in_words(local: datetime) -> str:
+    seconds = f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
+    return f"{local:%A} {local.day} {local:%B} {local.year} {seconds}"
 
 
 def _refuse_odd_hour(text: str, zone: str, early: datetime, late: datetime) -> None:

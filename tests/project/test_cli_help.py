@@ -19,10 +19,11 @@ topic: add list rename merge close
 feed: list build check export
 upstream: add list show edit poll pause resume remove find import export accept keep rules
 release: draft show list approve schedule reschedule lift publish cancel
-contact: add subscribe import export list show suppress unsuppress
+contact: add subscribe import export list show accredit suppress unsuppress
 partner: add list test pause resume
 schedule: list add next run pause resume history
 delivery: list show retry resolve
+audit: list verify
 config: check show schema
 db: upgrade status
 """

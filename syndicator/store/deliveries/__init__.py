@@ -7,9 +7,11 @@ who had what. Serves walk B.
 
 from syndicator.store.deliveries.advances import (
     Had,
+    advances_waiting,
     cancel_advances,
     cancel_notices,
     carry_over,
+    expected,
     had,
     plan_advances,
     plan_notices,
@@ -18,16 +20,22 @@ from syndicator.store.deliveries.advances import (
 from syndicator.store.deliveries.claims import (
     cancel_for_subscription,
     claim,
-    due_lanes,
     give_back,
+    renew,
+    start,
+)
+from syndicator.store.deliveries.destinations import (
+    Incident,
+    Lane,
+    due_lanes,
     lane_failed,
     lane_over,
     lane_works,
+    lanes,
     next_due,
-    recover,
-    renew,
-    settle_all,
-    start,
+    pause,
+    resume,
+    stopped,
 )
 from syndicator.store.deliveries.duties import MAIL_LANE
 from syndicator.store.deliveries.owed import plan_confirmation, plan_mailbox, plan_owed, plan_test
@@ -45,6 +53,7 @@ from syndicator.store.deliveries.rows import (
     resolve,
     retry,
 )
+from syndicator.store.deliveries.settling import recover, settle_all
 from syndicator.store.deliveries.told import (
     Radius,
     cancel_unsent,
@@ -60,7 +69,10 @@ __all__ = [
     "Attempt",
     "Delivery",
     "Had",
+    "Incident",
+    "Lane",
     "Radius",
+    "advances_waiting",
     "attempts",
     "cancel_advances",
     "cancel_for_subscription",
@@ -71,17 +83,20 @@ __all__ = [
     "contents",
     "counts",
     "due_lanes",
+    "expected",
     "first_subjects",
     "give_back",
     "had",
     "lane_failed",
     "lane_over",
     "lane_works",
+    "lanes",
     "listing",
     "named",
     "newcomers",
     "next_due",
     "open_count",
+    "pause",
     "plan_advances",
     "plan_changes",
     "plan_confirmation",
@@ -97,9 +112,11 @@ __all__ = [
     "renew",
     "replace_unsent",
     "resolve",
+    "resume",
     "retry",
     "settle_all",
     "somebody_had",
     "start",
+    "stopped",
     "was_told",
 ]

@@ -19,6 +19,7 @@ from sqlalchemy import (
     case,
     cast,
     exists,
+    false,
     func,
     literal,
     null,
@@ -95,8 +96,21 @@ def plan_advances(tx: Tx, release: Release, due: datetime, *, anew: bool = False
         again.values(state=DeliveryState.DUE, due=due, created=tx.now, detail=None, settled=None, stop=None)
     )
     _insert(tx, subject, release, release.version, wanted.c, wanted, Priority.IMMEDIATE, due)
+    return advances_waiting(tx, release)
+
+
+def advances_waiting(tx: Tx, release: Release) -> int:
+    """How many are about to get an advance copy of the present words."""
+    subject = advance_subject(release.uid, release.version)
     waiting = select(func.count()).where(d.subject == subject, d.state.in_(WAITING))
     return tx.connection.execute(waiting).scalar_one()
+
+
+def expected(tx: Tx, release: Release) -> int:
+    """How many mails its release would mean now, by the subscriptions there are."""
+    slugs = memberships(release.content, topics.ruled(tx))
+    who = audience(list(topics.ids(tx, slugs).values()), false())
+    return tx.connection.execute(select(func.count()).select_from(who.subquery())).scalar_one()
 
 
 def plan_notices(tx: Tx, release: Release, notice: Notice, priority: Priority) -> int:
