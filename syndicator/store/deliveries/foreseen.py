@@ -1,0 +1,126 @@
+"""Whom a release will reach, asked of the same functions that plan it: what is foreseen is what is done.
+
+Nothing is written here. One row for each subscription to one of the release's topics says whether its contact
+gets the release by it, and everything by which a person can be told why, or why not (peers: the operator must see the
+future).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, false, or_, select
+
+from syndicator.model.audience import Cadence, SubscriptionState
+from syndicator.model.delivery import DeliveryState, advance_subject
+from syndicator.model.item import memberships
+from syndicator.model.release import Release
+from syndicator.store import schema, topics
+from syndicator.store.accreditations import holding
+from syndicator.store.deliveries.advances import HAS, IS_ADVANCE, MAY, WAITING, entitled, same_words
+from syndicator.store.deliveries.owed import IMMEDIATE, audience
+from syndicator.store.engine import Tx
+
+d, s, c, x, a, t = (
+    schema.deliveries.c,
+    schema.subscriptions.c,
+    schema.contacts.c,
+    schema.suppressions.c,
+    schema.accreditations.c,
+    schema.topics.c,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One subscription to one of the topics, and what it means for its contact.
+
+    `owed`: they get the release by this one; `advance`: an advance copy will be on its way to them; `had`: they
+    have these very words by then; `accredited`: may see what is under embargo now.
+    """
+
+    contact_id: int
+    address: str
+    topic: str
+    cadence: Cadence
+    state: SubscriptionState
+    ended: str | None
+    suppressed: str | None
+    accredited: bool
+    advance: bool
+    had: bool
+    owed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foresight:
+    """What the answer depends on, beside the rows: when it goes out, when advances do, whether those get it again.
+
+    `advance` is None where no advance copies are to come; `again` is the house's rule for who has them.
+    """
+
+    at: datetime
+    advance: datetime | None
+    again: bool = False
+
+
+def wishes(tx: Tx, release: Release, ahead: Foresight) -> Iterator[Wish]:
+    """Every subscription, live or ended, to one of the release's topics, contact by contact.
+
+    Before its instant, advance copies that wait are taken to be sent in time; at its instant, what waits is
+    owed the release itself, as `advances.carry_over` has it.
+    """
+    slugs = memberships(release.content, topics.ruled(tx))
+    keys = list(topics.ids(tx, slugs).values())
+    coming = s.contact_id.in_(_coming(tx, release, ahead))
+    has = _has(tx, release, ahead) | coming if not ahead.again else false()
+    held = select(d.contact_id).where(d.release_id == release.id, IS_ADVANCE, or_(MAY, d.state.in_(WAITING)))
+    who = audience(keys, has, IMMEDIATE | s.contact_id.in_(held)).subquery()
+    accredited = and_(a.contact_id == s.contact_id, holding(tx.now))
+    query = (
+        select(
+            s.contact_id,
+            c.address,
+            t.slug,
+            s.cadence,
+            s.state,
+            s.reason,
+            x.reason,
+            a.id.is_not(None),
+            coming,
+            has,
+            who.c.sub.is_not(None),
+        )
+        .join(schema.contacts, c.id == s.contact_id)
+        .join(schema.topics, t.id == s.topic_id)
+        .outerjoin(schema.suppressions, x.key == c.key)
+        .outerjoin(schema.accreditations, accredited)
+        .outerjoin(who, who.c.sub == s.id)
+        .where(s.topic_id.in_(sorted(keys)))
+        .order_by(s.contact_id, s.id)
+    )
+    for contact, address, topic, cadence, state, *rest in tx.connection.execute(query):
+        yield Wish(contact, address, topic, Cadence(cadence), SubscriptionState(state), *rest)
+
+
+def _has(tx: Tx, release: Release, ahead: Foresight) -> ColumnElement[bool]:
+    """Of a row of subscriptions: its contact has these very words, or will have them by then."""
+    words = d.subject.in_(same_words(tx, release)) & d.state.in_(HAS)
+    if tx.now < ahead.at:
+        sending = d.state == DeliveryState.SENDING
+        words = words | (d.subject == advance_subject(release.uid, release.version)) & sending
+    return s.contact_id.in_(select(d.contact_id).where(d.release_id == release.id, IS_ADVANCE, words))
+
+
+def _coming(tx: Tx, release: Release, ahead: Foresight) -> Select[Any]:
+    """Contacts to whom an advance copy is still to go: planned already, or by the rule by which it will be."""
+    planned = advance_subject(release.uid, release.version)
+    waiting = select(d.contact_id).where(d.subject == planned, d.state.in_(WAITING))
+    if tx.now >= ahead.at or ahead.advance is None:
+        return waiting.where(false())
+    if tx.connection.execute(select(d.id).where(d.subject == planned).limit(1)).first():
+        return waiting
+    return select(entitled(tx, release, ahead.advance, anew=False).subquery().c.contact_id)
