@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from html import escape
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,11 +21,10 @@ from syndicator.model.item import GONE, Content, Item, Kind, Medium, Revision, S
 from syndicator.model.markup import strip_illegal, web_address
 from syndicator.model.site import Site
 from syndicator.render.mail.letterhead import Contacts, Sender, house, plain_headers, press_headers, sheet
-from syndicator.render.mail.parts import Body, body_parts, bytes_in_words, day_and_time, direction
+from syndicator.render.mail.parts import Body, body_parts, bytes_in_words, changes, day_and_time, direction
 from syndicator.render.mail.template import Template
 
 CONFIRM_WITHIN = timedelta(hours=72)  # what a confirmation's link is good for (LM2)
-LONGEST_MARKED = 30_000  # octets of a marked difference; the rest of it stands on the item's page (MC22)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,7 @@ def worded(content: Content, site: Site) -> dict[str, Any]:
         "dek": strip_illegal(content.dek or content.summary).strip(),
         "authors": [author.name for author in content.authors],
         "rights": strip_illegal(content.rights),
-        "paper": paper if paper and paper not in content.body else "",
+        "paper": paper if paper and escape(paper) not in content.body else "",
         "files": [_file(medium) for medium in content.media],
     }
 
@@ -145,8 +145,9 @@ def _tone(revision: Revision, role: Role) -> Tone:
 def _facts(item: Item, revision: Revision, tone: Tone, site: Site, note: str | None) -> dict[str, Any]:
     content, gone = revision.content, revision.significance in GONE
     changed = gone or revision.significance is Significance.CORRECTION
-    marked = body_parts(revision.marked, site) if tone.name == "correction" else Body()
     facts = worded(content, site)
+    url = site.item_url(item.slug) if gone else web_address(content.url) or site.item_url(item.slug)
+    told = tone.name == "correction"
     if gone:
         facts |= {"dek": "", "authors": [], "rights": "", "paper": "", "files": []}
     return facts | {
@@ -158,11 +159,11 @@ def _facts(item: Item, revision: Revision, tone: Tone, site: Site, note: str | N
         "changed": day_and_time(revision.created, site.zone) if changed else "",
         "verb": tone.verb or "Corrected",
         "note": strip_illegal(note or revision.note or "").strip() if changed else "",
-        "marked": marked.within(LONGEST_MARKED),
-        "url": site.item_url(item.slug) if gone else web_address(content.url) or site.item_url(item.slug),
+        "marked": changes(revision.marked, site, url, facts["language"]) if told else Body(),
+        "url": url,
     }
 
 
 def _file(medium: Medium) -> dict[str, str]:
-    name = medium.title or urlsplit(medium.url).path.rpartition("/")[2] or medium.url
+    name = medium.title or medium.file or urlsplit(medium.url).path.rpartition("/")[2] or medium.url
     return {"url": medium.url, "name": strip_illegal(name), "size": bytes_in_words(medium.length)}

@@ -16,10 +16,12 @@ from inscriptis.model.config import ParserConfig
 from lxml import html as lxml_html
 from lxml.html import HtmlElement
 
+from syndicator.model.difference import more_words, shortened
 from syndicator.model.markup import clean, strip_illegal
 from syndicator.model.release import in_zone
 from syndicator.model.site import Site
 
+LONGEST_MARKED = 20_000  # octets of a marked difference (MC22)
 WIDEST = 576  # CSS pixels: the layout's 640 less its margins (MC21)
 
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
@@ -61,6 +63,16 @@ def body_parts(source: str, site: Site, page: str | None = None) -> Body:
     if not cleaned:
         return Body()
     return _body(_blocks(cleaned, None if page is None else _Hidden(site.url("/media/"), page)), whole=True)
+
+
+def changes(marked: str, site: Site, url: str, language: str) -> Body:
+    """What a correction changed, cleaned once more; what is too long for a mail stands at `url`."""
+    if not marked:
+        return Body()
+    rest = f'<li><a href="{escape(url)}">{more_words(language)}</a></li>'
+    short = clean(shortened(clean(marked, site.base_url), LONGEST_MARKED, rest))
+    text, links = _footnoted(short, struck=False)  # its words say already what was removed and what added
+    return Body(html=short, text=text, links=links)
 
 
 def day_and_time(instant: datetime, zone: str) -> str:
@@ -164,20 +176,15 @@ def _fit_for_mail(node: HtmlElement) -> HtmlElement:
     return node
 
 
-def _footnoted(source: str) -> tuple[str, tuple[str, ...]]:
+def _footnoted(source: str, *, struck: bool = True) -> tuple[str, tuple[str, ...]]:
     tree = lxml_html.document_fromstring(f"<html><body>{source}</body></html>")
     for table in [*tree.iter("table")]:  # inscriptis glues a table to what stands before and after
         paragraph = tree.makeelement("p")
         table.addprevious(paragraph)
         paragraph.append(table)
         paragraph.tail, table.tail = table.tail, None
-    for changed in tree.iter("del", "ins", "s"):  # the words alone would say the contrary
-        before, after = ("[-", "-]") if changed.tag != "ins" else ("{+", "+}")
-        changed.text = f"{before}{changed.text or ''}"
-        if len(changed):
-            changed[-1].tail = f"{changed[-1].tail or ''}{after}"
-        else:
-            changed.text += after
+    if struck:
+        _strike(tree)
     links: dict[str, int] = {}
     for anchor in tree.iter("a"):
         address, shown = anchor.get("href", ""), "".join(map(str, anchor.itertext())).strip()
@@ -187,3 +194,14 @@ def _footnoted(source: str) -> tuple[str, tuple[str, ...]]:
     text: str = Inscriptis(tree, ParserConfig(display_images=True)).get_text()
     lines = (line.rstrip() for line in strip_illegal(text).strip("\n").split("\n"))
     return re.sub("\n{3,}", "\n\n", "\n".join(lines)), tuple(links)
+
+
+def _strike(tree: HtmlElement) -> None:
+    # Without the strokes the words alone would say the contrary.
+    for node in tree.iter("del", "ins", "s"):
+        before, after = ("{+", "+}") if node.tag == "ins" else ("[-", "-]")
+        node.text = f"{before}{node.text or ''}"
+        if len(node):
+            node[-1].tail = f"{node[-1].tail or ''}{after}"
+        else:
+            node.text += after
