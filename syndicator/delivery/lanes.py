@@ -13,15 +13,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 
 from syndicator.delivery.road import Parcel, Road
 from syndicator.errors import SyndicatorError, TryLater, WireFault
-from syndicator.model.delivery import Channel, Outcome, Policy, Result, Try, blames_destination
+from syndicator.model.delivery import Channel, Outcome, Policy, Result, Try, blames_destination, spared
+from syndicator.model.outcomes import SUSPICIOUS
 from syndicator.observe import logger
-from syndicator.store import Store, deliveries
+from syndicator.store import Store, Tx, alarms, deliveries
 
 log = logger("delivery")
 # Results wait at most this long for company before they are written (SE14), in seconds.
@@ -35,6 +36,10 @@ SOON, LULL, LONGEST = 0.02, 0.2, 1.0
 # this share of what it has carried so far in hand, up to the road's batch.
 FIRST_BATCH = 4
 SHARE = 4
+# Between letters a lane looks this often whether it shall stop (mail:SE17 wants a second), in seconds.
+LOOK = 0.5
+# A destination in trouble for so long is an alarm.
+ALARM_AFTER = {Channel.MAIL: timedelta(minutes=5), Channel.WEBHOOK: timedelta(hours=1)}
 
 Roads = Callable[[str, Channel], Road]
 Group = Sequence[tuple[Try, Result]]
@@ -111,7 +116,7 @@ def run(crew: Crew, key: str, channel: Channel) -> int:
         while not crew.stop.is_set():
             batch = min(max(FIRST_BATCH, tries // SHARE), road.batch)
             with crew.store.begin() as tx:
-                claimed = deliveries.claim(tx, key, crew.worker, batch, lease)
+                claimed = deliveries.claim(tx, key, crew.worker, batch, lease, crew.policy)
                 parcels = road.prepare(tx, claimed)
             if not claimed:
                 break
@@ -128,26 +133,26 @@ def _turn(crew: Crew, key: str, road: Road, parcels: Sequence[Parcel]) -> tuple[
     try:
         road.open()
     except (WireFault, TryLater) as fault:
-        _trouble(crew, key, tries, str(fault))
+        _trouble(crew, key, tries[0].channel, tries, str(fault))
         return 0, False
     with crew.store.begin() as tx:
         ours = {attempt.id for attempt in deliveries.start(tx, tries, crew.policy.lease)}
     mine = [parcel for parcel in parcels if parcel.attempt.id in ours]
     counted = _Counted()
-    _settle(crew, [(parcel.attempt, parcel.fault) for parcel in mine if parcel.fault], counted, ())
-    for group in _groups(lambda: _carried(crew, road, mine)):
-        counted.hear(group)
-        _settle(crew, group, counted, [parcel.attempt for parcel in mine])
-    return len(counted.ids), _conclude(crew, key, counted.rest(mine), counted)
+    _settle(crew, key, [(parcel.attempt, parcel.fault) for parcel in mine if parcel.fault], counted, ())
+    for group in _groups(lambda: _carried(_Watch(crew, key, sorted(ours)), road, mine)):
+        _settle(crew, key, counted.hear(group), counted, [parcel.attempt for parcel in mine])
+    return len(counted.ids), _conclude(crew, key, tries[0].channel, counted.rest(mine), counted)
 
 
-def _settle(crew: Crew, group: Group, counted: _Counted, all_of_turn: Sequence[Try]) -> None:
+def _settle(crew: Crew, key: str, group: Group, counted: _Counted, all_of_turn: Sequence[Try]) -> None:
     """Write a group of results; known results are worth a second try when the database stumbles."""
     counted.ids.update(attempt.id for attempt, _ in group)
     for last in (False, True):
         try:
             with crew.store.begin() as tx:
                 deliveries.settle_all(tx, group, crew.policy)
+                _break(tx, key, group, crew.policy)
                 # A slow relay must not make doubts of what is alive: whoever works keeps the lease.
                 if counted.lease_is_old(crew.policy.lease):
                     deliveries.renew(
@@ -159,26 +164,55 @@ def _settle(crew: Crew, group: Group, counted: _Counted, all_of_turn: Sequence[T
                 raise
 
 
+def _break(tx: Tx, key: str, group: Group, policy: Policy) -> None:
+    """Pause the lane if a sending is turned away too often; once a sending, for then a person has decided."""
+    if not policy.stop_above:
+        return
+    bad = {
+        attempt.subject
+        for attempt, result in group
+        if result.outcome is Outcome.REFUSED and result.cause in SUSPICIOUS
+    }
+    for subject in sorted(bad):
+        why = deliveries.suspicion(tx, subject, policy.stop_above)
+        if why is None:
+            continue
+        words = (
+            f"{why}: all of this lane is paused; see `syndicator delivery list --subject {subject} "
+            f"--state refused`, then `delivery resume {key}`"
+        )
+        if alarms.raise_(tx, f"stop/{subject}", f"Mail is paused: {subject} is turned away", words):
+            deliveries.pause(tx, key, words)
+            log.error("lane paused", lane=key, fault=words)
+
+
 class _Counted:
     """What a turn has heard so far, and what that says about the destination."""
 
     def __init__(self) -> None:
         self.ids: set[int] = set()
+        self.spared: list[int] = []
         self.accepted = 0
         self.trouble: str | None = None
         self.over: str | None = None
         self._leased = time.monotonic()
 
-    def hear(self, group: Group) -> None:
-        """Take in how these tries ended."""
-        for attempt, result in group:
-            self.accepted += result.outcome is Outcome.ACCEPTED
-            if blames_destination(attempt.channel, result):
-                self.trouble = result.detail
-            if result.over:
-                self.over = result.detail
-            words = {"delivery": attempt.id, "subject": attempt.subject, "lane": attempt.lane}
-            log.info("tried", **words, outcome=result.outcome)
+    def hear(self, group: Group) -> Group:
+        """Take in how these tries ended; those that met the destination's own trouble are marked as spared."""
+        self.accepted += sum(result.outcome is Outcome.ACCEPTED for _, result in group)
+        return [(attempt, self._judged(attempt, result)) for attempt, result in group]
+
+    def _judged(self, attempt: Try, result: Result) -> Result:
+        if blames_destination(attempt.channel, result):
+            self.trouble = result.detail
+        if result.over:
+            self.over = result.detail
+        words = {"delivery": attempt.id, "subject": attempt.subject, "lane": attempt.lane}
+        log.info("tried", **words, outcome=result.outcome)
+        if not spared(attempt, result, well=self.accepted > 0):
+            return result
+        self.spared.append(attempt.id)
+        return replace(result, spared=True)
 
     def rest(self, parcels: Sequence[Parcel]) -> list[Try]:
         """What was taken and certainly not sent."""
@@ -192,15 +226,16 @@ class _Counted:
         return old
 
 
-def _conclude(crew: Crew, key: str, untouched: Sequence[Try], counted: _Counted) -> bool:
+def _conclude(crew: Crew, key: str, channel: Channel, untouched: Sequence[Try], counted: _Counted) -> bool:
     """Write what the turn says about the destination itself; True if it is well."""
     if counted.trouble is not None and not counted.accepted:
-        _trouble(crew, key, untouched, counted.trouble)
+        _trouble(crew, key, channel, untouched, counted.trouble, counted.spared)
         return False
     with crew.store.begin() as tx:
         deliveries.give_back(tx, untouched)
-        if counted.accepted:
-            deliveries.lane_works(tx, key)
+        if counted.accepted and deliveries.lane_works(tx, key):
+            alarms.end(tx, f"lane/{key}/")
+            log.warning("lane works again", lane=key)
         if counted.over is not None:
             deliveries.lane_over(tx, key, counted.over)
     if counted.over is not None:
@@ -208,18 +243,57 @@ def _conclude(crew: Crew, key: str, untouched: Sequence[Try], counted: _Counted)
     return counted.over is None
 
 
-def _trouble(crew: Crew, key: str, tries: Sequence[Try], fault: str) -> None:
+def _trouble(
+    crew: Crew, key: str, channel: Channel, tries: Sequence[Try], fault: str, hit: Sequence[int] = ()
+) -> None:
+    """The destination is in trouble: one incident, told once and every hour, an alarm when it lasts."""
     with crew.store.begin() as tx:
         deliveries.give_back(tx, tries)
-        pause = deliveries.lane_failed(tx, key, fault)
-    log.warning(
-        "lane in trouble", lane=key, fault=fault, waiting=len(tries), pause_seconds=pause.total_seconds()
+        incident = deliveries.lane_failed(tx, key, fault, hit)
+        lasting = ALARM_AFTER.get(channel)
+        if lasting is not None and tx.now - incident.since >= lasting:
+            _alarm(tx, key, incident, fault)
+    if incident.news:
+        log.warning("lane in trouble", lane=key, fault=fault, since=incident.since.isoformat())
+
+
+def _alarm(tx: Tx, key: str, incident: deliveries.Incident, fault: str) -> None:
+    since = incident.since.isoformat(timespec="seconds")
+    waiting = next(one.waiting for one in deliveries.lanes(tx) if one.key == key)
+    words = (
+        f"Since {since} nothing gets through to {key}: {fault}. {waiting} wait; they go out by themselves when it is "
+        "back, and what is too late by then asks first (`syndicator delivery lanes`)."
     )
+    alarms.raise_(tx, f"lane/{key}/{since}", f"{key} is out of reach", words)
 
 
-def _carried(crew: Crew, road: Road, parcels: Sequence[Parcel]) -> Iterator[tuple[Try, Result]]:
-    # Told to stop, it takes no further parcel; those not taken are given back, unsent.
-    ready = (parcel for parcel in parcels if parcel.fault is None and not crew.stop.is_set())
+class _Watch:
+    """Looks, between letters, whether somebody stopped the lane or a letter; told to stop, it lets nothing pass."""
+
+    def __init__(self, crew: Crew, key: str, ids: Sequence[int]) -> None:
+        self._crew, self._key, self._ids = crew, key, ids
+        self._looked = time.monotonic()
+        self._stopped: frozenset[int] | None = frozenset()
+
+    def lets(self, parcel: Parcel) -> bool:
+        """Whether this one may be taken to the wire now; those it keeps back are given back, unsent."""
+        if self._crew.stop.is_set():
+            return False
+        if time.monotonic() - self._looked > LOOK:
+            self._look()
+        return self._stopped is not None and parcel.attempt.id not in self._stopped
+
+    def _look(self) -> None:
+        try:
+            with self._crew.store.read() as tx:
+                self._stopped = deliveries.stopped(tx, self._key, self._ids)
+        except TryLater:  # what cannot be written down must not be sent
+            self._stopped = None
+        self._looked = time.monotonic()
+
+
+def _carried(watch: _Watch, road: Road, parcels: Sequence[Parcel]) -> Iterator[tuple[Try, Result]]:
+    ready = (parcel for parcel in parcels if parcel.fault is None and watch.lets(parcel))
     for parcel, result in road.carry(ready):
         yield parcel.attempt, result
 

@@ -390,7 +390,7 @@ def test_a_lane_in_trouble_is_left_alone_ever_longer(store: Store, clock: FakeCl
     pauses = []
     for _ in range(12):
         with store.begin() as tx:
-            pause = deliveries.lane_failed(tx, "mail", "no route")
+            pause = deliveries.lane_failed(tx, "mail", "no route").pause
             pauses.append(pause.total_seconds())
             assert [] == deliveries.due_lanes(tx)
             assert clock.now + pause == deliveries.next_due(tx)
@@ -401,7 +401,7 @@ def test_a_lane_in_trouble_is_left_alone_ever_longer(store: Store, clock: FakeCl
         assert [("mail", "mail")] == deliveries.due_lanes(tx)
         deliveries.lane_works(tx, "mail")
         assert (0, None) == (audience.lanes(tx)[0].failures, audience.lanes(tx)[0].fault)
-        assert 2 == deliveries.lane_failed(tx, "mail", "again").total_seconds()
+        assert 2 == deliveries.lane_failed(tx, "mail", "again").pause.total_seconds()
 
 
 def test_a_paused_partner_gets_nothing_and_loses_nothing(store: Store) -> None:

@@ -54,6 +54,7 @@ from syndicator.store.deliveries.rows import (
     retry,
 )
 from syndicator.store.deliveries.settling import recover, settle_all
+from syndicator.store.deliveries.suspicion import suspicion
 from syndicator.store.deliveries.told import (
     Radius,
     cancel_unsent,
@@ -118,5 +119,6 @@ __all__ = [
     "somebody_had",
     "start",
     "stopped",
+    "suspicion",
     "was_told",
 ]

@@ -1,4 +1,4 @@
-"""Claims: due → leased → sending → settled, with a fence, and what dead workers left behind.
+"""Claims: due → leased → sending, with a fence. `settling` does the rest of the way.
 
 *Sending* is committed before a socket opens; only the holder of the latest `lease_no` settles. So a
 double is possible only where a receiver accepted and we died before writing it down, and each such
@@ -7,25 +7,18 @@ case is on record as `unknown` (`requirements/delivery-and-security` §1.4).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Row,
     Select,
-    bindparam,
     case,
-    delete,
     exists,
     func,
-    insert,
-    literal,
-    literal_column,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -34,92 +27,125 @@ from syndicator.model.delivery import (
     OPEN,
     Channel,
     DeliveryState,
-    OnUnknown,
-    Outcome,
     Policy,
     Priority,
-    Result,
     Try,
-    ping_hub,
-    settle,
 )
-from syndicator.model.item import ItemState
-from syndicator.model.release import ReleaseState
 from syndicator.store import schema
+from syndicator.store.deliveries import domains
+from syndicator.store.deliveries.destinations import IS_DUE
+from syndicator.store.deliveries.trying import as_try, cancel, fenced, hold, query, why_not
 from syndicator.store.engine import Tx
 
-d, dc, c, s, x, p, lane, i, r, acc = (
-    schema.deliveries.c,
-    schema.delivery_contents.c,
-    schema.contacts.c,
-    schema.subscriptions.c,
-    schema.suppressions.c,
-    schema.partners.c,
-    schema.lanes.c,
-    schema.items.c,
-    schema.releases.c,
-    schema.accreditations.c,
-)
-# Written out, not bound: only so does SQLite see that its partial indexes fit.
-IS_DUE = d.state == literal_column("'due'")
-IS_TAKEN = d.state.in_([literal_column("'leased'"), literal_column("'sending'")])
-# A release that is still to come, approved by somebody.
-UNDER_WAY = (ReleaseState.APPROVED, ReleaseState.SCHEDULED)
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=5)
+d, s, lane = schema.deliveries.c, schema.subscriptions.c, schema.lanes.c
+ASK = "`syndicator delivery retry` sends it, `delivery resolve --cancelled` drops it"
+MOST_AT_ONCE = 5000  # rows one claim sets aside as late; the next does the rest
 
 
-def due_lanes(tx: Tx) -> list[tuple[str, Channel]]:
-    """Destinations with something due that are neither paused nor backing off."""
-    waiting = exists().where(d.lane == lane.key, IS_DUE, d.due <= tx.now)
-    query = select(lane.key, lane.channel).where(lane.paused.is_(False), lane.open <= tx.now, waiting)
-    return [(row.key, Channel(row.channel)) for row in tx.connection.execute(query.order_by(lane.key))]
-
-
-def next_due(tx: Tx) -> datetime | None:
-    """When the next delivery or lease on a lane that is not paused asks for attention, or None."""
-    soonest = select(func.min(d.due)).where(d.lane == lane.key, IS_DUE).scalar_subquery()
-    lanes = select(lane.open, soonest.label("due")).where(lane.paused.is_(False))
-    instants = [max(row.open, row.due) for row in tx.connection.execute(lanes) if row.due]
-    lease = tx.connection.execute(select(func.min(d.lease_until)).where(IS_TAKEN)).scalar()
-    return min([*instants, *([lease] if lease else [])], default=None)
-
-
-def claim(tx: Tx, key: str, worker: str, limit: int, lease: timedelta) -> list[Try]:
+def claim(
+    tx: Tx, key: str, worker: str, limit: int, lease: timedelta, policy: Policy | None = None
+) -> list[Try]:
     """Take up to `limit` due deliveries of a lane, in order of priority, until the lease runs out.
 
     Suppressed addresses, people who have left and words that were taken back are settled as cancelled here,
-    at the last moment; others are taken in their stead. A lane that is paused or backs off gives nothing.
+    at the last moment; others are taken in their stead. What the policy calls late waits for a person, and
+    domains have no more under way than they bear. A lane that is paused or backs off gives nothing.
     """
-    while rows := _take(tx, key, worker, limit, lease):
-        stopped = [(row.id, why) for row in rows if (why := _why_not(row))]
-        _cancel(tx, stopped)
+    policy = policy or Policy()
+    while rows := _take(tx, key, worker, limit, lease, policy):
+        late = [row.id for row in rows if _is_late(tx, row, policy)]
+        stopped = [(row.id, why) for row in rows if (why := why_not(row))]
+        cancel(tx, stopped)
         gone = {delivery_id for delivery_id, _ in stopped}
+        if late:
+            _ask_about(tx, key, [one for one in late if one not in gone], policy)
+            gone.update(late)
         if len(gone) < len(rows):
-            return [_try(row) for row in rows if row.id not in gone]
+            return [as_try(row) for row in rows if row.id not in gone]
     return []
 
 
-def _take(tx: Tx, key: str, worker: str, limit: int, lease: timedelta) -> Sequence[Row[Any]]:
+def _take(tx: Tx, key: str, worker: str, limit: int, lease: timedelta, policy: Policy) -> Sequence[Row[Any]]:
     open_lane = exists().where(lane.key == key, lane.paused.is_(False), lane.open <= tx.now)
     due = (
-        select(d.id)
+        select(d.id, d.domain)
         .where(d.lane == key, IS_DUE, d.due <= tx.now, open_lane)
         .order_by(d.priority, d.due, d.id)
         .limit(limit)
         .with_for_update(skip_locked=True)  # PostgreSQL; SQLite holds the write lock already
-        .cte("taken")
     )
+    gate = domains.limits(tx, key, policy)
+    if gate is None:
+        first = due.cte("taken")
+        chosen: Any = select(first.c.id)
+    else:
+        chosen = _let_through(tx, gate, due, limit)
+        if not chosen:
+            return []
     taken = tx.connection.execute(
         update(schema.deliveries)
-        .where(d.id.in_(select(due.c.id)))
+        .where(d.id.in_(chosen))
         .values(
             state=DeliveryState.LEASED, lease_no=d.lease_no + 1, lease_until=tx.now + lease, leased_by=worker
         )
         .returning(d.id)
     ).scalars()
-    return tx.connection.execute(
-        _tries(tx.now).where(d.id.in_(list(taken))).order_by(d.priority, d.due, d.id)
-    ).all()
+    keys = list(taken)
+    if not keys:
+        return []
+    return tx.connection.execute(query(tx.now).where(d.id.in_(keys)).order_by(d.priority, d.due, d.id)).all()
+
+
+def _let_through(tx: Tx, gate: domains.Gate, due: Select[Any], limit: int) -> list[int]:
+    """Rows whose domains have room; whatever stands behind a domain that has none moves up."""
+    chosen: list[int] = []
+    while len(chosen) < limit:
+        wanted = limit - len(chosen)
+        behind = due.where(gate.open_domains(), d.id.not_in(chosen)).limit(wanted)
+        rows = tx.connection.execute(behind).all()
+        admitted = gate.admit(rows)
+        chosen += admitted
+        if len(rows) < wanted or len(admitted) == len(rows):
+            break
+    gate.close()
+    return chosen
+
+
+def _is_late(tx: Tx, row: Row[Any], policy: Policy) -> bool:
+    """Whether so much time has gone by that a person must say whether it is still wanted.
+
+    Who tried in time and was put off by the recipient's server goes on trying: that is nobody's lateness here.
+    """
+    if policy.late_after is None or row.channel != Channel.MAIL or row.late_ok:
+        return False
+    if row.priority < Priority.IMMEDIATE or row.attempts or row.doubts:
+        return False
+    # What concerns a release under embargo was planned long before its instant.
+    instant = row.due if row.release_id else row.created
+    return bool(tx.now - instant > policy.late_after)
+
+
+def _ask_about(tx: Tx, key: str, taken: Sequence[int], policy: Policy) -> None:
+    """Let what is late wait for a person: what was taken, and at once what is as late in the same lane."""
+    assert policy.late_after is not None
+    limit = tx.now - policy.late_after
+    alike = (
+        select(d.id)
+        .where(d.lane == key, IS_DUE, d.due <= tx.now, d.created < limit, d.release_id.is_(None))
+        .where(d.priority >= Priority.IMMEDIATE, d.late_ok.is_(False), d.attempts == 0, d.doubts == 0)
+        .limit(MOST_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    words = f"late by more than {_span(policy.late_after)}: {ASK}"
+    values = {
+        "state": DeliveryState.DUE,
+        "due": None,
+        "lease_until": None,
+        "leased_by": None,
+        "detail": words,
+    }
+    for which in (d.id.in_(taken), d.id.in_(alike)):
+        tx.connection.execute(update(schema.deliveries).where(which).values(**values))
 
 
 def start(tx: Tx, tries: Sequence[Try], lease: timedelta) -> list[Try]:
@@ -127,10 +153,10 @@ def start(tx: Tx, tries: Sequence[Try], lease: timedelta) -> list[Try]:
 
     Whoever is missing was taken over or cancelled meanwhile and must not be sent.
     """
-    _hold(tx, tries)
+    hold(tx, tries)
     started = tx.connection.execute(
         update(schema.deliveries)
-        .where(_fenced(tries), d.state == DeliveryState.LEASED)
+        .where(fenced(tries), d.state == DeliveryState.LEASED)
         .values(
             state=DeliveryState.SENDING, sending=tx.now, attempts=d.attempts + 1, lease_until=tx.now + lease
         )
@@ -143,78 +169,32 @@ def start(tx: Tx, tries: Sequence[Try], lease: timedelta) -> list[Try]:
 def renew(tx: Tx, tries: Sequence[Try], lease: timedelta) -> None:
     """Keep what is being sent for another lease; what was taken over meanwhile stays where it is."""
     if tries:
-        _hold(tx, tries)
-        sending = _fenced(tries) & (d.state == DeliveryState.SENDING)
+        hold(tx, tries)
+        sending = fenced(tries) & (d.state == DeliveryState.SENDING)
         tx.connection.execute(update(schema.deliveries).where(sending).values(lease_until=tx.now + lease))
 
 
 def give_back(tx: Tx, tries: Sequence[Try]) -> None:
-    """Deliveries that were taken but certainly not sent are due again; it counts as no attempt."""
+    """Deliveries that were taken but certainly not sent are due again; it counts as no attempt.
+
+    They keep their place in the queue. What was stopped meanwhile is over.
+    """
     if tries:
-        _hold(tx, tries)
+        hold(tx, tries)
+        held = fenced(tries) & d.state.in_((DeliveryState.LEASED, DeliveryState.SENDING))
         not_tried = case((d.state == DeliveryState.SENDING, d.attempts - 1), else_=d.attempts)
+        stopped = tx.connection.execute(
+            update(schema.deliveries)
+            .where(held, d.stop.is_not(None))
+            .values(attempts=not_tried, lease_until=None, leased_by=None)
+            .returning(d.id, d.stop)
+        ).all()
+        cancel(tx, [(row.id, row.stop) for row in stopped])
         tx.connection.execute(
             update(schema.deliveries)
-            .where(_fenced(tries), d.state.in_((DeliveryState.LEASED, DeliveryState.SENDING)))
-            .values(state=DeliveryState.DUE, due=tx.now, lease_until=None, leased_by=None, attempts=not_tried)
+            .where(held)
+            .values(state=DeliveryState.DUE, lease_until=None, leased_by=None, attempts=not_tried)
         )
-
-
-def settle_all(tx: Tx, results: Sequence[tuple[Try, Result]], policy: Policy) -> int:
-    """Write how these tries ended, if the fence is still ours; returns how many were.
-
-    A worker that woke up after its lease settles nothing: another has recorded the doubt.
-    """
-    held = select(d.id, d.sending).where(_fenced(a for a, _ in results), d.state == DeliveryState.SENDING)
-    since = {row.id: row.sending for row in tx.connection.execute(held.order_by(d.id).with_for_update())}
-    mine = [(attempt, result) for attempt, result in results if attempt.id in since]
-    if mine:
-        tx.connection.execute(_SETTLE, [_settled(tx, attempt, result, policy) for attempt, result in mine])
-        tx.connection.execute(insert(schema.attempts), [_tried(tx, a, r, since[a.id]) for a, r in mine])
-    return len(mine)
-
-
-def recover(tx: Tx, policy: Policy, limit: int = 500) -> tuple[int, int]:
-    """Take back what dead workers held: leased is due again, sending is a doubt; returns both counts."""
-    over = (d.lease_until <= tx.now) & IS_TAKEN
-    expired = select(d.id).where(over).order_by(d.lease_until).limit(limit).with_for_update(skip_locked=True)
-    keys = list(tx.connection.execute(expired).scalars())
-    if not keys:
-        return 0, 0
-    leased = tx.connection.execute(
-        update(schema.deliveries)
-        .where(d.id.in_(keys), d.state == DeliveryState.LEASED)
-        .values(state=DeliveryState.DUE, due=tx.now, lease_until=None, leased_by=None)
-    ).rowcount
-    doubts = tx.connection.execute(
-        _tries(tx.now).where(d.id.in_(keys), d.state == DeliveryState.SENDING)
-    ).all()
-    lost = Result(outcome=Outcome.UNKNOWN, detail="the worker ended while sending; it may have arrived")
-    settle_all(tx, [(_try(row), lost) for row in doubts], policy)
-    return leased, len(doubts)
-
-
-def lane_failed(tx: Tx, key: str, fault: str) -> timedelta:
-    """The destination itself is in trouble: leave it alone for a while that doubles; returns the pause."""
-    failures = tx.connection.execute(select(lane.failures).where(lane.key == key)).scalar_one()
-    pause: timedelta = min(FIRST_PAUSE * 2 ** min(failures, 16), LONGEST_PAUSE)
-    values = {"failures": failures + 1, "open": tx.now + pause, "fault": fault}
-    tx.connection.execute(update(schema.lanes).where(lane.key == key).values(**values))
-    return pause
-
-
-def lane_works(tx: Tx, key: str) -> None:
-    """The destination took something: no more back-off."""
-    healed = (lane.key == key) & (lane.failures > 0)
-    tx.connection.execute(update(schema.lanes).where(healed).values(failures=0, open=tx.now, fault=None))
-
-
-def lane_over(tx: Tx, key: str, fault: str) -> None:
-    """The destination wants nothing more: pause it until a person resumes the partner."""
-    tx.connection.execute(update(schema.lanes).where(lane.key == key).values(paused=True, fault=fault))
-    tx.connection.execute(
-        update(schema.partners).where(literal("partner/") + p.slug == key).values(paused=True)
-    )
 
 
 def cancel_for_subscription(tx: Tx, subscription_id: int, reason: str) -> int:
@@ -242,187 +222,12 @@ def cancel_for_subscription(tx: Tx, subscription_id: int, reason: str) -> int:
     )
     waiting = theirs & d.state.in_((DeliveryState.DUE, DeliveryState.LEASED))
     keys = tx.connection.execute(select(d.id).where(waiting)).scalars()
-    return _cancel(tx, [(key, reason) for key in keys])
+    return cancel(tx, [(key, reason) for key in keys])
 
 
-def _tries(now: datetime) -> Select[Any]:
-    newer = schema.deliveries.alias("newer").c
-    superseded = exists().where(
-        newer.item_id == d.item_id, newer.recipient == d.recipient, newer.revision > d.revision
-    )
-    # A ping that failed while the next change was planned: that one's ping says it all.
-    repinged = exists().where(
-        d.channel == Channel.WEBSUB,
-        newer.item_id.is_(None),
-        newer.recipient == d.recipient,
-        newer.id > d.id,
-    )
-    accredited = exists().where(
-        acc.contact_id == d.contact_id, acc.ended.is_(None), or_(acc.until.is_(None), acc.until > now)
-    )
-    return (
-        select(
-            d.id,
-            d.subject,
-            d.channel,
-            d.lane,
-            d.recipient,
-            d.subscription_id,
-            d.item_id,
-            d.revision,
-            d.release_id,
-            d.version,
-            d.mailbox,
-            d.stop,
-            d.attempts,
-            d.doubts,
-            d.lease_no,
-            d.leased_by,
-            d.created,
-            d.state,
-            d.priority,
-            c.address,
-            c.domain,
-            c.name,
-            p.slug,
-            p.on_unknown,
-            x.reason.label("suppressed"),
-            s.state.label("subscription"),
-            i.state.label("item"),
-            (i.revision > d.revision).label("outdated"),
-            superseded.label("superseded"),
-            repinged.label("repinged"),
-            r.state.label("release"),
-            (r.version != d.version).label("reworded"),
-            accredited.label("accredited"),
-        )
-        .outerjoin(schema.items, i.id == d.item_id)
-        .outerjoin(schema.releases, r.id == d.release_id)
-        .outerjoin(schema.contacts, c.id == d.contact_id)
-        .outerjoin(schema.partners, p.id == d.partner_id)
-        .outerjoin(schema.suppressions, x.key == c.key)
-        .outerjoin(schema.subscriptions, s.id == d.subscription_id)
-    )
-
-
-def _try(row: Row[Any]) -> Try:
-    return Try(
-        id=row.id,
-        subject=row.subject,
-        channel=Channel(row.channel),
-        lane=row.lane,
-        recipient=row.recipient,
-        address=row.address or row.mailbox or row.slug or ping_hub(row.recipient),
-        name=row.name or "",
-        domain=row.domain or (row.mailbox or "").rpartition("@")[2].lower(),
-        attempt=row.attempts if row.state == DeliveryState.SENDING else row.attempts + 1,
-        lease_no=row.lease_no,
-        item_id=row.item_id,
-        revision=row.revision,
-        release_id=row.release_id,
-        version=row.version,
-        subscription_id=row.subscription_id,
-        planned=row.created,
-        doubts=row.doubts,
-        worker=row.leased_by,
-        priority=Priority(row.priority),
-        on_unknown=OnUnknown(row.on_unknown) if row.on_unknown else None,
-    )
-
-
-def _why_not(row: Row[Any]) -> str | None:
-    """Why a delivery must not go out although it was planned; suppression stands above everything."""
-    if row.suppressed:
-        return f"suppressed: {row.suppressed}"
-    if row.stop:
-        return str(row.stop)
-    # A kill is a service to whoever had the thing, also after they left (EM5); so is news of its embargo.
-    warning = row.priority == Priority.KILL or row.subject.startswith("notice/")
-    if row.subscription == SubscriptionState.ENDED and not warning:
-        return "the subscription has ended"
-    if row.subject.startswith("advance/"):
-        return _why_no_advance(row)
-    # A try that was on the wire when its item was corrected or taken back, and came back unsent.
-    if row.outdated and row.item != ItemState.LIVE:
-        return f"the item was {row.item}"
-    if row.superseded:
-        return "a newer revision took its place"
-    if row.repinged:
-        return "a newer change took its place"
-    return None
-
-
-def _why_no_advance(row: Row[Any]) -> str | None:
-    """Words under embargo are for who is accredited at this moment, and only as they stand (EM1, E4)."""
-    if not row.accredited:
-        return "the recipient is not accredited (any more)"
-    if row.release not in UNDER_WAY:
-        return f"the release is {row.release or 'gone'}"
-    return "the release was reworded" if row.reworded else None
-
-
-def _cancel(tx: Tx, stopped: Sequence[tuple[int, str]]) -> int:
-    reasons: dict[str, list[int]] = {}
-    for delivery_id, why in stopped:
-        reasons.setdefault(why, []).append(delivery_id)
-    for why, keys in reasons.items():
-        values = {"state": DeliveryState.CANCELLED, "detail": why, "settled": tx.now, "due": None}
-        tx.connection.execute(update(schema.deliveries).where(d.id.in_(keys)).values(**values))
-        # What was never sent was never had: they stay entitled, should the reason go away.
-        untouched = select(d.id).where(d.id.in_(keys), d.doubts == 0)
-        tx.connection.execute(delete(schema.delivery_contents).where(dc.delivery_id.in_(untouched)))
-    return len(stopped)
-
-
-def _hold(tx: Tx, tries: Sequence[Try]) -> None:
-    """Lock these rows in the order everybody locks them in, by key: an UPDATE alone has none on PostgreSQL."""
-    if not tx.on_sqlite:
-        keys = [attempt.id for attempt in tries]
-        tx.connection.execute(select(d.id).where(d.id.in_(keys)).order_by(d.id).with_for_update()).all()
-
-
-def _fenced(tries: Iterable[Try]) -> ColumnElement[bool]:
-    return tuple_(d.id, d.lease_no).in_([(attempt.id, attempt.lease_no) for attempt in tries])
-
-
-_SETTLE = (
-    update(schema.deliveries)
-    .where(d.id == bindparam("key"))
-    .values(
-        state=bindparam("next_state"),
-        due=bindparam("next_due"),
-        doubts=d.doubts + bindparam("doubt"),
-        outcome=bindparam("last_outcome"),
-        detail=bindparam("words"),
-        settled=bindparam("settled_at"),
-        lease_until=None,
-        leased_by=None,
-    )
-)
-
-
-def _settled(tx: Tx, attempt: Try, result: Result, policy: Policy) -> dict[str, Any]:
-    verdict = settle(attempt, result, policy, tx.now)
-    return {
-        "key": attempt.id,
-        "next_state": verdict.state,
-        "next_due": verdict.due,
-        "doubt": int(result.outcome is Outcome.UNKNOWN),
-        "last_outcome": result.outcome,
-        "words": result.detail,
-        "settled_at": None if verdict.state is DeliveryState.DUE else tx.now,
-    }
-
-
-def _tried(tx: Tx, attempt: Try, result: Result, started: datetime) -> dict[str, Any]:
-    return {
-        "delivery_id": attempt.id,
-        "number": attempt.attempt,
-        "worker": attempt.worker,
-        "started": started,
-        "ended": tx.now,
-        "outcome": result.outcome,
-        "code": result.code,
-        "cause": result.cause,
-        "detail": result.detail,
-    }
+def _span(span: timedelta) -> str:
+    """A span as settings write it: 12h, 90m, 30s."""
+    for unit, seconds in (("h", 3600), ("m", 60)):
+        if span.total_seconds() % seconds == 0:
+            return f"{int(span.total_seconds() // seconds)}{unit}"
+    return f"{span.total_seconds():g}s"

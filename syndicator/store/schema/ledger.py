@@ -163,6 +163,7 @@ deliveries = Table(
     Column("release_id", Id),  # an advance or a notice: there is no item yet
     Column("version", Integer),  # of the release, or the number of its notice
     Column("mailbox", Text),  # of a recipient who is no contact: a test, an alarm
+    Column("domain", Text, nullable=False, server_default=""),  # of the contact's address, as it was planned
     Column("channel", Text, nullable=False),
     Column("lane", Text, nullable=False),
     Column("priority", Integer, nullable=False),
@@ -185,8 +186,16 @@ deliveries = Table(
     _embedded("item_id", "items.id"),
     _embedded("lane", "lanes.key"),
     UniqueConstraint("subject", "recipient"),  # nobody gets the same thing twice
+    # The domain stands last, so that a claim walks past a resting domain inside the index.
     Index(
-        "ix_deliveries_due", "lane", "priority", "due", "id", sqlite_where=DUE_ONLY, postgresql_where=DUE_ONLY
+        "ix_deliveries_due",
+        "lane",
+        "priority",
+        "due",
+        "id",
+        "domain",
+        sqlite_where=DUE_ONLY,
+        postgresql_where=DUE_ONLY,
     ),
     Index("ix_deliveries_soonest", "lane", "due", sqlite_where=DUE_ONLY, postgresql_where=DUE_ONLY),
     Index("ix_deliveries_taken", "lease_until", sqlite_where=TAKEN_ONLY, postgresql_where=TAKEN_ONLY),

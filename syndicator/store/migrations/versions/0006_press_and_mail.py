@@ -29,6 +29,15 @@ def _columns() -> None:
     op.add_column("deliveries", sa.Column("release_id", Id, nullable=True))
     op.add_column("deliveries", sa.Column("version", sa.Integer(), nullable=True))
     op.add_column("deliveries", sa.Column("mailbox", sa.Text(), nullable=True))
+    op.add_column("deliveries", sa.Column("domain", sa.Text(), server_default="", nullable=False))
+    op.drop_index("ix_deliveries_due", "deliveries")
+    op.create_index(
+        "ix_deliveries_due",
+        "deliveries",
+        ["lane", "priority", "due", "id", "domain"],
+        sqlite_where=sa.text("state = 'due'"),
+        postgresql_where=sa.text("state = 'due'"),
+    )
     op.add_column("contacts", sa.Column("domain", sa.Text(), server_default="", nullable=False))
     op.add_column("deliveries", sa.Column("late_ok", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("deliveries", sa.Column("stop", sa.Text(), nullable=True))

@@ -1,0 +1,167 @@
+"""Destinations as lanes see them: which have something due, which are in trouble and since when, which rest.
+
+A destination in trouble is one incident, however many wait for it: it is left alone for a while that doubles, and
+nobody's delivery suffers for it. Serves walk B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, exists, func, literal, literal_column, select, update
+
+from syndicator.errors import NotFound
+from syndicator.model.delivery import SPARED_FOR, Channel, DeliveryState
+from syndicator.store import schema
+from syndicator.store.engine import Tx
+
+d, p, lane = schema.deliveries.c, schema.partners.c, schema.lanes.c
+# Written out, not bound: only so does SQLite see that its partial indexes fit.
+IS_DUE = d.state == literal_column("'due'")
+IS_TAKEN = d.state.in_([literal_column("'leased'"), literal_column("'sending'")])
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=5)
+TELL_EVERY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A destination as operators see it: since when it is in trouble and why, and how many wait for it.
+
+    `late` of them wait for a person (`delivery retry --late`). All instants UTC.
+    """
+
+    key: str
+    channel: Channel
+    paused: bool
+    since: datetime | None
+    fault: str | None
+    open: datetime
+    waiting: int
+    late: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """A destination in trouble: how long it is left alone, since when it has been; `news`: tell somebody now."""
+
+    pause: timedelta
+    since: datetime
+    news: bool
+
+
+def lanes(tx: Tx) -> list[Lane]:
+    """All destinations, and how many wait for each."""
+    held = func.sum(case((d.due.is_(None), 1), else_=0))
+    counted = select(d.lane, func.count().label("n"), held.label("held")).where(IS_DUE).group_by(d.lane)
+    waits = {row.lane: (row.n, row.held) for row in tx.connection.execute(counted)}
+    found = tx.connection.execute(select(schema.lanes).order_by(lane.key))
+    return [
+        Lane(
+            key=row.key,
+            channel=Channel(row.channel),
+            paused=row.paused,
+            since=row.since,
+            fault=row.fault,
+            open=row.open,
+            waiting=waits.get(row.key, (0, 0))[0],
+            late=waits.get(row.key, (0, 0))[1],
+        )
+        for row in found
+    ]
+
+
+def due_lanes(tx: Tx) -> list[tuple[str, Channel]]:
+    """Destinations with something due that are neither paused nor backing off."""
+    waiting = exists().where(d.lane == lane.key, IS_DUE, d.due <= tx.now)
+    query = select(lane.key, lane.channel).where(lane.paused.is_(False), lane.open <= tx.now, waiting)
+    return [(row.key, Channel(row.channel)) for row in tx.connection.execute(query.order_by(lane.key))]
+
+
+def next_due(tx: Tx) -> datetime | None:
+    """When the next delivery or lease on a lane that is not paused asks for attention, or None."""
+    soonest = select(func.min(d.due)).where(d.lane == lane.key, IS_DUE).scalar_subquery()
+    open_lanes = select(lane.open, soonest.label("due")).where(lane.paused.is_(False))
+    instants = [max(row.open, row.due) for row in tx.connection.execute(open_lanes) if row.due]
+    lease = tx.connection.execute(select(func.min(d.lease_until)).where(IS_TAKEN)).scalar()
+    return min([*instants, *([lease] if lease else [])], default=None)
+
+
+def lane_failed(tx: Tx, key: str, fault: str, spared: Sequence[int] = ()) -> Incident:
+    """The destination itself is in trouble: leave it alone for a while that doubles.
+
+    Of several connections that fail at once only the first counts. `spared` are deliveries that met the
+    trouble midway: they come again behind those that wait, so that none can hold up the others.
+    """
+    query = select(schema.lanes).where(lane.key == key).with_for_update()
+    row = tx.connection.execute(query).one()
+    since = row.since or tx.now
+    if row.failures and row.open > tx.now:
+        pause, news = row.open - tx.now, False
+    else:
+        pause = _pause(row.failures)
+        news = row.failures == 0 or _hours(row.open - _pause(row.failures - 1), since) < _hours(tx.now, since)
+        values = {"failures": row.failures + 1, "open": tx.now + pause, "fault": fault, "since": since}
+        tx.connection.execute(update(schema.lanes).where(lane.key == key).values(**values))
+    if spared:
+        behind = d.id.in_(list(spared)) & (d.state == DeliveryState.DUE) & (d.due <= tx.now + pause)
+        later = tx.now + pause + SPARED_FOR
+        tx.connection.execute(update(schema.deliveries).where(behind).values(due=later))
+    return Incident(pause=pause, since=since, news=news)
+
+
+def lane_works(tx: Tx, key: str) -> bool:
+    """The destination took something: no more back-off; returns whether an incident is over."""
+    healed = (lane.key == key) & (lane.failures > 0)
+    values = {"failures": 0, "open": tx.now, "fault": None, "since": None}
+    return bool(tx.connection.execute(update(schema.lanes).where(healed).values(**values)).rowcount)
+
+
+def lane_over(tx: Tx, key: str, fault: str) -> None:
+    """The destination wants nothing more: pause it until a person resumes the partner."""
+    tx.connection.execute(update(schema.lanes).where(lane.key == key).values(paused=True, fault=fault))
+    tx.connection.execute(
+        update(schema.partners).where(literal("partner/") + p.slug == key).values(paused=True)
+    )
+
+
+def pause(tx: Tx, key: str, fault: str) -> bool:
+    """Let nothing go to this destination any more, saying why; False if it rests already. Raises NotFound."""
+    _known(tx, key)
+    awake = (lane.key == key) & lane.paused.is_(False)
+    done = tx.connection.execute(update(schema.lanes).where(awake).values(paused=True, fault=fault))
+    return bool(done.rowcount)
+
+
+def resume(tx: Tx, key: str) -> bool:
+    """Let what waits for this destination go, at once; False if it did not rest. Raises NotFound."""
+    _known(tx, key)
+    values = {"paused": False, "failures": 0, "open": tx.now, "fault": None, "since": None}
+    resting = (lane.key == key) & lane.paused.is_(True)
+    done = tx.connection.execute(update(schema.lanes).where(resting).values(**values))
+    return bool(done.rowcount)
+
+
+def stopped(tx: Tx, key: str, ids: Sequence[int]) -> frozenset[int] | None:
+    """Which of these, marked *sending*, must not be sent after all; None: nothing may go to the lane at all."""
+    if tx.connection.execute(select(lane.paused).where(lane.key == key)).scalar():
+        return None
+    query = select(d.id).where(d.id.in_(list(ids)), d.stop.is_not(None))
+    return frozenset(tx.connection.execute(query).scalars())
+
+
+def _known(tx: Tx, key: str) -> None:
+    names = set(tx.connection.execute(select(lane.key)).scalars())
+    if key not in names:
+        there = f"there are {', '.join(sorted(names))}" if names else "nothing was ever planned"
+        raise NotFound(f'there is no lane "{key}": {there}')
+
+
+def _pause(failures: int) -> timedelta:
+    pause: timedelta = min(FIRST_PAUSE * 2 ** min(failures, 16), LONGEST_PAUSE)
+    return pause
+
+
+def _hours(instant: datetime, since: datetime) -> int:
+    return (instant - since) // TELL_EVERY

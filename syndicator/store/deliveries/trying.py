@@ -1,0 +1,184 @@
+"""A ledger row on its way to the wire: what a lane must know of it, and what stands against sending it now.
+
+Serves walk B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, delete, exists, or_, select, tuple_, update
+
+from syndicator.model.audience import SubscriptionState
+from syndicator.model.delivery import Channel, DeliveryState, OnUnknown, Priority, Try, ping_hub
+from syndicator.model.item import ItemState
+from syndicator.model.release import ReleaseState
+from syndicator.store import schema
+from syndicator.store.engine import Tx
+
+d, dc, c, s, x, p, i, r, acc = (
+    schema.deliveries.c,
+    schema.delivery_contents.c,
+    schema.contacts.c,
+    schema.subscriptions.c,
+    schema.suppressions.c,
+    schema.partners.c,
+    schema.items.c,
+    schema.releases.c,
+    schema.accreditations.c,
+)
+# A release that is still to come, approved by somebody.
+UNDER_WAY = (ReleaseState.APPROVED, ReleaseState.SCHEDULED)
+
+
+def query(now: datetime) -> Select[Any]:
+    """Rows of the ledger with all that `as_try` and `why_not` ask of them; add what chooses them."""
+    newer = schema.deliveries.alias("newer").c
+    superseded = exists().where(
+        newer.item_id == d.item_id, newer.recipient == d.recipient, newer.revision > d.revision
+    )
+    # A ping that failed while the next change was planned: that one's ping says it all.
+    repinged = exists().where(
+        d.channel == Channel.WEBSUB,
+        newer.item_id.is_(None),
+        newer.recipient == d.recipient,
+        newer.id > d.id,
+    )
+    accredited = exists().where(
+        acc.contact_id == d.contact_id, acc.ended.is_(None), or_(acc.until.is_(None), acc.until > now)
+    )
+    return (
+        select(
+            d.id,
+            d.subject,
+            d.channel,
+            d.lane,
+            d.recipient,
+            d.subscription_id,
+            d.item_id,
+            d.revision,
+            d.release_id,
+            d.version,
+            d.mailbox,
+            d.stop,
+            d.late_ok,
+            d.due,
+            d.attempts,
+            d.doubts,
+            d.lease_no,
+            d.leased_by,
+            d.created,
+            d.state,
+            d.priority,
+            c.address,
+            c.domain,
+            c.name,
+            p.slug,
+            p.on_unknown,
+            x.reason.label("suppressed"),
+            s.state.label("subscription"),
+            i.state.label("item"),
+            (i.revision > d.revision).label("outdated"),
+            superseded.label("superseded"),
+            repinged.label("repinged"),
+            r.state.label("release"),
+            (r.version != d.version).label("reworded"),
+            accredited.label("accredited"),
+        )
+        .outerjoin(schema.items, i.id == d.item_id)
+        .outerjoin(schema.releases, r.id == d.release_id)
+        .outerjoin(schema.contacts, c.id == d.contact_id)
+        .outerjoin(schema.partners, p.id == d.partner_id)
+        .outerjoin(schema.suppressions, x.key == c.key)
+        .outerjoin(schema.subscriptions, s.id == d.subscription_id)
+    )
+
+
+def as_try(row: Row[Any]) -> Try:
+    """What a lane needs to know of a row of `query`."""
+    return Try(
+        id=row.id,
+        subject=row.subject,
+        channel=Channel(row.channel),
+        lane=row.lane,
+        recipient=row.recipient,
+        address=row.address or row.mailbox or row.slug or ping_hub(row.recipient),
+        name=row.name or "",
+        domain=row.domain or (row.mailbox or "").rpartition("@")[2].lower(),
+        attempt=row.attempts if row.state == DeliveryState.SENDING else row.attempts + 1,
+        lease_no=row.lease_no,
+        item_id=row.item_id,
+        revision=row.revision,
+        release_id=row.release_id,
+        version=row.version,
+        subscription_id=row.subscription_id,
+        planned=row.created,
+        doubts=row.doubts,
+        worker=row.leased_by,
+        priority=Priority(row.priority),
+        on_unknown=OnUnknown(row.on_unknown) if row.on_unknown else None,
+    )
+
+
+def why_not(row: Row[Any]) -> str | None:
+    """Why a delivery must not go out although it was planned; suppression stands above everything."""
+    if row.suppressed:
+        return f"suppressed: {row.suppressed}"
+    if row.stop:
+        return str(row.stop)
+    # A kill is a service to whoever had the thing, also after they left (EM5); so is news of its embargo.
+    warning = row.priority == Priority.KILL or row.subject.startswith("notice/")
+    if row.subscription == SubscriptionState.ENDED and not warning:
+        return "the subscription has ended"
+    if row.subject.startswith("advance/"):
+        return _why_no_advance(row)
+    # A try that was on the wire when its item was corrected or taken back, and came back unsent.
+    if row.outdated and row.item != ItemState.LIVE:
+        return f"the item was {row.item}"
+    if row.superseded:
+        return "a newer revision took its place"
+    if row.repinged:
+        return "a newer change took its place"
+    return None
+
+
+def _why_no_advance(row: Row[Any]) -> str | None:
+    """Words under embargo are for who is accredited at this moment, and only as they stand (EM1, E4)."""
+    if not row.accredited:
+        return "the recipient is not accredited (any more)"
+    if row.release not in UNDER_WAY:
+        return f"the release is {row.release or 'gone'}"
+    return "the release was reworded" if row.reworded else None
+
+
+def cancel(tx: Tx, stopped: Sequence[tuple[int, str]]) -> int:
+    """Settle these as cancelled, each with its reason; returns how many."""
+    reasons: dict[str, list[int]] = {}
+    for delivery_id, why in stopped:
+        reasons.setdefault(why, []).append(delivery_id)
+    for why, keys in reasons.items():
+        values = {"state": DeliveryState.CANCELLED, "detail": why, "settled": tx.now, "due": None}
+        tx.connection.execute(update(schema.deliveries).where(d.id.in_(keys)).values(**values))
+        forget(tx, keys)
+    return len(stopped)
+
+
+def forget(tx: Tx, keys: Sequence[int]) -> None:
+    """What was never sent was never had: they stay entitled, should the reason go away."""
+    if keys:
+        untouched = select(d.id).where(d.id.in_(keys), d.doubts == 0)
+        tx.connection.execute(delete(schema.delivery_contents).where(dc.delivery_id.in_(untouched)))
+
+
+def hold(tx: Tx, tries: Sequence[Try]) -> None:
+    """Lock these rows in the order everybody locks them in, by key: an UPDATE alone has none on PostgreSQL."""
+    if not tx.on_sqlite:
+        keys = [attempt.id for attempt in tries]
+        tx.connection.execute(select(d.id).where(d.id.in_(keys)).order_by(d.id).with_for_update()).all()
+
+
+def fenced(tries: Iterable[Try]) -> ColumnElement[bool]:
+    """Rows that are still ours: taken by these very claims."""
+    return tuple_(d.id, d.lease_no).in_([(attempt.id, attempt.lease_no) for attempt in tries])
