@@ -33,7 +33,7 @@ from syndicator.model.markup import excerpt, plain_text
 from syndicator.model.release import ReleaseState, moved
 from syndicator.model.upstream import OnGone, Relation, Upstream
 from syndicator.observe import logger
-from syndicator.store import Store, Tx, departures, items, releases, topics, upstreams
+from syndicator.store import Store, Tx, audit, deliveries, departures, items, releases, topics, upstreams
 from syndicator.store import incoming as brought
 from syndicator.store.upstreams import Claim
 
@@ -302,6 +302,7 @@ def _carry_out(tx: Tx, thing: Incoming, prospect: Prospect, known: Known | None,
                 upstream=slug,
                 reason=prospect.why,
             )
+            audit.record(tx, f"upstream/{slug}", f"release.{prospect.fate}", uid, at=prospect.at)
         case Fate.REVISED if known and known.held in UNRELEASED:
             _rework(tx, uid, prospect)
         case Fate.REVISED:
@@ -334,9 +335,15 @@ def _rework(tx: Tx, uid: str, prospect: Prospect) -> None:
         at=prospect.at,
         published=prospect.published,
         version=release.version + 1,
+        drafted_by=None,
+        approved=None,
+        advance=None,
         reason=prospect.why,
     )
+    stopped = deliveries.cancel_advances(tx, release.id, "the release was changed at its origin")
     releases.save(tx, changed)
+    by = f"upstream/{release.upstream}"
+    audit.record(tx, by, "release.edit", uid, version=changed.version, was=release.state, stopped=stopped)
 
 
 def _revise(tx: Tx, thing: Incoming, prospect: Prospect, known: Known | None, desk: Desk) -> None:
@@ -369,7 +376,10 @@ def take_back(tx: Tx, uid: str, reason: str) -> Content:
         publish.withdraw(tx, uid, reason)
         return item.content
     release = releases.held_for_change(tx, uid)
-    releases.save(tx, replace(moved(release, ReleaseState.CANCELLED), reason=reason, at=None))
+    deliveries.cancel_advances(tx, release.id, reason)
+    over = moved(release, ReleaseState.CANCELLED)
+    releases.save(tx, replace(over, reason=reason, at=None, advance=None))
+    audit.record(tx, f"upstream/{release.upstream}", "release.cancel", uid, was=release.state)
     return release.content
 
 

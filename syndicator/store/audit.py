@@ -24,6 +24,7 @@ u = schema.audit.c
 AUDIT_LOCK = 7_263_005
 FIRST = ""  # what the first row names as the one before it
 NOBODY = "syndicator"  # the actor where no person acted
+PENDING = "acts of this transaction"
 CHUNK = 1_000  # rows in memory at a time where all are read
 
 
@@ -43,13 +44,11 @@ class Entry:
 
 
 def record(tx: Tx, actor: str, act: str, subject: str, why: str | None = None, **detail: Any) -> None:
-    """Write down an act (`release.approve`) as the last thing its transaction does: the others wait from here on.
+    """Write down an act (`release.approve`), by `actor` or, unnamed, by nobody in particular.
 
-    `detail` takes plain values, instants and enumerations, never the words of a release.
+    `detail` takes plain values, instants and enumerations, never the words of a release. The row is written
+    when the transaction ends: the chain has one end, and whoever adds to it makes the others wait.
     """
-    alone(tx, AUDIT_LOCK)
-    last = select(u.digest).order_by(u.id.desc()).limit(1)
-    previous = tx.connection.execute(last).scalar() or FIRST
     row = {
         "at": tx.now,
         "actor": actor or NOBODY,
@@ -58,12 +57,15 @@ def record(tx: Tx, actor: str, act: str, subject: str, why: str | None = None, *
         "detail": {name: _plain(value) for name, value in detail.items() if value is not None},
         "why": why or None,
     }
-    chained = {**row, "previous": previous, "digest": _digest(previous, row)}
-    tx.connection.execute(insert(schema.audit).values(**chained))
+    pending = tx.memo.setdefault(PENDING, [])
+    if not pending:
+        tx.at_end(lambda: _write(tx))
+    pending.append(row)
 
 
 def listing(tx: Tx, *, subject: str | None = None, limit: int | None = None, after: int = 0) -> list[Entry]:
     """Acts in their order, all of them or those on one subject."""
+    _write(tx)
     query = select(schema.audit).where(u.id > after).order_by(u.id).limit(limit)
     if subject is not None:
         query = query.where(u.subject == subject)
@@ -98,7 +100,23 @@ def knows(tx: Tx, digest: str) -> bool:
     return tx.connection.execute(select(u.id).where(u.digest == digest)).first() is not None
 
 
+def _write(tx: Tx) -> None:
+    """Add what this transaction did to the end of the chain."""
+    pending = tx.memo.get(PENDING, [])
+    if not pending:
+        return
+    alone(tx, AUDIT_LOCK)
+    last = select(u.digest).order_by(u.id.desc()).limit(1)
+    previous = tx.connection.execute(last).scalar() or FIRST
+    for row in pending:
+        digest = _digest(previous, row)
+        tx.connection.execute(insert(schema.audit).values(**row, previous=previous, digest=digest))
+        previous = digest
+    pending.clear()
+
+
 def _all(tx: Tx) -> Iterator[Entry]:
+    _write(tx)
     rows = tx.connection.execute(select(schema.audit).order_by(u.id), execution_options={"yield_per": CHUNK})
     return map(_entry, rows)
 

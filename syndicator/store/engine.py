@@ -28,6 +28,7 @@ MAX_STEP_BACK = timedelta(seconds=5)
 # SQLSTATE classes of a database that answers no to what was written: data, constraints, limits. To try the same
 # again is in vain, though psycopg calls some of them operational errors.
 REFUSALS = frozenset({"22", "23", "54"})
+AT_END = "what is done last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,10 @@ class Tx:
     def on_sqlite(self) -> bool:
         """Whether this is the embedded database."""
         return self.connection.dialect.name == "sqlite"
+
+    def at_end(self, work: Callable[[], None]) -> None:
+        """Let this be the last thing done before the commit: for locks everybody needs and nobody should hold long."""
+        self.memo.setdefault(AT_END, []).append(work)
 
 
 def connect(address: str) -> Engine:
@@ -74,7 +79,10 @@ def transaction(engine: Engine, host_clock: Clock, fixed_clock: Clock | None, *,
         # Without preserve_rowcount a skipped INSERT counts -1 on PostgreSQL (an implicit RETURNING), 0 on SQLite.
         options = {"syndicator_write": write, "preserve_rowcount": True}
         with engine.connect().execution_options(**options) as connection, connection.begin():
-            yield _tx(connection, host_clock, fixed_clock, write=write)
+            tx = _tx(connection, host_clock, fixed_clock, write=write)
+            yield tx
+            for work in tx.memo.get(AT_END, ()):
+                work()
     except OperationalError as fault:
         if (getattr(fault.orig, "sqlstate", None) or "")[:2] in REFUSALS:
             raise
@@ -85,6 +93,28 @@ def alone(tx: Tx, lock: int) -> None:
     """Let no other transaction that asks for this lock go on until we end; on SQLite a writer is alone anyway."""
     if not tx.on_sqlite:
         tx.connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+
+
+def scrub(engine: Engine, tables: Sequence[str]) -> str | None:
+    """Let nothing that was deleted from these tables linger in the database's files, as far as we can.
+
+    Returns what is left to do by an operator, or None. On SQLite deleted pages are overwritten as they are
+    deleted, and the write-ahead log is emptied here; PostgreSQL removes dead rows, and reuses their room by and by.
+    """
+    if engine.dialect.name == "sqlite":
+        raw = engine.raw_connection()
+        try:  # outside any transaction, which SQLAlchemy would begin
+            busy = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            raw.close()
+        return "the write-ahead log beside the database: somebody reads it; say it again" if busy else None
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for table in tables:
+            connection.exec_driver_sql(f'VACUUM "{table}"')
+    return (
+        "PostgreSQL's files, WAL and replicas: rows are vacuumed, their bytes are overwritten only as room is reused; "
+        "VACUUM FULL, and dropping old WAL, is the database operator's"
+    )
 
 
 def insert_or_skip(tx: Tx, table: Table) -> Any:
@@ -145,7 +175,15 @@ def _make_folder(_dialect: Any, _record: Any, addresses: list[Any], _options: di
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: sqlite3 would open transactions late
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    # What is deleted is overwritten, as most builds of SQLite do by themselves: a redaction leaves nothing in the file.
+    usual = (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=30000",
+        "secure_delete=ON",
+    )
+    for pragma in usual:
         connection.execute(f"PRAGMA {pragma}")
 
 
