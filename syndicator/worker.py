@@ -33,6 +33,7 @@ from syndicator.model.item import Topic
 from syndicator.model.release import Release
 from syndicator.model.schedule import Job, RunState, Schedule, next_slots
 from syndicator.observe import logger
+from syndicator.press.alarms import alarms_due
 from syndicator.runtime import Runtime, mint_name
 from syndicator.store import (
     Store,
@@ -72,11 +73,12 @@ class Hints:
     deliver: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
     poll: threading.Event = field(default_factory=threading.Event)
+    alarms: threading.Event = field(default_factory=threading.Event)
     tidy: threading.Event = field(default_factory=threading.Event)
 
     def all(self) -> Sequence[threading.Event]:
         """Every one of them."""
-        return (self.feeds, self.deliver, self.release, self.poll, self.tidy)
+        return (self.feeds, self.deliver, self.release, self.poll, self.alarms, self.tidy)
 
 
 class Worker:
@@ -101,6 +103,7 @@ class Worker:
         turns: dict[str, tuple[Callable[[], datetime | None], threading.Event]] = {
             "release": (self.release, self.hints.release),
             "feeds": (self.feeds, self.hints.feeds),
+            "alarms": (self.alarms, self.hints.alarms),
             "tidy": (self.tidy, self.hints.tidy),
         }
         for name, (turn, hint) in turns.items():
@@ -148,6 +151,12 @@ class Worker:
         feeds.rebuild_stale(self.runtime.store, self.runtime.site, TURN)
         with self.runtime.store.read() as tx:
             return feeds.next_stale(tx)
+
+    def alarms(self) -> datetime | None:
+        """Raise and end the alarms that are due, and hint the lanes: the desk is told by mail, too."""
+        if alarms_due(self.runtime.store, self.runtime.settings.press.alarms):
+            self.hints.deliver.set()
+        return None  # whoever raised one elsewhere gives no hint: a look each beat costs three reads
 
     def tidy(self) -> None:
         """Forget what is out of use: at the start and once an hour, whether or not a schedule does so, too."""
@@ -410,13 +419,19 @@ def run_once(runtime: Runtime, loops: Sequence[str] = LOOPS) -> dict[str, Any]:
     worker = Worker(runtime, threading.Event())
     turns: dict[str, Callable[[], Any]] = {
         "poll": lambda: _poll_all(runtime),
-        "release": lambda: len(press.release_due(runtime.store, runtime.rules).items),
+        "release": lambda: _release_all(runtime),
         "feeds": lambda: feeds.rebuild_stale(runtime.store, runtime.site).changed,
         "deliver": lambda: lanes.drain(worker.crew),
         Job.PRUNE: lambda: _prune(worker),
         Job.RECONCILE: lambda: _reconcile(worker),
     }
     return {name: turn() for name, turn in turns.items() if name in loops}
+
+
+def _release_all(runtime: Runtime) -> int:
+    released = press.release_due(runtime.store, runtime.rules)
+    alarms_due(runtime.store, runtime.settings.press.alarms)
+    return len(released.items)
 
 
 def _poll_all(runtime: Runtime) -> int:

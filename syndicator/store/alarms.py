@@ -7,7 +7,7 @@ them too, for an alarm about mail must not depend on mail.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,11 +18,12 @@ from sqlalchemy import cast as as_type
 
 from syndicator.errors import NotFound
 from syndicator.model.delivery import alarm_subject
+from syndicator.model.release import ReleaseState
 from syndicator.store import schema
 from syndicator.store.deliveries.owed import plan_mailbox
 from syndicator.store.engine import Tx, insert_or_skip
 
-a, d = schema.alarms.c, schema.deliveries.c
+a, d, r = schema.alarms.c, schema.deliveries.c, schema.releases.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,16 @@ class Alarm:
     words: str
     raised: datetime
     ended: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unready:
+    """A release that will not go out at the end of its embargo, or did not, as it stands."""
+
+    uid: str
+    state: ReleaseState
+    until: datetime
+    created: datetime
 
 
 def raise_(tx: Tx, key: str, subject: str, words: str) -> bool:
@@ -85,3 +96,20 @@ def _unmailed() -> Any:
 def _alarm(row: Row[Any]) -> Alarm:
     names = "id key subject words raised ended".split()
     return Alarm(**{name: getattr(row, name) for name in names})
+
+
+def known(tx: Tx, keys: Collection[str]) -> set[str]:
+    """Those of these keys of which an alarm was raised, be it over or not."""
+    return set(tx.connection.execute(select(a.key).where(a.key.in_(list(keys)))).scalars()) if keys else set()
+
+
+def unready(tx: Tx, since: datetime, until: datetime) -> list[Unready]:
+    """Releases under embargo in this span, ends included, that nobody has scheduled; nothing of their words."""
+    states = (ReleaseState.DRAFT, ReleaseState.APPROVED, ReleaseState.MISSED)
+    query = (
+        select(r.uid, r.state, r.embargo_until, r.created)
+        .where(r.state.in_(states), r.embargo_until >= since, r.embargo_until <= until)
+        .order_by(r.embargo_until, r.id)
+    )
+    rows = tx.connection.execute(query)
+    return [Unready(row.uid, ReleaseState(row.state), row.embargo_until, row.created) for row in rows]
