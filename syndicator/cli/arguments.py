@@ -43,6 +43,16 @@ Confirm = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; write nothing.")]
 
+WordTopics = Annotated[
+    str, typer.Option("--topics", metavar="A,B", help="Of a Word file: the topics it is filed under.")
+]
+WordKind = Annotated[
+    str, typer.Option("--kind", metavar="KIND", help="Of a Word file: its kind; else press-release.")
+]
+WordEmbargo = Annotated[
+    str, typer.Option("--embargo", metavar="INSTANT", help="Of a Word file: until when nobody may have it.")
+]
+
 Choice = TypeVar("Choice", bound=StrEnum)
 
 

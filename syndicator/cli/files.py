@@ -1,4 +1,4 @@
-"""Files as they are handed in: Markdown with front matter, read whole, and the uid written back into it.
+"""Files as they are handed in: Markdown with front matter, or Word, read whole, and the uid written back into it.
 
 The uid is put into the front matter line by line, so that everything else stays as its author wrote
 it; the file is replaced in one step and keeps its mode.
@@ -11,18 +11,21 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from syndicator.errors import Invalid
+from syndicator.errors import Invalid, Refused
 
 if TYPE_CHECKING:
     from syndicator.model.markup import Draft
     from syndicator.model.site import Site
+    from syndicator.runtime import Runtime
+    from syndicator.store import Tx
 
+WORD = ".docx"
 STDIN = "-"
 MAX_FILE = 20_000_000  # bytes: four times what a text may be, for those who write UTF-8 with four
 MAX_LINE = 10_000  # bytes
@@ -33,28 +36,147 @@ CLOSING = re.compile(r"^---[ \t]*\r?$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What is said on the command line of a Word file, which has no front matter."""
+
+    topics: str = ""
+    kind: str = ""
+    embargo: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.topics or self.kind or self.embargo)
+
+
+NOTHING = Said()
+
+
+@dataclass(frozen=True, slots=True)
 class Handed:
-    """What was handed in: its name, its text, and what the front matter says."""
+    """What was handed in: its name, its text, and what the front matter says; `pictures` came within a Word file."""
 
     name: str
     text: str
     draft: Draft
+    pictures: Mapping[str, bytes] | None = None
 
     def keep(self, uid: str) -> None:
-        """Write a newly minted uid back into the file; what came by stdin stays as it was."""
-        if self.draft.uid is None and self.name != STDIN:
+        """Write a newly minted uid back into the file; what came by stdin stays as it was.
+
+        Of a Word file a Markdown file is made beside it, by which it is edited from now on.
+        """
+        if self.pictures is not None:
+            _write_new(markdown_beside(self.name), _as_markdown(self.draft, uid))
+        elif self.draft.uid is None and self.name != STDIN:
             write(Path(self.name), with_uid(self.text, uid))
 
+    def read(self, name: str, most: int) -> bytes:
+        """A file that the text names: beside it, or within the Word file; raises Invalid above `most` bytes."""
+        if self.pictures is not None and name in self.pictures:
+            return self.pictures[name]
+        return read_beside(Path() if self.name == STDIN else Path(self.name).parent, name, most)
 
-def handed(name: str, site: Site) -> Handed:
-    """Read a file or stdin; raises Invalid, naming the file, when it is not to be had or says nothing."""
+
+def handed(name: str, site: Site, said: Said = NOTHING) -> Handed:
+    """Read a file or stdin; raises Invalid, naming the file, when it is not to be had or says nothing.
+
+    What it names beside it is not looked for yet: `settled` does, in the transaction that stores the words.
+    """
     from syndicator.model.drafts import draft_from
 
+    if name.lower().endswith(WORD):
+        return _from_word(name, site, said)
+    if said:
+        raise Invalid("--topics, --kind and --embargo are for Word files: write them into the front matter")
     text = read(name)
     try:
-        return Handed(name, text, draft_from(text, base_url=site.base_url, zone=site.zone))
+        return Handed(name, text, draft_from(text, **_manner(site)))
     except Invalid as fault:
         raise Invalid(f"{'stdin' if name == STDIN else name}: {fault}") from None
+
+
+def settled(tx: Tx, runtime: Runtime, handed: Handed, uid: str) -> Handed:
+    """With boilerplates and files put in, and its author told what is missing about them.
+
+    Raises what `press.media.taken_in` raises, naming the file.
+    """
+    from syndicator.cli import output
+    from syndicator.press.media import Intake, taken_in
+    from syndicator.runtime import mint_medium
+
+    intake = Intake(
+        cabinet=runtime.cabinet, site=runtime.site, mint=mint_medium, needs_alt=handed.pictures is None
+    )
+    limit = runtime.cabinet.limit
+    draft, told = taken_in(tx, handed.draft, uid, intake, lambda name: handed.read(name, limit))
+    for words in told:
+        output.say(f"{handed.name}: {words}")
+    return replace(handed, draft=draft)
+
+
+def markdown_beside(name: str) -> Path:
+    """Where the Markdown of a Word file goes."""
+    return Path(name).with_suffix(".md")
+
+
+def read_beside(folder: Path, name: str, most: int) -> bytes:
+    """A file in this folder or below it; raises Invalid for one that is not there, is elsewhere or is too long."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise Invalid("it leads elsewhere: put the file itself beside the text")
+    try:
+        if not path.is_file():
+            raise Invalid(f"there is no such file in {folder.resolve()}")
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as fault:
+        raise Invalid(f"it cannot be read: {fault.strerror}") from None
+    if len(data) > most:
+        raise Invalid(f"it is too long: the limit is {most:,} bytes (store.media_limit)")
+    return data
+
+
+def _from_word(name: str, site: Site, said: Said) -> Handed:
+    from syndicator.cli import output
+    from syndicator.model.drafts import draft_from
+    from syndicator.press import docx
+
+    beside = markdown_beside(name)
+    if beside.exists():
+        raise Refused(
+            f"{beside} was made of it already and knows its uid: hand that in, or move it away to begin anew"
+        )
+    try:
+        word = docx.read(read_bytes(name))
+        text = word.file(topics=said.topics, kind=said.kind, embargo=said.embargo)
+        draft = draft_from(text, **_manner(site))
+    except Invalid as fault:
+        raise Invalid(f"{name}: {fault}") from None
+    for what in word.dropped:
+        output.say(f"{name}: {what}")
+    return Handed(name, text, draft, {picture.name: picture.data for picture in word.pictures})
+
+
+def _manner(site: Site) -> dict[str, Any]:
+    return {"base_url": site.base_url, "zone": site.zone, "language": site.language, "parts": True}
+
+
+def _as_markdown(draft: Draft, uid: str) -> str:
+    from syndicator.model.written import written
+
+    return written(draft.content, uid=uid, published=draft.published, embargo=draft.embargo)
+
+
+def _write_new(path: Path, text: str) -> None:
+    """A file that must not be there yet; for its owner alone, for its words may be under embargo."""
+    from syndicator.cli import output
+
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as fault:
+        raise Invalid(f"{path} cannot be written: {fault.strerror}; copy the file to where it can") from None
+    output.say(f"its words are in {path} now, with the uid: change them there")
 
 
 def read(name: str) -> str:

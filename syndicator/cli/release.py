@@ -47,17 +47,24 @@ def draft(
     file: given.Source,
     base: Base = None,
     by: given.By = "",
+    topics: given.WordTopics = "",
+    kind: given.WordKind = "",
+    embargo: given.WordEmbargo = "",
     *,
     as_json: given.Json = False,
 ) -> None:
-    """Hand in a draft, or a new version of one; its uid is printed, and written back into the file."""
+    """Hand in a draft, or a new version of one; its uid is printed, and written back into the file.
+
+    FILE is Markdown, or a Word document (.docx): of that a Markdown file is made beside it, by which it is edited.
+    """
     from syndicator import press
 
     who = session.actor(by)
     with session.opened(ctx) as runtime:
-        handed = files.handed(file, runtime.site)
+        handed = files.handed(file, runtime.site, files.Said(topics, kind, embargo))
         with runtime.store.begin() as tx:
             uid = handed.draft.uid or runtime.mint_uid(tx.now)
+            handed = files.settled(tx, runtime, handed, uid)
             release = press.draft(tx, uid, handed.draft.content, handed.draft.embargo, base=base, by=who)
             handed.keep(uid)  # before the commit: else the same file could become a second release
         _say_instant(release, runtime)
