@@ -44,8 +44,9 @@ class _Around:
 
 
 def marked(content: Content) -> Content:
-    """The same words under a headline that cannot be mistaken."""
-    return replace(content, title=f"{MARK}{content.title}")
+    """The same words under a headline that cannot be mistaken; without a word they stay the fault they are."""
+    title = entries.plain_title(content.title, content.summary, content.body)
+    return replace(content, title=f"{MARK}{title}" if title else "")
 
 
 def files(tx: Tx, release: Release, version: Version, house: House) -> dict[str, bytes]:
@@ -54,7 +55,7 @@ def files(tx: Tx, release: Release, version: Version, house: House) -> dict[str,
     Raises RenderFault or Invalid where the real thing could not be made either.
     """
     content = marked(version.content)
-    item = foreseen(replace(release, content=content), content, tx.now)
+    item = replace(foreseen(release, version.content, tx.now), content=content)
     around = _around(tx, content)
     made = dict(_letter("mail", _mail(item, house, around), item, house))
     if release.embargo:
@@ -122,5 +123,5 @@ def _feeds(tx: Tx, item: Item, site: Site, around: _Around) -> Iterator[tuple[st
     entry = entries.entry(item, site, around.titles, around.person)
     topic = topics.named(tx, ALL)
     for format, name in FEEDS.items():
-        head = documents.head(topic, site, format, [entry.updated])
+        head = documents.head(topic, site, format, [entry.updated], complete=True)
         yield name, documents.document(head, [entries.fragment(entry, format, topic.profile)])

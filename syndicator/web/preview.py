@@ -93,9 +93,9 @@ class Previews:
         try:
             made = self._files(tx, shown, here)
         except SyndicatorError as fault:  # staff must read why it would not go out either
-            made = {"fault.txt": f"{fault}\n".encode()}
-        views = [_view(words, name, more, made, here) for words, name, more in VIEWS if name in made]
-        views += [_view("It cannot go out as it is", "fault.txt", (), made, here)] * ("fault.txt" in made)
+            views = [View("It cannot go out as it is", (), "", str(fault))]
+        else:
+            views = [_view(words, name, more, made, here) for words, name, more in VIEWS if name in made]
         title = shown.version.content.title
         notice = banner(shown.release, shown.version, self._pages.site, shown.link)
         return self._pages.page(
@@ -162,7 +162,7 @@ def banner(release: Release, version: Version, site: Site, link: Preview | None)
     which = f"version {version.number}" if current else f"version {version.number}, which is not the latest"
     until = f"under embargo until {in_words(release.embargo.until, site.zone)}" if release.embargo else ""
     goes = f"goes out on {in_words(release.at, site.zone)}" if release.at else ""
-    plan = "; ".join(filter(None, (f"It is {release.state}", until, goes)))
+    plan = "; ".join(filter(None, (f"State: {release.state}", until, goes)))
     ends = (f"This link ends on {in_words(link.expires, site.zone)}.",) if link else ()
     return Banner(
         word="PREVIEW",
