@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from syndicator.model.delivery import Outcome, Result
+from syndicator.model.outcomes import Cause, Outcome, Result
 from syndicator.wire.letters import Letter, Offer, objection
 
 
@@ -37,14 +37,15 @@ class Folder:
     def _kept(self, letter: Letter) -> Result:
         fault = objection(letter, _EVERYTHING)
         if fault is not None:
-            return Result(outcome=Outcome.REFUSED, detail=fault)
+            return fault
         name = file_name(letter)
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)  # names of files are addresses
             _write(self.path / name, letter.message)
         except OSError as trouble:
             words = f"cannot write into {self.path}: {trouble.strerror or trouble}; check the folder of the mail settings"
-            return Result(outcome=Outcome.DEFERRED, detail=words[:300])
+            # The folder is the relay here: its trouble is nobody's who waits.
+            return Result(outcome=Outcome.DEFERRED, detail=words[:300], cause=Cause.RELAY)
         return Result(outcome=Outcome.ACCEPTED, detail=f"written as {name}")
 
 

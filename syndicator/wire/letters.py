@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from syndicator.model.delivery import Result
+from syndicator.model.outcomes import Cause, Outcome, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +55,19 @@ class Postman(Protocol):
         ...
 
 
-def objection(letter: Letter, offer: Offer) -> str | None:
-    """Why this letter must not be sent over this hop, in words; None if it may."""
-    fault = _address_fault("sender", letter.sender, offer) or _address_fault(
-        "recipient", letter.recipient, offer
-    )
+def objection(letter: Letter, offer: Offer) -> Result | None:
+    """Why this letter must not be sent over this hop, as its refusal; None if it may."""
     if not letter.recipient:
-        return "the recipient's address is empty"
-    return fault or _message_fault(letter.message, offer)
+        return _refused("the recipient's address is empty", Cause.DEAD_ADDRESS)
+    return (
+        _address_fault("sender", letter.sender, offer)
+        or _address_fault("recipient", letter.recipient, offer)
+        or _message_fault(letter.message, offer)
+    )
+
+
+def _refused(words: str, cause: Cause) -> Result:
+    return Result(outcome=Outcome.REFUSED, detail=words, cause=cause)
 
 
 _MOST_OCTETS = 1000  # a line with its CRLF: RFC 5322 §2.1.1
@@ -70,31 +75,39 @@ _SENDABLE = re.compile(r"[^\x00-\x20\x7f<>]*")
 _BARE_CR, _BARE_LF = re.compile(rb"\r(?!\n)"), re.compile(rb"\n(?<!\r\n)")
 
 
-def _address_fault(whose: str, address: str, offer: Offer) -> str | None:
+def _address_fault(whose: str, address: str, offer: Offer) -> Result | None:
     if not address.isascii() and not (offer.utf8 and offer.eight_bit):
-        return f"the {whose}'s address needs SMTPUTF8, which the relay does not offer (RFC 6531)"
+        words = f"the {whose}'s address needs SMTPUTF8, which the relay does not offer (RFC 6531)"
+        return _refused(words, Cause.UTF8)
     if not _SENDABLE.fullmatch(address) or not address.isprintable():
-        return f"the {whose}'s address holds a space, an angle bracket or a control character"
+        words = f"the {whose}'s address holds a space, an angle bracket or a control character"
+        return _refused(words, Cause.DEAD_ADDRESS if whose == "recipient" else Cause.CONTENT)
     return None
 
 
-def _message_fault(message: bytes, offer: Offer) -> str | None:
+def _message_fault(message: bytes, offer: Offer) -> Result | None:
+    if offer.largest and len(message) > offer.largest:
+        words = f"the message has {len(message)} octets, the relay takes {offer.largest}"
+        return _refused(words, Cause.TOO_BIG)
+    words = _form_fault(message, offer) or _length_fault(message)
+    return _refused(words, Cause.CONTENT) if words else None
+
+
+def _form_fault(message: bytes, offer: Offer) -> str:
     if _BARE_CR.search(message) or _BARE_LF.search(message):
         return "the message holds a bare CR or LF: every line must end in CRLF (RFC 5321 §2.3.8)"
     if b"\0" in message:
         return "the message holds a NUL"
     if not message.isascii() and not offer.eight_bit:
         return "the message holds 8-bit bytes and the relay does not offer 8BITMIME: encode its parts"
-    if offer.largest and len(message) > offer.largest:
-        return f"the message has {len(message)} octets, the relay takes {offer.largest}"
-    return _length_fault(message)
+    return ""
 
 
-def _length_fault(message: bytes) -> str | None:
+def _length_fault(message: bytes) -> str:
     start = 0
     while len(message) - start >= _MOST_OCTETS - 1:  # 998 without an end are still allowed
         end = message.rfind(b"\n", start, start + _MOST_OCTETS)
         if end < 0:
             return "the message holds a line of more than 998 octets (RFC 5322 §2.1.1)"
         start = end + 1
-    return None
+    return ""

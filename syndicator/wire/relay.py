@@ -42,6 +42,9 @@ class Relay:
     helo: str
     timeouts: Timeouts = Timeouts()
     ca_file: str | None = None
+    # A connection is left after so many letters, or so many seconds (mail:SE1); 0 is never.
+    letters: int = 0
+    age: float = 0
 
 
 def session(relay: Relay) -> smtplib.SMTP:

@@ -15,9 +15,10 @@ import socket
 import ssl
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
-from syndicator.model.delivery import Outcome, Result
+from syndicator.model.outcomes import Cause, Outcome, Result
+from syndicator.model.replies import Phase, asked_pause, enhanced_of, judge_reply
 from syndicator.wire.letters import Letter, objection
 from syndicator.wire.relay import LONGEST_DETAIL, Relay, Timeouts, clean, offer, reason, session
 
@@ -33,11 +34,14 @@ class Connection:
         self.offer = offer(smtp)
         self.sent = 0  # letters whose final dot was written
         self._sock = smtp.sock
-        self.secure = isinstance(self._sock, ssl.SSLSocket) or _stays_here(self._sock)
+        sock = self._open_socket()
+        self.secure = isinstance(sock, ssl.SSLSocket) or stays_here(sock.getpeername())
         self._limits = relay.timeouts
         self._buffer = bytearray()
         self._taken: list[Letter] = []  # without a result yet, in order; never more than two
         self._dotted = False  # the first of them has its final dot in the kernel
+        self._swift = True  # the last dot was answered at once
+        self._since = time.monotonic()
         self._midway = False  # something was written whose end was not read
 
     def __enter__(self) -> Self:
@@ -48,10 +52,19 @@ class Connection:
 
     @property
     def alive(self) -> bool:
-        """Whether letters can be given; looks, as relays hang up on idle connections."""
+        """Whether letters can be given; looks, as relays hang up on idle connections. A worn one says goodbye."""
         if self._sock is not None and not self._midway and self._hung_up(self._sock):
             self._drop()
+        if self._worn:
+            self.quit()
         return self._sock is not None
+
+    @property
+    def _worn(self) -> bool:
+        most, age = self.relay.letters, self.relay.age
+        # `_taken` holds what is not concluded; of that the first may be counted as sent already.
+        under_way = self.sent + len(self._taken) - self._dotted
+        return bool(most and under_way >= most) or bool(age and time.monotonic() - self._since >= age)
 
     def send(self, letters: Iterable[Letter]) -> Iterator[tuple[Letter, Result]]:
         """Send letters one after the other and yield how each ended, as soon as it is known.
@@ -91,22 +104,27 @@ class Connection:
                 yield self._taken.pop(0), refusal
                 if self._sock is None:
                     return
-            following = (yield from self._fitting(source)) if ahead else None
+            # Behind a slow relay nothing is taken ahead: it could not be stopped any more (mail:SE17).
+            following = (yield from self._fitting(source)) if ahead and self._swift else None
             self._hand_over(ending, following, dotted=refusal is None)
             result = self._concluded(ending) if ending else None
             self._midway = following is not None
             if refusal is None and result is not None:
                 self._dotted = False
                 yield self._taken.pop(0), result
-            letter = following if ahead else (yield from self._fitting(source))
+            if following is None:
+                following = yield from self._fitting(source)
+                if following is not None and ahead:
+                    self._put(b"".join(_commands(following)))
+            letter = following
 
     def _fitting(self, source: Iterator[Letter]) -> Generator[tuple[Letter, Result], None, Letter | None]:
-        for letter in source:
+        while not self._worn and (letter := next(source, None)) is not None:
             fault = objection(letter, self.offer)
             if fault is None:
                 self._taken.append(letter)
                 return letter
-            yield letter, Result(outcome=Outcome.REFUSED, detail=fault)
+            yield letter, fault
         return None
 
     def _envelope(self, letter: Letter) -> tuple[Result | None, tuple[bytes, ...]]:
@@ -148,13 +166,15 @@ class Connection:
         self.sent += dotted
 
     def _concluded(self, ending: Sequence[bytes]) -> Result | None:
+        asked = time.monotonic()
         reply = self._reply(self._limits.dot)
+        self._swift = time.monotonic() - asked < _SLOW
         if ending == (_DOT,):
             return None  # whatever it says to an empty letter for nobody, it is no success
         if reply.kind == _GOOD:
             return None if ending is _RESET else _result(Outcome.ACCEPTED, reply)
         if ending is not _RESET and reply.kind in _NO:
-            return _turned_down(reply)
+            return _turned_down(reply, Phase.DOT)
         raise _Lost(f"the relay is out of step: {reply}")
 
     def _unsettled(self, lost: _Lost) -> Iterator[tuple[Letter, Result]]:
@@ -167,7 +187,9 @@ class Connection:
                 words = (
                     str(lost) if lost.code else f"connection lost before the letter was handed over: {lost}"
                 )
-                yield letter, Result(outcome=Outcome.DEFERRED, detail=words[:LONGEST_DETAIL], code=lost.code)
+                detail = words[:LONGEST_DETAIL]
+                cause = _of_closing(str(lost)) if lost.code else Cause.RELAY
+                yield letter, Result(outcome=Outcome.DEFERRED, detail=detail, code=lost.code, cause=cause)
 
     def _put(self, data: bytes, dot: int = 0) -> None:
         """Write all; a fault knows whether the first `dot` bytes may have left us."""
@@ -247,17 +269,25 @@ class Connection:
             sock.close()
 
 
+def stays_here(peer: tuple[Any, ...]) -> bool:
+    """Whether what is sent to this end of a socket does not leave this machine."""
+    address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
 _DOT = b".\r\n"
 _RESET = (b"RSET\r\n",)
 _GOOD, _GO_AHEAD, _NO = 2, 3, (4, 5)  # first figures of a reply code
-_EXPECTED = (_GOOD, _GOOD, _GO_AHEAD)  # MAIL, RCPT, DATA
+_EXPECTED = (_GOOD, _GOOD, _GO_AHEAD)
+_PHASES = (Phase.MAIL, Phase.RCPT, Phase.DATA)
+_SLOW = 0.3  # seconds
 _CLOSING = 421
 _LONGEST_LINE = 8192  # octets; RFC 5321 §4.5.3.1.5 says 512, smtplib takes as much
 _MOST_LINES = 100
 _PLAIN_BLOCK = 1 << 18
 _TLS_RECORD = 1 << 14  # RFC 8446 §5.1: one write, one record
 _REPLY_LINE = re.compile(rb"[2-5][0-9]{2}(?:[ -]|$)")
-_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 _LEADING_DOT = re.compile(rb"\n\.")
 
 
@@ -281,30 +311,25 @@ class _Reply(NamedTuple):
         return clean(b" ".join(self.texts))
 
 
-def _stays_here(sock: socket.socket | None) -> bool:
-    """Whether the other end is this machine."""
-    peer = sock.getpeername() if sock else ""
-    # Unix sockets have a path for a name.
-    return isinstance(peer, str) or ipaddress.ip_address(peer[0].partition("%")[0]).is_loopback
-
-
 def _refusal(replies: Sequence[_Reply]) -> Result | None:
-    for reply, good in zip(replies, _EXPECTED, strict=False):
+    for reply, good, phase in zip(replies, _EXPECTED, _PHASES, strict=False):
         if reply.kind in _NO:
-            return _turned_down(reply)
+            return _turned_down(reply, phase)
         if reply.kind != good:
             raise _Lost(f"the relay is out of step: {reply}")
     return None
 
 
-def _turned_down(reply: _Reply) -> Result:
+def _turned_down(reply: _Reply, phase: Phase) -> Result:
     words = str(reply)
-    enhanced = _ENHANCED.match(words)
-    # mail:SE6: a full mailbox empties. 552 alone says that; with another enhanced code, a letter too big.
-    full = enhanced[0] == "5.2.2" if enhanced else reply.code == 552
-    # RFC 4954 §6, RFC 3207 §4: 530 judges this session, not the letter.
-    soft = reply.kind == 4 or full or reply.code == 530
-    return Result(outcome=Outcome.DEFERRED if soft else Outcome.REFUSED, detail=words, code=reply.code)
+    outcome, cause = judge_reply(reply.code, enhanced_of(words), words, phase)
+    after = asked_pause(words) if outcome is Outcome.DEFERRED else None
+    return Result(outcome=outcome, detail=words, code=reply.code, cause=cause, after=after)
+
+
+def _of_closing(words: str) -> Cause:
+    """What 421 says; the phase plays no part, for the connection is over."""
+    return judge_reply(_CLOSING, enhanced_of(words), words, Phase.RCPT)[1] or Cause.RELAY
 
 
 def _result(outcome: Outcome, reply: _Reply) -> Result:

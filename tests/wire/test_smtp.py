@@ -14,10 +14,10 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from syndicator.errors import TryLater, Unreachable
-from syndicator.model.delivery import Outcome, Result
+from syndicator.model.outcomes import Cause, Outcome, Result
 from syndicator.wire.letters import Postman
 from syndicator.wire.relay import Relay, Timeouts
-from syndicator.wire.smtp import Connection, Letter
+from syndicator.wire.smtp import Connection, Letter, stays_here
 from tests.conftest import require_program
 from tests.make import reserved_port
 from tests.wire.smtp_server import CLOSE, DEAF, HANG, HOLD, Authority, Script, Server, authority
@@ -195,6 +195,75 @@ def test_closing_the_iterator_midway_drops_the_connection() -> None:
     assert server.verbs()[-1] in {"MAIL", "RCPT", "DATA"}
 
 
+@BOTH_WAYS
+def test_a_connection_is_left_after_so_many_letters(extensions: tuple[str, ...]) -> None:
+    """mail:SE1: the hundredth letter is the last one; nothing is taken behind it, and the relay hears QUIT."""
+    given = iter(letters(5))
+    with Server(extensions=extensions) as server:
+        for expected in (2, 2, 1):
+            with Connection(relay(server.port, letters=2)) as connection:
+                assert [ACCEPTED] * expected == outcomes(list(connection.send(given)))
+                assert connection.alive == (expected == 1)
+        server.wait()
+    assert 3 == server.verbs().count("QUIT")
+    assert [f"r{n}@example.org" for n in range(1, 6)] == [mail.recipients[0] for mail in server.mails]
+
+
+def test_an_old_connection_is_left() -> None:
+    """mail:SE1: behind its age a connection takes no letter and says goodbye."""
+    with Server() as server:
+        connection = Connection(relay(server.port, age=1e-6))
+        assert not connection.alive
+        assert [] == list(connection.send(letters(1)))
+        server.wait()
+    assert ["EHLO", "QUIT"] == server.verbs()
+
+
+def test_behind_a_slow_relay_nothing_is_taken_ahead() -> None:
+    """mail:SE17: a letter taken ahead could not be stopped while a slow relay thinks about the one before it."""
+    taken: list[int] = []
+
+    def source() -> Iterator[Letter]:
+        for one in letters(4):
+            taken.append(one.id)
+            yield one
+
+    with Server() as server, Connection(relay(server.port)) as connection:
+        connection._swift = False  # as it is after a slow answer
+        sending = connection.send(source())
+        next(sending)
+        assert [1] == taken  # and the relay is well again: from here on one is taken ahead
+        assert 3 == len(list(sending))
+        server.wait()
+    assert 4 == len(server.mails)
+
+
+@pytest.mark.parametrize("tls", ["none", "starttls"])
+def test_a_way_is_secure_by_tls_or_by_staying_here(tls: str, ca: Authority) -> None:
+    """mail:EM7: a relay on this machine and an encrypted one may carry letters under embargo."""
+    with (
+        Server(context=ca.context("127.0.0.1")) as server,
+        Connection(relay(server.port, tls=tls, ca_file=str(ca.file))) as connection,
+    ):
+        assert connection.secure
+
+
+@pytest.mark.parametrize(
+    ("peer", "here"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.2", True),
+        ("192.0.2.1", False),
+        ("10.0.0.1", False),
+        ("fe80::1%eth0", False),
+    ],
+)
+def test_only_the_loopback_stays_here(peer: str, *, here: bool) -> None:
+    """mail:EM7: without TLS only what does not leave this machine is secure, not what is merely near."""
+    assert here == stays_here((peer, 25))
+
+
 def test_taking_only_what_was_given_keeps_the_connection() -> None:
     """mail:SE1: next() on a single letter leaves an idle connection, not a dropped one."""
     with Server() as server, Connection(relay(server.port)) as connection:
@@ -228,7 +297,8 @@ def test_a_refused_recipient_between_accepted_ones(extensions: tuple[str, ...]) 
         results = sent(server, letters(3))
         server.wait()
     assert [ACCEPTED, REFUSED, ACCEPTED] == outcomes(results)
-    assert Result(outcome=REFUSED, detail="5.1.1 nobody", code=550) == results[1][1]
+    dead = Result(outcome=REFUSED, detail="5.1.1 nobody", code=550, cause=Cause.DEAD_ADDRESS)
+    assert dead == results[1][1]
     assert [["r1@example.org"], ["r3@example.org"]] == [mail.recipients for mail in server.mails]
 
 
@@ -252,40 +322,43 @@ def test_rset_after_an_aborted_transaction_only(extensions: tuple[str, ...]) -> 
         }
     with Server(script, extensions=extensions) as server:
         results = sent(server, letters(3))
-    assert [DEFERRED, REFUSED, ACCEPTED] == outcomes(results)
+    assert [DEFERRED, DEFERRED, ACCEPTED] == outcomes(results)
     assert [450, 550, 250] == [result.code for _, result in results]
+    assert [Cause.GREYLISTED, Cause.RELAY, None] == [result.cause for _, result in results]
     assert 1 == server.verbs().count("RSET")
 
 
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        ({"MAIL": "550 5.7.1 sender not allowed"}, (REFUSED, 550, "5.7.1 sender not allowed")),
-        ({"MAIL": "451 4.3.0 later"}, (DEFERRED, 451, "4.3.0 later")),
-        ({"MAIL": "530 5.7.0 authenticate first"}, (DEFERRED, 530, "5.7.0 authenticate first")),
-        ({"RCPT": "550 5.7.1 blocked by policy"}, (REFUSED, 550, "5.7.1 blocked by policy")),
-        ({"RCPT": "552 5.2.2 mailbox full"}, (DEFERRED, 552, "5.2.2 mailbox full")),
-        ({"RCPT": "550 5.2.2 over quota"}, (DEFERRED, 550, "5.2.2 over quota")),
-        ({"RCPT": "552 storage exceeded"}, (DEFERRED, 552, "storage exceeded")),
-        ({"DATA": "451 4.3.0 later"}, (DEFERRED, 451, "4.3.0 later")),
-        ({"DATA": "554 5.7.1 no"}, (REFUSED, 554, "5.7.1 no")),
-        ({"DOT": "552 5.3.4 too big"}, (REFUSED, 552, "5.3.4 too big")),
-        ({"DOT": "554 5.7.1 spam"}, (REFUSED, 554, "5.7.1 spam")),
-        ({"DOT": "451 4.7.1 greylisted"}, (DEFERRED, 451, "4.7.1 greylisted")),
-        ({"DOT": "250-2.0.0 queued\r\n250 as A1"}, (ACCEPTED, 250, "2.0.0 queued as A1")),
-        ({"DOT": b"550 5.7.1 a\x1b[31mb\tc\xff\r\n"}, (REFUSED, 550, "5.7.1 a [31mb c\ufffd")),
-        ({"DOT": "550 " + "x" * 500}, (REFUSED, 550, "x" * 300)),
+        ({"MAIL": "550 5.7.1 sender not allowed"}, (DEFERRED, 550, "5.7.1 sender not allowed", Cause.RELAY)),
+        ({"MAIL": "451 4.3.0 later"}, (DEFERRED, 451, "4.3.0 later", Cause.RELAY)),
+        ({"MAIL": "530 5.7.0 authenticate first"}, (DEFERRED, 530, "5.7.0 authenticate first", Cause.AUTH)),
+        ({"RCPT": "550 5.7.1 blocked by policy"}, (REFUSED, 550, "5.7.1 blocked by policy", Cause.POLICY)),
+        ({"RCPT": "552 5.2.2 mailbox full"}, (DEFERRED, 552, "5.2.2 mailbox full", Cause.FULL)),
+        ({"RCPT": "550 5.2.2 over quota"}, (DEFERRED, 550, "5.2.2 over quota", Cause.FULL)),
+        ({"RCPT": "552 storage exceeded"}, (DEFERRED, 552, "storage exceeded", Cause.FULL)),
+        ({"RCPT": "554 5.7.1 Relay access denied"}, (DEFERRED, 554, "5.7.1 Relay access denied", Cause.AUTH)),
+        ({"DATA": "451 4.3.0 later"}, (DEFERRED, 451, "4.3.0 later", Cause.BUSY)),
+        ({"DATA": "554 5.7.1 no"}, (REFUSED, 554, "5.7.1 no", Cause.POLICY)),
+        ({"DOT": "552 5.3.4 too big"}, (REFUSED, 552, "5.3.4 too big", Cause.TOO_BIG)),
+        ({"DOT": "554 5.7.1 spam"}, (REFUSED, 554, "5.7.1 spam", Cause.POLICY)),
+        ({"DOT": "451 4.7.1 greylisted"}, (DEFERRED, 451, "4.7.1 greylisted", Cause.GREYLISTED)),
+        ({"DOT": "250-2.0.0 queued\r\n250 as A1"}, (ACCEPTED, 250, "2.0.0 queued as A1", None)),
+        ({"DOT": b"550 5.7.1 a\x1b[31mb\tc\xff\r\n"}, (REFUSED, 550, "5.7.1 a [31mb c\ufffd", Cause.POLICY)),
+        ({"DOT": "550 " + "x" * 500}, (REFUSED, 550, "x" * 300, Cause.CONTENT)),
     ],
     ids=str,
 )
 @BOTH_WAYS
 def test_what_a_reply_means(
-    script: Script, expected: tuple[Outcome, int, str], extensions: tuple[str, ...]
+    script: Script, expected: tuple[Outcome, int, str, Cause | None], extensions: tuple[str, ...]
 ) -> None:
-    """mail:SE6: the code, the enhanced code and the phase decide; the relay's words are kept, cleaned."""
+    """mail:SE6, mail:SE7: code, enhanced code and phase decide; the relay's words are kept, cleaned."""
     with Server(script, extensions=extensions) as server:
         (_, result), (_, second) = sent(server, letters(2))
-    assert Result(outcome=expected[0], code=expected[1], detail=expected[2]) == result == second
+    outcome, code, words, cause = expected
+    assert Result(outcome=outcome, code=code, detail=words, cause=cause) == result == second
 
 
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA", "DOT"])
