@@ -7,6 +7,7 @@ small words every mail needs: a date in the site's zone, a size, the direction o
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -21,6 +22,7 @@ from syndicator.model.markup import clean, strip_illegal
 from syndicator.model.release import in_zone
 from syndicator.model.site import Site
 
+LONGEST = 100_000  # octets of the author's HTML that a mail is made from (MC22)
 LONGEST_MARKED = 20_000  # octets of a marked difference (MC22)
 WIDEST = 576  # CSS pixels: the layout's 640 less its margins (MC21)
 
@@ -41,15 +43,7 @@ class Body:
 
     def within(self, budget: int | None) -> Body:
         """The same words, or as many of the first blocks as `budget` octets of HTML hold."""
-        if budget is None:
-            return self
-        kept, size = [], 0
-        for block in self.blocks:
-            size += len(block.encode())
-            if size > budget:
-                break
-            kept.append(block)
-        return _body(kept, whole=len(kept) == len(self.blocks))
+        return self if budget is None else _body(self.blocks, budget, whole=self.whole)
 
 
 def body_parts(source: str, site: Site, page: str | None = None) -> Body:
@@ -62,7 +56,7 @@ def body_parts(source: str, site: Site, page: str | None = None) -> Body:
     cleaned = clean(source, site.base_url)
     if not cleaned:
         return Body()
-    return _body(_blocks(cleaned, None if page is None else _Hidden(site.url("/media/"), page)), whole=True)
+    return _body(_blocks(cleaned, None if page is None else _Hidden(site.url("/media/"), page)), LONGEST)
 
 
 def changes(marked: str, site: Site, url: str, language: str) -> Body:
@@ -117,9 +111,16 @@ def _time(moment: datetime) -> str:
     return f"{clock} {name if name[:1].isalpha() else f'UTC{name}'}"  # zones without a name say +04
 
 
-def _body(blocks: list[str], *, whole: bool) -> Body:
-    text, links = _footnoted("\n".join(blocks)) if blocks else ("", ())
-    return Body(html="\n".join(blocks), text=text, links=links, whole=whole, blocks=tuple(blocks))
+def _body(blocks: Iterable[str], budget: int, *, whole: bool = True) -> Body:
+    kept, size = [], 0
+    for block in blocks:  # no more is made than fits: a text may have five megabytes
+        size += len(block.encode())
+        if size > budget:
+            whole = False
+            break
+        kept.append(block)
+    text, links = _footnoted("\n".join(kept)) if kept else ("", ())
+    return Body(html="\n".join(kept), text=text, links=links, whole=whole, blocks=tuple(kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,17 +152,16 @@ class _Hidden:
             anchor.set("href", self.address)
 
 
-def _blocks(cleaned: str, hidden: _Hidden | None) -> list[str]:
+def _blocks(cleaned: str, hidden: _Hidden | None) -> Iterator[str]:
     holder = lxml_html.fragment_fromstring(cleaned, create_parent="div")
     if hidden:
         hidden.hide(holder)
-    leading = [escape(holder.text)] if holder.text and holder.text.strip() else []
-    made = (lxml_html.tostring(_fit_for_mail(node), encoding="unicode") for node in holder)
-    # Cleaned again: another parser has been at it, and two parsers may read one text differently.
-    blocks = [*leading, *map(clean, made)]
-    return (
-        [block.replace(hidden.address, hidden.page) for block in blocks] if hidden and hidden.page else blocks
-    )
+    if holder.text and holder.text.strip():
+        yield escape(holder.text)
+    for node in holder:
+        # Cleaned again: another parser has been at it, and two parsers may read one text differently.
+        block = clean(lxml_html.tostring(_fit_for_mail(node), encoding="unicode"))
+        yield block.replace(hidden.address, hidden.page) if hidden and hidden.page else block
 
 
 def _fit_for_mail(node: HtmlElement) -> HtmlElement:

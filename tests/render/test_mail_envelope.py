@@ -1,0 +1,60 @@
+"""Where bounces go: an address of its own for each letter, which nobody can make up."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syndicator.errors import Invalid
+from syndicator.render.mail.envelope import MAC_BYTES, read_verp, verp
+
+KEY, FORMER = b"k" * 32, b"f" * 32
+IDS = st.integers(0, 2**63 - 1)
+
+
+def local(delivery_id: int, key: bytes = KEY) -> str:
+    return verp(key, delivery_id, "bounces.news.example").partition("@")[0]
+
+
+@settings(max_examples=50)
+@given(IDS, st.sampled_from([str.lower, str.upper, str.title]))
+def test_a_bounce_tells_its_letter(delivery_id: int, fold: object) -> None:
+    """mail:MC17 The local part has at most 64 octets of lower-case base32, and survives being folded."""
+    assert callable(fold)
+    mine = local(delivery_id)
+    assert delivery_id == read_verp([KEY], fold(mine))
+    assert delivery_id == read_verp([b"new" * 8, KEY], mine)
+    assert len(mine) <= 64
+    assert set(mine) <= set(string.ascii_lowercase + "234567+")
+
+
+@settings(max_examples=50)
+@given(IDS, st.integers(2, 30), st.sampled_from("abcdefghijklmnopqrstuvwxyz234567"))
+def test_a_forged_bounce_is_ignored(delivery_id: int, place: int, sign: str) -> None:
+    """mail:MC17 Another key, another sign or another length says nothing; 80 bits of it are a MAC."""
+    mine = local(delivery_id)
+    assert read_verp([FORMER], mine) is None
+    place = min(place, len(mine) - 1)
+    changed = mine[:place] + sign + mine[place + 1 :]
+    assert (delivery_id if changed == mine else None) == read_verp([KEY], changed)
+    assert read_verp([KEY], mine + sign) is None
+    assert read_verp([KEY], mine[:-1]) is None
+    assert MAC_BYTES * 8 >= 64
+
+
+@pytest.mark.parametrize(
+    "odd", ["", "b+", "b+aaaa", "press", "b+" + "a" * 16, "b+" + "1" * 18, "b+" + "a" * 62, "B+ä" + "a" * 17, "b+" + "a" * 16 + "b" * 3]
+)  # fmt: skip
+def test_what_is_no_such_address_is_no_fault(odd: str) -> None:
+    """mail:MC17 Whatever comes in as a local part, the answer is no delivery, never an error."""
+    assert read_verp([KEY], odd) is None
+
+
+def test_the_domain_is_in_a_labels_and_not_too_long() -> None:
+    """mail:MC17, mail:MC18 Headers and envelope hold A-labels; a path has 254 octets."""
+    assert verp(KEY, 7, "bücher.example").endswith("@xn--bcher-kva.example")
+    with pytest.raises(Invalid, match=r"bounce_domain|domain"):
+        verp(KEY, 7, ".".join(["x" * 60] * 4))
