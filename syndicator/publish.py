@@ -37,6 +37,7 @@ from syndicator.store import (
     items,
     media,
     names,
+    redactions,
     releases,
     topics,
     upstreams,
@@ -208,6 +209,37 @@ def _refuse_unreleased(tx: Tx, uid: str) -> None:
         raise Conflict(
             f"{uid} is a release that is {release.state}, not public yet; use `syndicator release publish {uid}`"
         )
+
+
+def check_redactable(tx: Tx, uid: str) -> Item:
+    """The item, if there is one whose words could be wiped; raises NotFound, and Refused where they are already."""
+    item = items.named(tx, uid)
+    if item.state is ItemState.REDACTED:
+        raise Refused(f"the item {uid} is redacted already; not a word of it is left here")
+    return item
+
+
+def redact(tx: Tx, uid: str, *, by: str = "") -> list[str]:
+    """Wipe every word of an item from every row, whatever its state; the digests of files to be removed.
+
+    It tells nobody: a kill does. Nothing of it that is still to be sent goes out, but for the notices of a kill.
+    The bytes of feeds are marked and made anew by `feeds.redaction`, which is what calls this. Doing it
+    twice, or after a restore, does no harm.
+    """
+    names.hold(tx)
+    item = items.held_for_change(tx, uid)
+    if item.live:
+        deliveries.cancel_unsent(tx, item, "the item was redacted")
+        gone = replace(item, state=ItemState.REDACTED, note=None, marked="")
+        item = items.revise(tx, gone, Significance.REDACTION, redactions.bare(item.content), None)
+        item = replace(item, state=ItemState.LIVE)
+        topics.bury(tx, item)
+    topics.mark_stale(tx, topics.ever_of_item(tx, item.id))  # before, as in `_file`
+    archives.doom(tx, item.id)
+    redactions.wipe(tx, replace(item, updated=items.own_moment(tx, tx.now)))
+    digests = media.wipe(tx, uid)
+    _write_down(tx, by, "redact", item)
+    return digests
 
 
 def reach(tx: Tx, uid: str, act: Significance, content: Content | None = None) -> deliveries.Radius:

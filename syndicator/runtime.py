@@ -15,6 +15,7 @@ import secrets
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,7 @@ from syndicator.delivery.road import Road
 from syndicator.delivery.webhook import WebhookRoad
 from syndicator.delivery.websub import WebsubRoad
 from syndicator.errors import Invalid, Misconfigured
+from syndicator.feeds import redaction
 from syndicator.model.audience import Partner
 from syndicator.model.delivery import Channel, Policy
 from syndicator.model.item import ALL, Rule, Topic
@@ -68,6 +70,8 @@ if TYPE_CHECKING:
 
 WEBHOOK_DEADLINE = timedelta(seconds=15)
 HUB_DEADLINE = timedelta(seconds=10)
+# What relays and mailbox providers usually bear of one connection (mail:SE1).
+LETTERS_A_CONNECTION, CONNECTION_AGE = 100, timedelta(minutes=5)
 PARSERS = 2  # processes that parse feeds; more would take the cores from those that serve
 HUB_WIDTH = 2  # pings to one hub at a time: a rebuild of every feed must not take the day
 WEBHOOK_ANSWER = 1024  # bytes kept of what a partner or a hub says (security:S7)
@@ -253,6 +257,8 @@ class Runtime:
             password=mail.password.reveal() if mail.password else None,
             helo=self.site.host,
             ca_file=mail.ca_file or None,
+            letters=LETTERS_A_CONNECTION,
+            age=CONNECTION_AGE.total_seconds(),
             timeouts=replace(usual, dot=min(usual.dot, lease / 2), **short),
         )
 
@@ -319,7 +325,19 @@ class Runtime:
             self.store.upgrade()
         self.store.check_schema()
         reconcile(self, start=start)
+        if start:
+            redaction.again(self.house)  # a restored copy of the store may show what was wiped
         return new
+
+    @cached_property
+    def house(self) -> redaction.House:
+        """Where the words of items are kept, for whoever has to wipe them."""
+        return redaction.House(
+            store=self.store,
+            site=self.site,
+            cabinet=self.cabinet,
+            wait=lambda span: time.sleep(span.total_seconds()),
+        )
 
     def close(self) -> None:
         """Give back the database."""

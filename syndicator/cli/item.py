@@ -16,6 +16,7 @@ from syndicator.cli import files, output, session, views
 from syndicator.cli.confirm import confirmed
 from syndicator.errors import Invalid, SyndicatorError
 from syndicator.model.item import Content, Item, Kind, Significance, Verdict
+from syndicator.model.markup import one_line
 from syndicator.model.site import Site
 from syndicator.model.upstream import Relation
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from syndicator.store import Tx
     from syndicator.store.deliveries import Radius
 
-app = given.group("What is public: add, edit, correct, withdraw, kill, show, import.")
+app = given.group("What is public: add, edit, correct, withdraw, kill, redact, show, import.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +40,37 @@ class Act:
 
 
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; readers see it at its address.")]
+Redacting = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why, without any of the words that go: it is kept.")
+]
 COLUMNS = ("uid", "state", "kind", "published", "topics", "title")
 
 
 @app.command()
-def add(ctx: typer.Context, file: given.Source, by: given.By = "", *, as_json: given.Json = False) -> None:
-    """Make a file public at once; its uid is printed, and written back into the file if it had none."""
+def add(
+    ctx: typer.Context,
+    file: given.Source,
+    by: given.By = "",
+    topics: given.WordTopics = "",
+    kind: given.WordKind = "",
+    *,
+    as_json: given.Json = False,
+) -> None:
+    """Make a file public at once; its uid is printed, and written back into the file if it had none.
+
+    FILE is Markdown, or a Word document (.docx): of that a Markdown file is made beside it, by which it is edited.
+    """
     from syndicator import publish
     from syndicator.model.delivery import revision_subject
     from syndicator.store import deliveries
 
     with session.opened(ctx) as runtime:
-        handed = files.handed(file, runtime.site)
+        handed = files.handed(file, runtime.site, files.Said(topics, kind))
         with runtime.store.begin() as tx:
-            content = publish.public_words(handed.draft, tx.now, first=True)
             uid = handed.draft.uid or runtime.mint_uid(tx.now)
+            publish.public_words(handed.draft, tx.now, first=True)  # before any of its files is taken in
+            handed = files.settled(tx, runtime, handed, uid)
+            content = publish.public_words(handed.draft, tx.now, first=True)
             item, verdict = publish.submit(
                 tx, uid, content, published=handed.draft.published, by=session.actor(by)
             )
@@ -143,6 +160,33 @@ def kill(
     act = Act(uid, Significance.KILL, confirm, dry_run=dry_run, as_json=as_json)
     with session.opened(ctx) as runtime:
         _act(runtime, act, lambda tx: publish.withdraw(tx, uid, reason, kill=True, by=session.actor(by)))
+
+
+@app.command()
+def redact(
+    ctx: typer.Context, uid: given.Uid, reason: Redacting, by: given.By = "", *, as_json: given.Json = False
+) -> None:
+    """Wipe an item's words and files from everywhere here, for good. Tells nobody: kill it first. Exit 4 if some stay."""
+    from syndicator.feeds import redaction
+
+    with session.opened(ctx) as runtime:
+        why = one_line(reason, "--reason")
+        if not why:
+            raise Invalid(
+                "say why with --reason TEXT, and none of the words that go: it is kept in the journal"
+            )
+        done = redaction.redact(runtime.house, uid, why, by=session.actor(by))
+    output.say(f"not a word of {uid} is left here; {done.files} files were removed. Not ours to wipe:")
+    for what in done.beyond:
+        output.say(f"  - {what}")
+    for what in done.undone:
+        output.say(f"STILL HERE: {what}")
+    if as_json:
+        output.show_json(asdict(done))
+    else:
+        print(uid)
+    if done.undone:
+        raise typer.Exit(4)
 
 
 @app.command("list")
@@ -261,7 +305,8 @@ def _words(runtime: Runtime, uid: str, file: str) -> Content:
     from syndicator import publish
 
     handed = _about(uid, files.handed(file, runtime.site))
-    with runtime.store.read() as tx:
+    with runtime.store.begin() as tx:  # what it brings along is kept and shown to nobody before the act
+        handed = files.settled(tx, runtime, handed, uid)
         return publish.public_words(handed.draft, tx.now, first=False)
 
 

@@ -79,6 +79,26 @@ def cut_doomed(tx: Tx, topic: Topic, site: Site, late: Callable[[], bool]) -> tu
     return changed, again
 
 
+def retell(tx: Tx, topic: Topic, site: Site, page: int) -> int | None:
+    """Write a closed page anew as its records are now, so that its tombstones say what they say now.
+
+    Returns how many documents changed, or None if they may not within this second. Raises Damaged as `cut_doomed`.
+    """
+    stored = archives.documents_of(tx, topic.id, page)
+    placed = archives.contents(tx, topic.id, page)
+    changed = {format: _without_gone(one, placed, topic, site) for format, one in stored.items()}
+    changed = {
+        format: body for format, body in changed.items() if rendering.pack(body).etag != stored[format].etag
+    }
+    if changed and plan.waits_until(max(stored[format].modified for format in changed), tx.now):
+        return None
+    for format, body in changed.items():
+        _save(tx, topic.id, page, format, body)
+    if any(one.gone and not one.cut for one in placed):
+        archives.mark_cut(tx, topic.id, page)
+    return len(changed)
+
+
 def _close(tx: Tx, topic: Topic, site: Site, page: int, fragments: Fragments) -> int:
     """Close one page; returns 0 if none of its items could be rendered, and so there is no page."""
     profile = topic.profile

@@ -67,6 +67,12 @@ class Store:
 
         return notices.Listener(self._engine)
 
+    def scrub(self) -> str | None:
+        """Let nothing that was redacted linger in the database's own files; what could not be done, or None."""
+        from syndicator.store import redactions
+
+        return _engine.scrub(self._engine, redactions.WORDY)
+
     @property
     def kind(self) -> str:
         """`sqlite` or `postgresql`."""

@@ -98,8 +98,8 @@ def alone(tx: Tx, lock: int) -> None:
 def scrub(engine: Engine, tables: Sequence[str]) -> str | None:
     """Let nothing that was deleted from these tables linger in the database's files, as far as we can.
 
-    Returns what is left to do by an operator, or None. On SQLite deleted pages are overwritten as they are
-    deleted, and the write-ahead log is emptied here; PostgreSQL removes dead rows, and reuses their room by and by.
+    Returns what could not be done, or None. On SQLite deleted pages are overwritten as they are deleted, and the
+    write-ahead log is emptied here; PostgreSQL removes dead rows, and overwrites their room by and by.
     """
     if engine.dialect.name == "sqlite":
         raw = engine.raw_connection()
@@ -111,10 +111,7 @@ def scrub(engine: Engine, tables: Sequence[str]) -> str | None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for table in tables:
             connection.exec_driver_sql(f'VACUUM "{table}"')
-    return (
-        "PostgreSQL's files, WAL and replicas: rows are vacuumed, their bytes are overwritten only as room is reused; "
-        "VACUUM FULL, and dropping old WAL, is the database operator's"
-    )
+    return None
 
 
 def insert_or_skip(tx: Tx, table: Table) -> Any:

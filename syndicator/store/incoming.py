@@ -6,6 +6,7 @@ The pure rules are in `model.incoming`; who may write for an upstream is the cla
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ n = schema.incoming.c
 # SQLite takes 32,766 bound values in a statement, but its plans are made for fewer.
 BATCH = 500
 FIRST = func.coalesce(n.first, n.seen)  # what was held before anybody wrote down when it was first seen
+VEIL = "redacted:"  # before the hash that stands for the identity of what was redacted
 FEW = 5  # what more than these share tells none of them from another
 
 
@@ -43,12 +45,18 @@ class Alike(NamedTuple):
     place: str | None
 
 
+def veiled(identity: str) -> str:
+    """What a redacted thing's identity is kept as: its origin may name it in words, and must not bring it back."""
+    return identity if identity.startswith(VEIL) else VEIL + hashlib.sha256(identity.encode()).hexdigest()
+
+
 def known(tx: Tx, upstream_id: int, identities: Collection[str]) -> dict[str, Known]:
     """What is remembered of these identities, by identity; those never seen are missing."""
     query = _remembered().where(n.upstream_id == upstream_id)
+    names = {name: one for one in identities for name in (one, veiled(one))}
     return {
-        row.identity: _known(tx, row)
-        for some in _batches(identities)
+        names[row.identity]: _known(tx, row)
+        for some in _batches(names)
         for row in tx.connection.execute(query.where(n.identity.in_(some)))
     }
 
@@ -170,18 +178,17 @@ def remember(tx: Tx, upstream_id: int, thing: Incoming, uid: str, *, since: date
     }
     known_already = _row_of(upstream_id, thing.identity)
     said = {name: value for name, value in kept.items() if value is not None}
-    if (
-        tx.connection.execute(
-            update(schema.incoming).where(*known_already).values(**values, **said, first=FIRST)
-        ).rowcount
-        == 0
-    ):
+    if tx.connection.execute(
+        update(schema.incoming).where(*known_already).values(**values, **said, first=FIRST)
+    ).rowcount == 0 and not _still_veiled(tx, upstream_id, thing):
         row = {**values, **kept, "first": since}
         insert_or_update(tx, schema.incoming, row, ("upstream_id", "identity"))
 
 
 def rename(tx: Tx, upstream_id: int, before: str, identity: str) -> None:
     """What was known by one identity is known by another from now on: its site moved (feeds:I15)."""
+    if before.startswith(VEIL):
+        identity = veiled(identity)
     renamed = update(schema.incoming).where(*_row_of(upstream_id, before))
     tx.connection.execute(renamed.values(identity=identity))
 
@@ -267,6 +274,13 @@ def _written(thing: Incoming) -> str:
 
 def _filed(tx: Tx, kind: str, *slugs: str) -> Filed:
     return Filed(Kind(kind), tuple(sorted(names.present(tx, slugs))))
+
+
+def _still_veiled(tx: Tx, upstream_id: int, thing: Incoming) -> bool:
+    """Whether it was redacted here: then no word of it is remembered, only that its origin still has it."""
+    hidden = update(schema.incoming).where(*_row_of(upstream_id, veiled(thing.identity)))
+    here = {"seen": tx.now, "raw": thing.raw, "present": True, "gone": None}
+    return tx.connection.execute(hidden.values(**here)).rowcount > 0
 
 
 def _row_of(upstream_id: int, identity: str) -> tuple[Any, Any]:

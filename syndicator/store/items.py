@@ -5,6 +5,7 @@ Only `publish` calls what writes items here. Serves walks A and B.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -52,8 +53,18 @@ def held_for_change(tx: Tx, uid: str) -> Item:
 
 
 def by_slug(tx: Tx, slug: str) -> Item | None:
-    """The item at /items/{slug}, whatever its state, or None."""
-    return _one(tx, _current().where(i.slug == slug))
+    """The item at /items/{slug}, whatever its state, or None; the address of a redacted one still leads to it."""
+    here = _one(tx, _current().where(i.slug == slug))
+    return here or _one(tx, _current().where(i.slug == former_slug(slug)))
+
+
+def former_slug(slug: str) -> str:
+    """What an address is called once its words are gone: it still answers, and says nothing.
+
+    >>> former_slug("on-budgets")
+    'redacted-b815ff16fc6d2b7842022737'
+    """
+    return f"redacted-{hashlib.sha256(slug.encode()).hexdigest()[:24]}"
 
 
 def by_id(tx: Tx, item_id: int) -> Item | None:
@@ -194,21 +205,29 @@ def _current() -> Select[Any]:
 
 
 def _insert(tx: Tx, values: dict[str, Any], title: str) -> tuple[int, str]:
-    slug = plain = slug_for(title)
+    slug, number = slug_for(title), 1
+    plain = slug
     while True:
-        row = insert_or_skip(tx, schema.items).values(**values, slug=slug).returning(i.id)
-        if item_id := tx.connection.execute(row).scalar():
-            return item_id, slug
-        if find(tx, values["uid"]):
-            raise Conflict(f"the item {values['uid']} exists already; `syndicator item edit` changes it")
+        if not _was_redacted(tx, slug):
+            row = insert_or_skip(tx, schema.items).values(**values, slug=slug).returning(i.id)
+            if item_id := tx.connection.execute(row).scalar():
+                return item_id, slug
+            if find(tx, values["uid"]):
+                raise Conflict(f"the item {values['uid']} exists already; `syndicator item edit` changes it")
         # Another transaction may take this one, too, between look and insert: then the next is looked for.
-        slug = f"{plain}-{_first_free(tx, plain)}"
+        number = _first_free(tx, plain, number + 1)
+        slug = f"{plain}-{number}"
 
 
-def _first_free(tx: Tx, plain: str) -> int:
-    """The first number from 2 on whose slug nobody has; the database counts, one look at the index for each."""
+def _was_redacted(tx: Tx, slug: str) -> bool:
+    """Whether what had this address was redacted: it answers for that, and is nobody else's."""
+    return tx.connection.execute(select(i.id).where(i.slug == former_slug(slug))).first() is not None
+
+
+def _first_free(tx: Tx, plain: str, start: int) -> int:
+    """The first number from `start` on whose slug nobody has; the database counts, one look at the index for each."""
     # Not LIKE: SQLite never looks that up in an index, PostgreSQL only where it collates as C.
-    counted = select(literal(2).label("n")).cte("counted", recursive=True)
+    counted = select(literal(start).label("n")).cte("counted", recursive=True)
     slug = literal(f"{plain}-") + cast(counted.c.n, Text)
     # A scalar query stays a look-up for each number; of EXISTS PostgreSQL may make a join with the whole table.
     holder = select(i.id).where(i.slug == slug).correlate(counted).scalar_subquery()

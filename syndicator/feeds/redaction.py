@@ -1,0 +1,179 @@
+"""Redaction: the words of an item leave rows, feeds, archive pages and files, now and again after a restore.
+
+Store rows are wiped in one transaction (`publish.redact`); then every document that held them is built anew
+at once, their files are removed, and the database is told to keep nothing of what it deleted. What was
+redacted stands in a journal beside the media, without a word of it, so that a restored copy of the store is
+redacted again before anybody sees it. Serves no walk: it ends one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from syndicator import publish
+from syndicator.errors import SyndicatorError
+from syndicator.feeds import archive, rebuild
+from syndicator.model.item import Item, ItemState
+from syndicator.model.site import Site
+from syndicator.observe import logger
+from syndicator.store import Store, Tx, items, notices, redactions, topics
+from syndicator.store.media import Cabinet
+
+log = logger("redaction")
+JOURNAL = "redactions.jsonl"
+BEYOND_PG = (
+    "PostgreSQL's own files, WAL and replicas: dead rows are vacuumed, their bytes go as room is reused; "
+    "VACUUM FULL, and dropping old WAL, is for whoever runs the database"
+)
+ROUNDS = 5  # times the documents are looked at again; each waits at most for the next second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What holds the words: the store, its feeds, the files; `wait` lets so much time go by."""
+
+    store: Store
+    site: Site
+    cabinet: Cabinet
+    wait: Callable[[timedelta], None]
+
+    @property
+    def journal(self) -> Path:
+        """Where it is kept what was redacted: on the volume of the media, which all machines share."""
+        return self.cabinet.folder / JOURNAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redacted:
+    """What was done: how many files were removed, what could not be (`undone`), and what nobody here can recall."""
+
+    uid: str
+    files: int
+    undone: tuple[str, ...]
+    beyond: tuple[str, ...]
+
+
+def redact(house: House, uid: str, reason: str, *, by: str = "") -> Redacted:
+    """Wipe an item's words from everywhere in this house; raises NotFound, and Refused where they are already.
+
+    It tells nobody who had it: `item kill` does, and goes first.
+    """
+    with house.store.read() as tx:
+        item, now = publish.check_redactable(tx, uid), tx.now
+        beyond = list(_beyond(tx, item, house.site))
+    if house.store.kind == "postgresql":
+        beyond.append(BEYOND_PG)
+    # Before the deed: what is journalled and not done yet is done at the next start.
+    _write(house.journal, uid, reason, now)
+    files, undone = _wipe(house, uid, by)
+    return Redacted(uid=uid, files=files, undone=tuple(undone), beyond=tuple(beyond))
+
+
+def again(house: House) -> list[str]:
+    """Redact anew whatever the journal names and the store still shows, as after a restore; the uids."""
+    with house.store.read() as tx:
+        shown = [uid for uid in dict.fromkeys(_journalled(house.journal)) if _shows(tx, uid)]
+    for uid in shown:
+        _, undone = _wipe(house, uid, "")
+        log.warning("redacted again: the store still showed it", uid=uid, undone=undone)
+    return shown
+
+
+def _wipe(house: House, uid: str, by: str) -> tuple[int, list[str]]:
+    with house.store.begin() as tx:
+        digests = publish.redact(tx, uid, by=by)
+        item_id = items.named(tx, uid).id
+    undone = list(_rebuild(house, item_id))
+    files = 0
+    for digest in digests:
+        try:
+            files += house.cabinet.remove(digest)
+        except SyndicatorError as fault:
+            undone.append(str(fault))
+    left = house.store.scrub()
+    return files, [*undone, *([left] if left else [])]
+
+
+def _rebuild(house: House, item_id: int) -> Iterator[str]:
+    """Build every document anew that held it, and wait where one may change no more within this second (feeds:H5)."""
+    left: list[str] = []
+    for _ in range(ROUNDS):
+        rebuild.rebuild_stale(house.store, house.site)
+        with house.store.begin() as tx:
+            left = redactions.waiting(tx, item_id)
+            left += _retell(tx, house.site, item_id)
+            now, due = tx.now, rebuild.next_stale(tx)
+        if not left:
+            return
+        soon = now.replace(microsecond=0) + timedelta(seconds=1)
+        house.wait(min(due or soon, soon) - now if (due or soon) > now else timedelta(milliseconds=50))
+    yield from (f"the feeds of {slug} still hold it: look at `syndicator feed check`" for slug in left)
+
+
+def _retell(tx: Tx, site: Site, item_id: int) -> list[str]:
+    """Tombstones in closed pages say no more why; the slugs of topics of which one must wait for the next second."""
+    by_id, late = {topic.id: topic for topic in topics.listing(tx)}, set()
+    changed = False
+    for topic_id, page in redactions.pages(tx, item_id):
+        topic = by_id[topic_id]
+        if archive.retell(tx, topic, site, page) is None:
+            late.add(topic.slug)
+        else:
+            changed = True
+    if changed:
+        notices.announce(tx)
+    return sorted(late)
+
+
+def _shows(tx: Tx, uid: str) -> bool:
+    item = items.find(tx, uid)
+    return item is not None and item.state is not ItemState.REDACTED
+
+
+def _beyond(tx: Tx, item: Item, site: Site) -> Iterator[str]:
+    """What holds the words and is not ours to wipe."""
+    letters, partners = redactions.handed_over(tx, item)
+    if letters:
+        untold = (
+            "" if item.state is ItemState.KILLED else "; `syndicator item kill` first would have told them"
+        )
+        yield f"{letters:,} mails handed over, in relay queues and mailboxes{untold}"
+    if partners:
+        yield f"copies at the partners {', '.join(partners)}"
+    hubs = f" and the hubs {', '.join(site.hubs)}" if site.hubs else ""
+    yield f"copies at aggregators, search engines and caches that read the feeds{hubs}; Atom's tombstone tells them"
+    yield "directories of `syndicator feed export`, and mail written to a folder: write or remove them anew"
+    yield "backups made before, and logs: the journal beside the media redacts a restored copy again"
+    yield "the reasons people gave in the audit, and whatever else quotes it under another uid"
+    if item.upstream:
+        yield f"its origin, {item.upstream}: it is not taken in again from there"
+    if item.uid.startswith(("http:", "https:")):
+        yield f"its uid {item.uid}, by which readers delete it: it stays, with what words it holds"
+
+
+def _write(journal: Path, uid: str, reason: str, now: datetime) -> None:
+    journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    line = json.dumps({"uid": uid, "reason": reason, "at": now.isoformat()}, ensure_ascii=False)
+    handle = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(f"{line}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _journalled(journal: Path) -> Iterator[str]:
+    """The uids in the journal; a line that was cut off by a crash names nothing that was begun."""
+    try:
+        lines = journal.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines:
+        try:
+            yield str(json.loads(line)["uid"])
+        except (ValueError, KeyError, TypeError):
+            log.warning("a line of the journal of redactions cannot be read", journal=str(journal))
