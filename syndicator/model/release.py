@@ -268,11 +268,11 @@ def visible(release: Release, actor: Actor, now: datetime) -> bool:
     """Whether `actor` may see the words of `release` at `now`: the one answer for every surface (security:E1).
 
     The public sees what was released, and nothing at an instant: the release is made an item first. Accredited
-    contacts see what is scheduled from its advance on; an edit or a cancellation takes it from them.
+    contacts see what somebody stands for from its advance on; an edit or a cancellation takes it from them.
     """
     if actor is Actor.STAFF or release.state is ReleaseState.RELEASED:
         return True
-    if actor is Actor.PUBLIC or release.state is not ReleaseState.SCHEDULED:
+    if actor is Actor.PUBLIC or release.state not in (ReleaseState.APPROVED, ReleaseState.SCHEDULED):
         return False
     return release.advance is not None and release.advance <= now
 

@@ -31,11 +31,7 @@ from syndicator.web.pages import Pages
 from syndicator.web.preview import Previews, Shown, own_name, relocated
 
 EACH, ALL = 240, 6000  # requests a minute: by one visitor, and by all together
-_STANDING = {
-    ReleaseState.RELEASED: Standing.OVER,
-    ReleaseState.CANCELLED: Standing.CANCELLED,
-    ReleaseState.SCHEDULED: Standing.HOLDS,
-}
+_OVER = {ReleaseState.RELEASED: Standing.OVER, ReleaseState.CANCELLED: Standing.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +101,8 @@ class Press:
             if copy is None:
                 return self.nothing(request)
             seen = visible(copy.release, Actor.ACCREDITED, tx.now)
-            standing = _STANDING.get(copy.release.state, Standing.REVISED)
-            if standing is Standing.HOLDS and not seen:  # scheduled anew, and its advance is still to come
-                standing = Standing.REVISED
+            # Approved or scheduled anew, and its next advance is still to come: that is a revision, too.
+            standing = _OVER.get(copy.release.state, Standing.HOLDS if seen else Standing.REVISED)
         live = copy.item is None or copy.item.live
         deadline = Deadline(
             release=copy.release,

@@ -155,7 +155,7 @@ def test_all_else_is_the_answer_of_an_unknown_address(desk: Desk) -> None:
     refused(desk.ask(), desk.ask(f"media/{NAME}"))
     desk.move(advance=NOW)
     assert 200 == desk.ask().status
-    for state in (ReleaseState.DRAFT, ReleaseState.APPROVED, ReleaseState.MISSED, ReleaseState.CANCELLED):
+    for state in (ReleaseState.DRAFT, ReleaseState.HELD, ReleaseState.MISSED, ReleaseState.CANCELLED):
         desk.move(state=state)
         refused(desk.ask(), desk.ask(f"media/{NAME}"))
     desk.move(state=ReleaseState.SCHEDULED)
