@@ -29,7 +29,7 @@ from syndicator.model.written import written
 
 UNPACKED = 200_000_000  # bytes of all parts together, pictures included
 LARGEST_XML = 20_000_000  # bytes of one part; 300 pages of text have two million
-MOST_ELEMENTS = 400_000  # of one part; mammoth keeps them all in memory at once
+MOST_ELEMENTS = 200_000  # of one part; mammoth keeps them all in memory at once, 2 kB each
 DEEPEST = 200  # elements within each other; mammoth reads them by recursion
 MOST_PICTURES = 100
 MOST_TOLD = 20  # lines about what was left out
@@ -150,13 +150,13 @@ def _look_through(archive: zipped.Archive, seen: _Seen) -> None:
 
 def _counted(part: bytes, name: str) -> Counter[str]:
     counted: Counter[str] = Counter()
-    depth = 0
+    depth = total = 0
 
     def begin(element: str, _attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
+        nonlocal depth, total
+        depth, total = depth + 1, total + 1
         counted[element] += 1
-        if depth > DEEPEST or counted.total() > MOST_ELEMENTS:
+        if depth > DEEPEST or total > MOST_ELEMENTS:
             raise Invalid(f"its part {name} is nested too deep or has too many elements: split the document")
 
     def end(_element: str) -> None:
