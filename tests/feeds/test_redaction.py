@@ -71,12 +71,11 @@ def words(version: int, digest: str) -> Content:
 @pytest.fixture
 def house(store: Store, clock: FakeClock, tmp_path: Path) -> redaction.House:
     """Where the words are; to wait, the clock goes on."""
-    return redaction.House(
-        store=store,
-        site=SITE,
-        cabinet=Cabinet(tmp_path / "media", 1_000),
-        wait=lambda span: clock.advance(seconds=span.total_seconds()) and None,
-    )
+
+    def wait(span: timedelta) -> None:
+        clock.advance(seconds=span.total_seconds())
+
+    return redaction.House(store=store, site=SITE, cabinet=Cabinet(tmp_path / "media", 1_000), wait=wait)
 
 
 def send(store: Store, lane: str, detail: str) -> None:
