@@ -147,9 +147,11 @@ class _Hidden:
                 self._lead(anchor)
 
     def _lead(self, anchor: HtmlElement) -> None:
-        anchor.attrib.pop("href", None)
         if self.page:
             anchor.set("href", self.address)
+        else:
+            anchor.attrib.pop("href", None)
+            anchor.tag = "span"
 
 
 def _blocks(cleaned: str, hidden: _Hidden | None) -> Iterator[str]:

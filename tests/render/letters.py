@@ -1,0 +1,156 @@
+"""One letter of every sort, as a newsroom would send it, and how to read one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TypedDict
+
+from syndicator.model.difference import marked
+from syndicator.model.item import (
+    Content,
+    ItemState,
+    Kind,
+    Medium,
+    Revision,
+    Significance,
+    Spokesperson,
+)
+from syndicator.model.markup import clean, markdown
+from syndicator.model.release import Embargo, Notice, NoticeKind, Release, Version
+from syndicator.model.site import Site
+from syndicator.render.mail import (
+    Sender,
+    Slots,
+    Template,
+    compose_advance,
+    compose_alarm,
+    compose_confirmation,
+    compose_notice,
+    compose_revision,
+    compose_sample,
+)
+from tests.make import NOW, make_item, make_release, make_site
+
+SITE = make_site(
+    title="Gesellschaft für Zellforschung", zone="Europe/London", media_contact="press@news.example"
+)
+SENDER = Sender(address="press@news.example", name="Gesellschaft", postal="12 Harbour Row, Leeds LS1 4AB")
+ADA = Spokesperson(
+    slug="ada", name="Ada Okafor", role="Chief scientist", phone="+44 20 7946 0123", mail="ada@news.example",
+    hours="Mon–Fri 9–17", zone="Europe/London", stand_in="bo",
+)  # fmt: skip
+BO = Spokesperson(slug="bo", name="Bo Brandt", phone="+49 228 1", hours="Mon–Thu 9–15", zone="Europe/Berlin")
+TEXT = """The draft would cut [basic research](https://example.org/budget?year=2026&v=2) by 40 %.
+
+![A chart of the cuts](https://news.example/media/pictureXY.png)
+
+The whole study is [on file](https://news.example/media/studyXY.pdf). ~~Ten~~ Twelve laboratories would close.
+
+| Year | Laboratories |
+| --- | --- |
+| 2025 | 310 |
+"""
+UNTIL = datetime(2026, 7, 7, 23, 30, tzinfo=UTC)
+EMBARGO = Embargo(until=UNTIL, zone="Europe/London", wall="2026-07-08 00:30")
+ENDS = "Wednesday 8 July 2026, 00:30 BST (Tuesday 7 July, 23:30 UTC)"
+PAGE = "https://news.example/press/9.4.abcdefghijklmnopqrstuvwx/"
+SLOTS = Slots(
+    to_address="jane@paper.example",
+    to_name="Jane Doe",
+    message_id="abc@news.example",
+    date=NOW,
+    unsubscribe_url="https://news.example/media-list/unsubscribe/12.abcdefghijklmnopqrstuvwx",
+    preferences_url="https://news.example/media-list/preferences/9.abcdefghijklmnopqrstuvwx",
+    confirm_url="https://news.example/media-list/confirm/12.abcdefghijklmnopqrstuvwx",
+    press_url=PAGE,
+    in_reply_to="earlier@news.example",
+)
+
+
+class Around(TypedDict):
+    """What stands around the words of every letter."""
+
+    site: Site
+    sender: Sender
+    topics: list[str]
+    spokesperson: Spokesperson
+    stand_in: Spokesperson
+
+
+AROUND: Around = {"site": SITE, "sender": SENDER, "topics": ["Policy"], "spokesperson": ADA, "stand_in": BO}
+
+
+def words(text: str = TEXT, **changes: object) -> Content:
+    """A press release with everything such a release has."""
+    base = Content(
+        title="Warning on a draft budget",
+        kind=Kind.PRESS_RELEASE,
+        kicker="Science policy",
+        dek="Parliament should reject the cuts.",
+        body=clean(markdown(text), "https://news.example"),
+        paper="https://doi.org/10.5555/12345678",
+        media=(
+            Medium(
+                url="https://news.example/media/pictureXY.png",
+                type="image/png",
+                length=412_000,
+                title="Chart",
+            ),
+            Medium(url="https://cdn.example/film.mp4", type="video/mp4", length=9_900_000, title="Film"),
+        ),
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def released(content: Content | None = None, embargo: Embargo | None = EMBARGO) -> Release:
+    """A release under embargo."""
+    return replace(make_release(content=content or words()), embargo=embargo)
+
+
+def advance(content: Content | None = None, embargo: Embargo | None = EMBARGO) -> Template:
+    """An advance copy."""
+    content = content or words()
+    version = Version(number=1, content=content, embargo=EMBARGO, drafted_by=None, created=NOW)
+    return compose_advance(released(content, embargo), version, **AROUND)
+
+
+def notice(kind: NoticeKind, after: datetime | None, said: str = "") -> Template:
+    """A notice about an embargo."""
+    told = Notice(number=1, kind=kind, before=UNTIL, after=after, words=said, created=NOW)
+    return compose_notice(released(), told, **AROUND)
+
+
+def revised(significance: Significance, content: Content | None = None, **other: object) -> Template:
+    """The mail about a revision of an item."""
+    content = content or words()
+    gone = {Significance.KILL: ItemState.KILLED, Significance.WITHDRAWAL: ItemState.WITHDRAWN}
+    item = make_item(content=content, state=gone.get(significance, ItemState.LIVE))
+    revision = Revision(number=2, significance=significance, content=content, created=NOW, **other)  # type: ignore[arg-type]
+    return compose_revision(item, revision, **AROUND)
+
+
+@cache
+def every() -> dict[str, Template]:
+    """A letter of each sort."""
+    after = words(TEXT.replace("40 %", "30 %"))
+    arabic = words("سيؤدي المشروع إلى خفض التمويل", title="بيان حول مسودة الميزانية", language="ar")
+    return {
+        "release": revised(Significance.FIRST),
+        "correction": revised(
+            Significance.CORRECTION, after, note="30 %, not 40 %.", marked=marked(words(), after)
+        ),
+        "withdrawal": revised(Significance.WITHDRAWAL, note="Legal grounds."),
+        "kill": revised(Significance.KILL, note="Sent by mistake."),
+        "advance": advance(),
+        "moved": notice(NoticeKind.MOVED, UNTIL + timedelta(hours=33), "The journal asked for it."),
+        "lifted": notice(NoticeKind.LIFTED, NOW),
+        "cancelled": notice(NoticeKind.CANCELLED, None),
+        "sample": compose_sample(words(), EMBARGO, **AROUND),
+        "alarm": compose_alarm(
+            "A release is not approved", "It is due in 2 hours.\n\nApprove it.", site=SITE, sender=SENDER
+        ),
+        "confirmation": compose_confirmation(["Policy"], site=SITE, sender=SENDER),
+        "arabic": revised(Significance.FIRST, arabic),
+    }
