@@ -17,6 +17,7 @@ def _any(*phrases: str) -> re.Pattern[str]:
 
 RULES: tuple[tuple[Cause, re.Pattern[str]], ...] = (
     (Cause.UTF8, _any(r"smtputf8", r"non-ascii (?:local|address)", r"internationali[sz]ed (?:mail|address)")),
+    (Cause.POLICY, _any(r"RESOLVER\.RST")),  # the mailbox is not open to everybody
     (
         Cause.AUTH,
         _any(
@@ -29,12 +30,35 @@ RULES: tuple[tuple[Cause, re.Pattern[str]], ...] = (
             r"must authenticate",
             r"must issue a STARTTLS",
             r"permissions? to send as",
+            r"address is not verified",
+            r"relay denied",
             r"in my list of allowed rcpthosts",
         ),
     ),
     (
         Cause.GREYLISTED,
         _any(r"gr[ae]y[- ]?list", r"postgrey", r"sqlgrey", r"try again (?:later|in \d)[^.]* to prove"),
+    ),
+    (
+        Cause.THROTTLED,
+        _any(
+            r"rate[- ]limit",
+            r"too many (?:connections|messages|recipients|emails|concurrent|sessions|mails)",
+            r"(?:sending|message) (?:quota|limit)s? (?:is )?exceeded",
+            r"sending limit",
+            r"too quickly",
+            r"too much mail",
+            r"Daily .{0,20}(?:quota|limit)",
+            r"deferred due to (?:unexpected volume|user complaints)",
+            r"temporarily deferred",
+            r"exceeded (?:the )?(?:rate|connection|maximum number|max)",
+            r"throttl",
+            r"unusual rate",
+            r"at a rate that",
+            r"slow down",
+            r"message rate",
+            r"velocity",
+        ),
     ),
     (
         Cause.FULL,
@@ -45,27 +69,8 @@ RULES: tuple[tuple[Cause, re.Pattern[str]], ...] = (
             r"quota (?:is )?exceeded",
             r"exceeded (?:his|her|its|their|the|storage) ?\w* ?(?:quota|allocation|limit)",
             r"out of storage",
-            r"insufficient (?:system )?storage",
             r"is over quota",
             r"QuotaExceeded",
-        ),
-    ),
-    (
-        Cause.THROTTLED,
-        _any(
-            r"rate[- ]limit",
-            r"too many (?:connections|messages|recipients|emails|concurrent|sessions|mails)",
-            r"sending (?:quota|limit)s? exceeded",
-            r"sending limit",
-            r"deferred due to (?:unexpected volume|user complaints)",
-            r"temporarily deferred",
-            r"exceeded (?:the )?(?:rate|connection|maximum number|max)",
-            r"throttl",
-            r"unusual rate",
-            r"at a rate that",
-            r"slow down",
-            r"message rate",
-            r"velocity",
         ),
     ),
     (
@@ -92,6 +97,19 @@ RULES: tuple[tuple[Cause, re.Pattern[str]], ...] = (
         ),
     ),
     (
+        Cause.CONTENT,
+        _any(
+            r"virus",
+            r"malware",
+            r"infected",
+            r"security issue",
+            r"invalid header",
+            r"bare (?:LF|CR|line)",
+            r"RFC ?2?822",
+            r"5322",
+        ),
+    ),
+    (
         Cause.POLICY,
         _any(
             r"spam(?! ?folder)",
@@ -101,7 +119,7 @@ RULES: tuple[tuple[Cause, re.Pattern[str]], ...] = (
             r"\bSPF\b",
             r"\bDKIM\b",
             r"unauthenticated",
-            r"block(?:ed|list|ing)",
+            r"block(?:ed|ing|[ -]?list)",
             r"black ?list",
             r"deny ?list",
             r"banned",
@@ -109,10 +127,10 @@ RULES: tuple[tuple[Cause, re.Pattern[str]], ...] = (
             r"spamcop",
             r"barracuda",
             r"sorbs",
-            r"\bDNS[BR]L\b",
+            r"\bDNS[BR]Ls?\b",
             r"\bRBL\b",
             r"reputation",
-            r"policy",
+            r"polic(?:y|ies)",
             r"sender (?:address )?(?:rejected|denied|verify failed|is not)",
             r"client host (?:rejected|blocked)",
             r"reverse (?:dns|hostname)|\bPTR\b|no rDNS",
@@ -122,20 +140,8 @@ RULES: tuple[tuple[Cause, re.Pattern[str]], ...] = (
             r"local policy",
             r"content (?:rejected|restriction)",
             r"not authori[sz]ed",
-            r"RESOLVER\.RST",
             r"complaint",
-        ),
-    ),
-    (
-        Cause.CONTENT,
-        _any(
-            r"virus",
-            r"malware",
-            r"infected",
-            r"invalid header",
-            r"bare (?:LF|CR|line)",
-            r"RFC ?2?822",
-            r"5322",
+            r"helo command rejected",
         ),
     ),
     (
@@ -164,6 +170,7 @@ RULES: tuple[tuple[Cause, re.Pattern[str]], ...] = (
     (
         Cause.BUSY,
         _any(
+            r"insufficient (?:system|disk)",
             r"try (?:again )?later",
             r"temporar",
             r"server (?:is )?(?:too )?busy",

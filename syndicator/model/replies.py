@@ -38,7 +38,6 @@ BY_ENHANCED = {
     "3.2": Cause.BUSY,
     "3.4": Cause.TOO_BIG,
     "4.4": Cause.NO_MAIL,
-    "4.5": Cause.THROTTLED,
     "5.3": Cause.THROTTLED,  # too many recipients
     **dict.fromkeys([f"6.{n}" for n in range(11) if n != 7], Cause.CONTENT),
     "6.7": Cause.UTF8,
@@ -110,25 +109,27 @@ def _cause(code: int, enhanced: str, words: str, phase: Phase) -> Cause:
     if detail == "4.1" and DEAD_BEHIND_5_4_1.search(words):
         return Cause.DEAD_ADDRESS
     sure = BY_ENHANCED.get(detail)
-    if sure and not (sure is Cause.POLICY or (code == 550 and sure is Cause.NO_MAIL)):
+    if sure is Cause.AUTH and phase not in (Phase.CONNECT, Phase.MAIL):
+        sure = None  # others use these codes for what they think of the letter
+    if sure:
         return _second_thought(sure, words)
     said = _said(words)
     if detail.startswith("7."):
         return _policy(kind, detail, said)
-    return said or sure or _by_code(code, detail, phase)
+    return said or _by_code(code, detail, phase)
 
 
 def _second_thought(sure: Cause, words: str) -> Cause:
-    """5.1.1 and its like are used for a sender who is turned away, too: then it is not the recipient's fault."""
+    """5.1.1 and its like are said of senders who are turned away or too fast, too: not the recipient's fault."""
     said = _said(words) if sure in (Cause.DEAD_ADDRESS, Cause.DISABLED) else None
-    return Cause.POLICY if said is Cause.POLICY else sure
+    return said if said in (Cause.POLICY, Cause.THROTTLED, Cause.GREYLISTED) else sure
 
 
 def _policy(kind: str, detail: str, said: Cause | None) -> Cause:
     """X.7.x is about us, unless the words know better (greylisting, a rate, a mailbox that is gone)."""
-    if said and said is not Cause.POLICY:
+    if said not in (None, Cause.POLICY, Cause.BUSY):
         return said
-    if kind == "4" and said is None:
+    if kind == "4" and said is not Cause.POLICY:
         return Cause.GREYLISTED if detail == "7.1" else Cause.THROTTLED
     return Cause.POLICY
 

@@ -14,6 +14,7 @@ from syndicator.model.delivery import (
     MAY_HAVE,
     OPEN,
     PING_LIFE,
+    Cause,
     Channel,
     DeliveryState,
     OnUnknown,
@@ -27,12 +28,13 @@ from syndicator.model.delivery import (
     blames_destination,
     doubt_policy,
     settle,
+    spared,
     wait,
 )
 from tests.make import NOW, make_try
 
 WEBHOOK_SECONDS = [5, 300, 1800, 7200, 18000, 36000, 36000]
-MAIL_MINUTES = [5, 15, 30, 60, 120, 240, 240, 240, 240, 240, 240, 240]
+MAIL_MINUTES = [5, 15, 30, 60, 120] + [240] * 11
 
 
 @pytest.mark.parametrize(
@@ -54,11 +56,88 @@ def test_the_back_off_schedule(channel: Channel, expected: list[timedelta]) -> N
 
 def test_the_spread_is_of_the_key_and_no_dice() -> None:
     """code-models:9: the same key waits the same in every process; a thousand keys spread over the range."""
-    spans = [wait(Channel.MAIL, 1, f"key/{n}") for n in range(1000)]
-    assert spans == [wait(Channel.MAIL, 1, f"key/{n}") for n in range(1000)]
+    spans = [wait(Channel.MAIL, 2, f"key/{n}") for n in range(1000)]
+    assert spans == [wait(Channel.MAIL, 2, f"key/{n}") for n in range(1000)]
     minutes = sorted(span.total_seconds() / 60 for span in spans if span)
-    assert minutes[100] < 4.3
-    assert minutes[900] > 5.7
+    assert minutes[100] < 13
+    assert minutes[900] > 17
+
+
+def test_the_first_pause_is_what_greylisting_wants() -> None:
+    """mail:SE8: five to six minutes, never less: a greylist that asks for 300 seconds is asked once."""
+    spans = [wait(Channel.MAIL, 1, f"key/{n}", cause=Cause.GREYLISTED) for n in range(300)]
+    minutes = sorted(span.total_seconds() / 60 for span in spans if span)
+    assert minutes[0] >= 5
+    assert minutes[-1] <= 6
+    assert minutes[-1] - minutes[0] > 0.8
+
+
+@pytest.mark.parametrize("cause", [None, Cause.GREYLISTED, Cause.THROTTLED, Cause.FULL, Cause.POLICY])
+@pytest.mark.parametrize(
+    ("subject", "hours"),
+    [
+        ("revision/tag:x/1", 48),
+        ("advance/tag:x/1", 48),
+        ("confirmation/7", 24),
+        ("digest/x", 24),
+        ("alarm/1", 24),
+    ],
+)
+def test_when_mail_is_given_up(subject: str, hours: int, cause: Cause | None) -> None:
+    """mail:SE8: news is tried for two days, what is of no use the day after for one; then it has expired."""
+    clock, tries = NOW, 0
+    while True:
+        tries += 1
+        result = Result(outcome=Outcome.DEFERRED, code=450, cause=cause or Cause.BUSY)
+        found = settle(make_try(subject=subject, attempt=tries), result, Policy(), clock)
+        if found.due is None:
+            break
+        clock = found.due
+    assert found.state is DeliveryState.EXPIRED
+    assert timedelta(hours=hours * 0.75) < clock - NOW < timedelta(hours=hours * 1.15)
+
+
+def test_a_full_mailbox_is_asked_seldom() -> None:
+    """mail:SE8: a mailbox is not emptied in minutes, and who turned us away for spam is not pestered."""
+    for cause in (Cause.FULL, Cause.POLICY, Cause.NO_MAIL):
+        first = wait(Channel.MAIL, 1, "x", cause=cause)
+        assert first is not None
+        assert first >= timedelta(minutes=48)
+
+
+# -- the relay's own trouble
+
+
+@pytest.mark.parametrize(
+    ("result", "blamed"),
+    [
+        (Result(outcome=Outcome.DEFERRED, cause=Cause.RELAY), True),
+        (Result(outcome=Outcome.DEFERRED, code=550, cause=Cause.RELAY), True),
+        (Result(outcome=Outcome.DEFERRED, code=530, cause=Cause.AUTH), True),
+        (Result(outcome=Outcome.DEFERRED, code=421, cause=Cause.THROTTLED), True),
+        (Result(outcome=Outcome.DEFERRED, code=450, cause=Cause.GREYLISTED), False),
+        (Result(outcome=Outcome.DEFERRED, code=452, cause=Cause.FULL), False),
+        (Result(outcome=Outcome.REFUSED, code=550, cause=Cause.DEAD_ADDRESS), False),
+        (Result(outcome=Outcome.UNKNOWN), True),
+    ],
+)
+def test_whom_mail_blames(result: Result, *, blamed: bool) -> None:
+    """mail:SE7: a lost connection, 421, 530 and all that is said before RCPT speak of the relay, the rest of the letter."""
+    assert blamed == blames_destination(Channel.MAIL, result)
+
+
+def test_what_meets_the_relays_trouble_does_not_count() -> None:
+    """mail:SE7: spared while nothing gets through; with others accepted only 421 is, and not for ever."""
+    lost = Result(outcome=Outcome.DEFERRED, cause=Cause.RELAY)
+    closing = Result(outcome=Outcome.DEFERRED, code=421, cause=Cause.RELAY)
+    assert spared(make_try(), lost, well=False)
+    assert not spared(make_try(), lost, well=True)
+    assert spared(make_try(lease_no=900), closing, well=True)
+    assert not spared(make_try(lease_no=1200), closing, well=True)
+    assert not spared(make_try(), Result(outcome=Outcome.UNKNOWN), well=False)  # a doubt is a doubt
+    assert not spared(make_try(channel=Channel.WEBHOOK), lost, well=False)
+    again = settle(make_try(attempt=16), replace(lost, spared=True), Policy(), NOW)
+    assert (DeliveryState.DUE, NOW + timedelta(seconds=1), False) == (again.state, again.due, again.counted)
 
 
 @settings(deadline=None)
