@@ -43,6 +43,9 @@ Confirm = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; write nothing.")]
 
+Markdown = Annotated[
+    bool, typer.Option("--markdown", help="As the file it can be changed in and handed in again.")
+]
 WordTopics = Annotated[
     str, typer.Option("--topics", metavar="A,B", help="Of a Word file: the topics it is filed under.")
 ]

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 from syndicator.errors import Invalid, Refused
 
 if TYPE_CHECKING:
+    from syndicator.model.item import Content
     from syndicator.model.markup import Draft
+    from syndicator.model.release import Embargo
     from syndicator.model.site import Site
     from syndicator.runtime import Runtime
     from syndicator.store import Tx
@@ -111,6 +113,15 @@ def settled(tx: Tx, runtime: Runtime, handed: Handed, uid: str) -> Handed:
     for words in told:
         output.say(f"{handed.name}: {words}")
     return replace(handed, draft=draft)
+
+
+def show(content: Content, uid: str, embargo: Embargo | None = None) -> None:
+    """Print words as the file they can be changed in and handed in again; raises Refused for words that are wiped."""
+    from syndicator.model.written import written
+
+    if not content.title:
+        raise Refused(f"{uid} has no words any more: there is nothing to change")
+    print(written(content, uid=uid, embargo=embargo), end="")
 
 
 def markdown_beside(name: str) -> Path:

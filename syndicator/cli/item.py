@@ -214,11 +214,16 @@ def list_(
 
 
 @app.command()
-def show(ctx: typer.Context, uid: given.Uid, *, as_json: given.Json = False) -> None:
+def show(
+    ctx: typer.Context, uid: given.Uid, *, markdown: given.Markdown = False, as_json: given.Json = False
+) -> None:
     """Show an item with its words."""
     from syndicator.store import items
 
     with session.reading(ctx) as (runtime, tx):
+        if markdown:
+            files.show(items.named(tx, uid).content, uid)
+            return
         output.details(views.whole_item(items.named(tx, uid), runtime.site), as_json=as_json)
 
 

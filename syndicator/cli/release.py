@@ -104,6 +104,7 @@ def show(
         int | None, typer.Option(min=1, metavar="N", help="Its words as they were in this version.")
     ] = None,
     *,
+    markdown: given.Markdown = False,
     as_json: given.Json = False,
 ) -> None:
     """Show a release with its words, and the versions it had."""
@@ -115,6 +116,9 @@ def show(
         if version is not None:
             was = releases.version(tx, release.id, version)
             release = replace(release, version=version, content=was.content, embargo=was.embargo)
+        if markdown:
+            files.show(release.content, release.uid, release.embargo)
+            return
         _say_instant(release, runtime)
         output.details(views.whole_release(release) | {"versions": history}, as_json=as_json)
 
