@@ -1,12 +1,12 @@
 """The storm: workers killed with -9 while they send, and an independent witness of what arrived.
 
 The witness is an SMTP sink that logs each letter before it answers. The storm sends one release to
-many contacts over real worker processes, kills one of them whenever the sink has seen enough more
-letters, starts another in its place, and then compares the sink's log with the ledger:
+many contacts over real worker processes, kills one after the other at named points of a send (`dying`) and
+by chance, and then compares the sink's log with the ledger:
 
-    python -m tests.storm --store sqlite|postgresql --policy repeat|hold --contacts 1000 --kills 30 --workers 3
+    python -m tests.storm --store sqlite|postgresql --policy repeat|hold --contacts 1500 --kills 200 --workers 3
 
-Nothing waits for a clock: kills are timed by what the sink has seen, seeds are printed.
+Nothing waits for a clock: who dies where is drawn by a seed that is printed; 1 to 3 passings of the point.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +34,9 @@ from syndicator.model.audience import Cadence, address
 from syndicator.model.delivery import DeliveryState, Outcome
 from syndicator.model.item import ALL, Content, Rule, Topic
 from syndicator.store import Store, audience, deliveries, open_store, topics
+from tests.dying import ANYWHERE, POINTS, Mortals
 
+SOON = 0.2  # seconds between looks
 PATIENCE = 240.0  # seconds; only a hang lets a storm fail by time
 UID = "tag:storm.example,2026:release"
 
@@ -109,7 +112,7 @@ class Outcomes:
     """What the sink saw and what the ledger says, side by side."""
 
     contacts: int
-    kills: int
+    died: Counter[str]  # workers by the point where they were killed
     seed: int
     arrived: Counter[str] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)
@@ -140,7 +143,7 @@ class Outcomes:
 
     def __str__(self) -> str:
         return (
-            f"contacts {self.contacts}, kills {self.kills}, seed {self.seed}: letters {self.arrived.total()}, "
+            f"contacts {self.contacts}, {self.died.total()} kills at {len(self.died)} points, seed {self.seed}: letters {self.arrived.total()}, "
             f"lost {len(self.lost)}, twice {len(self.doubles)}, of these not on record {len(self.unrecorded)}, "
             f"doubts on record {len(self.doubted)}, held {len(self.unknown)}, without a letter after a person's "
             f"retry {len(self.silent)}, states { ({str(state): n for state, n in self.states.items()}) }"
@@ -148,23 +151,69 @@ class Outcomes:
 
 
 def storm(url: str, *, policy: str, contacts: int, kills: int, workers: int, seed: int) -> Outcomes:
-    """One release to `contacts`, with `kills` workers killed on the way; what came of it."""
-    dice, done = random.Random(seed), 0
-    with Sink() as sink, open_store(url, host_clock=lambda: datetime.now(UTC)) as store:
+    """One release to `contacts`, with `kills` workers killed on the way, at each point in turn; what came of it.
+
+    `workers` live and die at a time.
+    """
+    with (
+        Sink() as sink,
+        open_store(url, host_clock=lambda: datetime.now(UTC)) as store,
+        crew_of(url, sink.port, policy, 0) as crew,
+        ThreadPoolExecutor(workers) as threads,
+        ExitStack() as ends,
+    ):
         plan(store, contacts)
-        with crew_of(url, sink.port, policy, workers) as crew:
-            for number in range(kills):
-                more = dice.randint(1, max(contacts // (kills + 1), 2))
-                if not sink.wait_for(len(sink.log) + more, 5) and _open(store) == 0:
-                    break
-                crew.kill(dice.randrange(workers))
-                done = number + 1
-            settle(store)
-            found = _outcomes(store, sink, contacts, done, seed)
-            if policy == "repeat":  # a person sends once more what was in doubt twice: now all must have it
-                _try_again(store)
-                found.silent = found.everyone - set(sink.log)
+        lines = [crew.mortals() for _ in range(workers)]
+        for line in lines:
+            ends.callback(line.end)
+        shares = [range(n, kills, workers) for n in range(workers)]
+        dying = [
+            threads.submit(_line_of_deaths, line, share, random.Random(seed + n), sink, store)
+            for n, (line, share) in enumerate(zip(lines, shares, strict=True))
+        ]
+        died = sum((done.result() for done in dying), Counter[str]())
+        for line in lines:
+            line.begin(ANYWHERE)  # whoever comes last lives
+        settle(store)
+        found = _outcomes(store, sink, contacts, died, seed)
+        if policy == "repeat":  # a person sends once more what was in doubt twice: now all must have it
+            _try_again(store)
+            found.silent = found.everyone - set(sink.log)
         return found
+
+
+def _line_of_deaths(
+    mortals: Mortals, numbers: range, dice: random.Random, sink: Sink, store: Store
+) -> Counter[str]:
+    died = Counter[str]()
+    for number in numbers:
+        point = POINTS[number % len(POINTS)]
+        if not _killed(mortals, point, dice, sink, store):
+            break
+        died[point] += 1
+    return died
+
+
+def _killed(mortals: Mortals, point: str, dice: random.Random, sink: Sink, store: Store) -> bool:
+    """Let a worker live until it dies at `point`; False if all was sent before."""
+    seen = len(sink.log)
+    pid, deadly = mortals.begin(point, dice.randint(1, 3)), threading.Event()
+    threading.Thread(target=_reap, args=(mortals, deadly), daemon=True).start()
+    if point == ANYWHERE:
+        sink.wait_for(seen + dice.randint(1, 6), SOON)
+        os.kill(pid, signal.SIGKILL)
+    while not deadly.wait(SOON):
+        if _open(store) == 0:
+            with suppress(ProcessLookupError):  # it has died after all
+                os.kill(pid, signal.SIGTERM)
+            deadly.wait()
+            return False
+    return True
+
+
+def _reap(mortals: Mortals, deadly: threading.Event) -> None:
+    mortals.wait()
+    deadly.set()
 
 
 def plan(store: Store, contacts: int) -> None:
@@ -195,17 +244,16 @@ def people(store: Store, contacts: int) -> None:
 
 
 class Crew:
-    """Worker processes; whoever is killed is replaced."""
+    """Worker processes that live to the end."""
 
-    def __init__(self, command: list[str], env: dict[str, str], count: int) -> None:
-        self._command, self._env = command, env
+    def __init__(self, config: str, env: dict[str, str], count: int) -> None:
+        self._config, self._env = config, env
+        self._command = [sys.executable, "-m", "syndicator", "--config", config, "worker"]
         self.running = [self._start() for _ in range(count)]
 
-    def kill(self, which: int) -> None:
-        """End one with -9 and start another."""
-        self.running[which].kill()
-        self.running[which].wait()
-        self.running[which] = self._start()
+    def mortals(self) -> Mortals:
+        """Workers of the same sort that come and die beside these."""
+        return Mortals(self._config, self._env)
 
     def end(self) -> None:
         """End all of them in order."""
@@ -239,8 +287,7 @@ def crew_of(url: str, port: int, policy: str, count: int) -> Iterator[Crew]:
         config = Path(folder) / "syndicator.toml"
         config.write_text("")
         env = os.environ | {f"SYNDICATOR_{key}": value for key, value in values.items()}
-        command = [sys.executable, "-m", "syndicator", "--config", str(config), "worker"]
-        crew = Crew(command, env, count)
+        crew = Crew(str(config), env, count)
         try:
             yield crew
         finally:
@@ -268,8 +315,8 @@ def _try_again(store: Store) -> None:
     settle(store)
 
 
-def _outcomes(store: Store, sink: Sink, contacts: int, kills: int, seed: int) -> Outcomes:
-    found = Outcomes(contacts=contacts, kills=kills, seed=seed, arrived=Counter(sink.log))
+def _outcomes(store: Store, sink: Sink, contacts: int, died: Counter[str], seed: int) -> Outcomes:
+    found = Outcomes(contacts=contacts, died=died, seed=seed, arrived=Counter(sink.log))
     with store.read() as tx:
         for row in deliveries.listing(tx):
             found.states[row.state] += 1
@@ -288,7 +335,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--policy", choices=("repeat", "hold"), default="repeat")
-    for name, default in (("contacts", 1000), ("kills", 30), ("workers", 1), ("seed", 1)):
+    for name, default in (("contacts", 1500), ("kills", 200), ("workers", 1), ("seed", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     given = parser.parse_args()
     with database(given.store) as url:
