@@ -101,10 +101,12 @@ def radius(
 
 
 def newcomers(tx: Tx, item: Item, topic_ids: Collection[int]) -> int:
-    """How many contacts, who were never owed it, an item would be owed to as it enters these topics."""
+    """How many contacts would get an item because it enters these topics: not those who are told of it anyway."""
     recipient = literal("contact/") + cast(s.contact_id, Text)
-    had = exists().where(dc.item_id == item.id, dc.recipient == recipient, dc.role == Role.OWED)
-    found = audience(topic_ids, had).subquery()
+    theirs = (dc.item_id == item.id) & (dc.recipient == recipient)
+    owed = exists().where(theirs, dc.role == Role.OWED)
+    told = exists().where(theirs, d.id == dc.delivery_id, HAD)
+    found = audience(topic_ids, owed | told | _silenced(s.contact_id)).subquery()
     return int(tx.connection.execute(select(func.count()).select_from(found)).scalar_one())
 
 
@@ -142,8 +144,6 @@ def _reached(item: Item, priority: Priority, *, machines_only: bool) -> Select[A
     """Who is to be told, one row for each: the one place that says so."""
     own = schema.subscriptions.alias("own")
     kept = case((own.c.state == SubscriptionState.ACTIVE, own.c.id))
-    c, x = schema.contacts.c, schema.suppressions.c
-    silenced = exists().where(c.id == d.contact_id, x.key == c.key)
     reached = (
         select(
             d.contact_id,
@@ -156,12 +156,18 @@ def _reached(item: Item, priority: Priority, *, machines_only: bool) -> Select[A
         )
         .join(schema.delivery_contents, dc.delivery_id == d.id)
         .outerjoin(own, own.c.id == d.subscription_id)
-        .where(dc.item_id == item.id, HAD, ~silenced)
+        .where(dc.item_id == item.id, HAD, ~_silenced(d.contact_id))
         .group_by(d.contact_id, d.partner_id, d.recipient, d.channel, d.lane)
     )
     if machines_only:
         return reached.where(d.partner_id.is_not(None))
     return reached if priority is Priority.KILL else reached.where(or_(d.partner_id.is_not(None), LIVE))
+
+
+def _silenced(contact_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether this contact's address must not be mailed, for whatever reason."""
+    c, x = schema.contacts.c, schema.suppressions.c
+    return exists().where(c.id == contact_id, x.key == c.key)
 
 
 def somebody_had(tx: Tx, uids: Collection[str]) -> set[str]:
