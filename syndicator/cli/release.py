@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syndicator.cli import arguments as given
-from syndicator.cli import files, output, release_preview, session, views
+from syndicator.cli import files, output, release_plan, release_preview, release_rehearse, session, views
 from syndicator.cli.confirm import confirmed
 from syndicator.model.markup import one_line
 from syndicator.model.release import ReleaseState, midnight, read_back
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 app = given.group("What is not yet public: draft, approve, schedule, publish, lift.")
 
 app.command()(release_preview.preview)
+app.command()(release_plan.plan)
+app.command()(release_rehearse.rehearse)
 
 AT = typer.Option("--at", metavar="INSTANT", help="RFC 3339, or wall time in the site's zone.")
 Base = Annotated[str | None, typer.Option(metavar="BASE", help="The version it was made from.")]

@@ -1,0 +1,128 @@
+"""A store in which anything may be tried: it begins as the real one is, and nothing of it remains.
+
+On SQLite it is a copy of the file, made by SQLite's own backup while others go on; on PostgreSQL one transaction
+that is rolled back, so that whoever files or publishes items waits until the rehearsal is over. It is for one
+thread. Serves `release rehearse`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, select, update
+
+from syndicator.model.delivery import Channel, DeliveryState, Outcome, Try, ping_hub, ping_url
+from syndicator.store import Store, schema
+from syndicator.store import engine as _engine
+from syndicator.store.deliveries.trying import as_try, query, why_not
+from syndicator.store.engine import Clock, Tx
+
+d = schema.deliveries.c
+CHUNK = 500  # rows in memory at a time
+
+
+@contextmanager
+def rehearsed(store: Store, clock: Clock) -> Iterator[Store]:
+    """A store as `store` is now, whose time is `clock`, until the end of the block."""
+    if store.kind == "sqlite":
+        with _copied(store, clock) as copy:
+            yield copy
+        return
+    with store._engine.connect().execution_options(preserve_rowcount=True) as connection:  # noqa: SLF001 - this is the store's room
+        whole = connection.begin()
+        try:
+            yield _Undone(store, connection, clock)
+        finally:
+            whole.rollback()
+
+
+def tries(tx: Tx, subject: str) -> Iterator[list[Try]]:
+    """What would be sent about this subject now, some at a time; whoever a claim would leave out is left out."""
+    after = 0
+    about = (
+        query(tx.now).where(d.subject == subject, d.state == DeliveryState.DUE).order_by(d.id).limit(CHUNK)
+    )
+    while rows := tx.connection.execute(about.where(d.id > after)).all():
+        after = rows[-1].id
+        yield [as_try(row) for row in rows if why_not(row) is None]
+
+
+def subjects(tx: Tx, uid: str) -> list[str]:
+    """What waits to be sent about this release or item: advance copies, its first revision, notices."""
+    starts = [
+        d.subject.startswith(f"{sort}/{uid}/", autoescape=True) for sort in ("advance", "notice", "revision")
+    ]
+    about = select(d.subject).where(starts[0] | starts[1] | starts[2], d.state == DeliveryState.DUE)
+    return sorted(tx.connection.execute(about.distinct()).scalars())
+
+
+def pings(tx: Tx) -> list[tuple[str, str]]:
+    """Hub and feed of each ping that was planned at this instant."""
+    found = select(d.recipient).where(d.channel == Channel.WEBSUB, d.created == tx.now).order_by(d.id)
+    return [(ping_hub(one), ping_url(one)) for one in tx.connection.execute(found).scalars()]
+
+
+def settle(tx: Tx, outcomes: Sequence[tuple[int, Outcome]]) -> None:
+    """Write down what a rehearsal's road made of these deliveries: accepted, or else refused."""
+    for took in (True, False):
+        keys = [key for key, outcome in outcomes if (outcome is Outcome.ACCEPTED) is took]
+        state = DeliveryState.ACCEPTED if took else DeliveryState.REFUSED
+        values = {"state": state, "settled": tx.now, "due": None}
+        tx.connection.execute(update(schema.deliveries).where(d.id.in_(keys)).values(**values))
+
+
+class _Undone(Store):
+    """Transactions within one that will be rolled back."""
+
+    def __init__(self, store: Store, connection: Connection, clock: Clock) -> None:
+        super().__init__(store._engine, clock, clock)  # noqa: SLF001 - its own kind
+        self._whole, self._clock = connection, clock
+
+    def begin(self) -> AbstractContextManager[Tx]:
+        """Undone by itself on an exception, and with everything else at the end."""
+        return self._within()
+
+    def read(self) -> AbstractContextManager[Tx]:
+        """Sees what was written so far."""
+        return self._within()
+
+    def close(self) -> None:
+        """The connections are another's."""
+
+    @contextmanager
+    def _within(self) -> Iterator[Tx]:
+        # What a transaction does last, the audit, is left out: its lock is everybody's.
+        with self._whole.begin_nested():
+            yield Tx(self._whole, self._clock())
+
+
+@contextmanager
+def _copied(store: Store, clock: Clock) -> Iterator[Store]:
+    # What is under embargo is in the copy: the folder is for its owner alone, and goes with the block.
+    with tempfile.TemporaryDirectory(prefix="syndicator-rehearsal-") as folder:
+        path = Path(folder) / "store.db"
+        address = f"sqlite:///{path}"
+        with _engine_of(address) as target:
+            source = store._engine.raw_connection()  # noqa: SLF001 - this is the store's room
+            try:
+                source.driver_connection.backup(target)  # type: ignore[union-attr]
+            finally:
+                source.close()
+        copy = Store(_engine.connect(address), clock, clock)
+        with copy:
+            yield copy
+
+
+@contextmanager
+def _engine_of(address: str) -> Iterator[object]:
+    """An sqlite3 connection to the new file, which the store makes for its owner alone."""
+    engine = _engine.connect(address)
+    raw = engine.raw_connection()
+    try:
+        yield raw.driver_connection
+    finally:
+        raw.close()
+        engine.dispose()
