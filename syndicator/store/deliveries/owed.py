@@ -106,6 +106,12 @@ def plan_mailbox(
     return tx.connection.execute(insert_or_skip(tx, schema.deliveries).values(**row)).rowcount
 
 
+def samples(tx: Tx, release_id: int, version: int) -> int:
+    """How many tests of this version of a release were mailed, or will be."""
+    theirs = (d.release_id == release_id) & (d.version == version) & d.subject.like("sample/%")
+    return tx.connection.execute(select(func.count(d.subject.distinct())).where(theirs)).scalar_one()
+
+
 def _known(tx: Tx, item: Item) -> bool:
     """Whether anybody was planned anything of this item; its caller holds it, so the answer stays true."""
     planned, carried = exists().where(d.item_id == item.id), exists().where(dc.item_id == item.id)
