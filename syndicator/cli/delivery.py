@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,8 +11,14 @@ from syndicator.cli import output, session, views
 from syndicator.errors import Invalid
 from syndicator.model.delivery import DeliveryState
 
+if TYPE_CHECKING:
+    from syndicator.store import deliveries
+
 app = given.group("The ledger: who was sent what, and what became of it.")
 
+LANES = ("key", "channel", "paused", "since", "waiting", "late", "fault")
+SLOW = ("lane", "domain", "open", "width", "rate", "failures", "fault")
+Lane = Annotated[str, typer.Argument(metavar="[LANE]", help="The destination: mail, partner/SLUG, …")]
 COLUMNS = ("id", "state", "channel", "attempts", "last_outcome", "recipient", "subject")
 
 
@@ -32,6 +38,7 @@ def list_(
     with session.reading(ctx) as (_, tx):
         rows = deliveries.listing(tx, limit=limit, after=after, state=state, subject=subject)
         output.listing(map(views.delivery, rows), COLUMNS, as_json=as_json)
+        _say_trouble(deliveries.lanes(tx))
 
 
 @app.command()
@@ -49,10 +56,30 @@ def show(ctx: typer.Context, id: given.Id, *, as_json: given.Json = False) -> No
 
 
 @app.command()
-def retry(ctx: typer.Context, id: given.Id, *, as_json: given.Json = False) -> None:
-    """Try it again now; refused for what was accepted or is under way."""
+def retry(
+    ctx: typer.Context,
+    id: Annotated[
+        int | None,
+        typer.Argument(min=1, max=given.LARGEST, metavar="[ID]", help="Its number in the ledger."),
+    ] = None,
+    *,
+    late: Annotated[
+        bool, typer.Option("--late", help="Send everything that waits because it is late.")
+    ] = False,
+    as_json: given.Json = False,
+) -> None:
+    """Try it again now; refused for what was accepted or is under way. With --late: all that is late."""
     from syndicator.store import deliveries
 
+    if late == (id is not None):
+        raise Invalid("say which: the number of a delivery, or --late for all that waits because it is late")
+    if id is None:
+        with session.writing(ctx) as (_, tx):
+            released = deliveries.retry_late(tx)
+        output.say(f"{released} late deliveries go out now")
+        if as_json:
+            output.show_json({"retried": released})
+        return
     with session.writing(ctx) as (_, tx):
         deliveries.retry(tx, id)
         after = views.delivery(deliveries.named(tx, id))
@@ -69,7 +96,7 @@ def resolve(
     reason: Annotated[str, typer.Option(metavar="TEXT", help="How that is known.")] = "",
     as_json: given.Json = False,
 ) -> None:
-    """Settle a doubt: exactly one of --accepted and --cancelled."""
+    """Settle a doubt, or drop what is late: exactly one of --accepted and --cancelled."""
     from syndicator.store import deliveries
 
     if accepted == cancelled:
@@ -79,6 +106,71 @@ def resolve(
         deliveries.resolve(tx, id, state, reason or "settled by hand")
         after = views.delivery(deliveries.named(tx, id))
     _say(after, as_json=as_json)
+
+
+@app.command()
+def lanes(
+    ctx: typer.Context,
+    *,
+    domains: Annotated[
+        bool, typer.Option("--domains", help="Domains of recipients that asked for patience instead.")
+    ] = False,
+    as_json: given.Json = False,
+) -> None:
+    """List the destinations: which rest, which are in trouble and since when, how many wait for each."""
+    from syndicator.store import deliveries
+
+    with session.reading(ctx) as (_, tx):
+        if domains:
+            output.listing(map(views.slow_domain, deliveries.domains_at_rest(tx)), SLOW, as_json=as_json)
+        else:
+            output.listing(map(views.lane, deliveries.lanes(tx)), LANES, as_json=as_json)
+
+
+@app.command()
+def pause(
+    ctx: typer.Context,
+    lane: Lane = "mail",
+    *,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever looks.")] = "",
+    by: given.By = "",
+) -> None:
+    """Let nothing go out any more, within a second; what waits, waits. LANE: see `delivery lanes`."""
+    from syndicator.store import audit, deliveries
+
+    with session.writing(ctx) as (_, tx):
+        who = session.actor(by)
+        words = f"paused by {who}" + (f": {reason}" if reason else "")
+        done = deliveries.pause(tx, lane, words)
+        if done:
+            audit.record(tx, who, "delivery.pause", f"lane/{lane}", reason or None)
+    output.say(f"{lane} is paused" if done else f"{lane} was paused already")
+
+
+@app.command()
+def resume(ctx: typer.Context, lane: Lane = "mail", *, by: given.By = "") -> None:
+    """Let what waits for this lane go out."""
+    from syndicator.store import audit, deliveries
+
+    with session.writing(ctx) as (_, tx):
+        done = deliveries.resume(tx, lane)
+        if done:
+            audit.record(tx, session.actor(by), "delivery.resume", f"lane/{lane}")
+    output.say(f"{lane} is no longer paused" if done else f"{lane} was not paused")
+
+
+def _say_trouble(found: list[deliveries.Lane]) -> None:
+    """On stderr, where something holds up more than one delivery."""
+    for lane in found:
+        if lane.paused:
+            output.say(f"{lane.key} is paused ({lane.fault or 'by hand'}): {lane.waiting} wait")
+        elif lane.since is not None:
+            since = lane.since.isoformat(timespec="seconds")
+            output.say(f"{lane.key} is out of reach since {since} ({lane.fault}): {lane.waiting} wait")
+        if lane.late:
+            output.say(
+                f"{lane.late} of {lane.key} are late and wait for a person: `delivery retry --late` sends them"
+            )
 
 
 def _say(view: views.View, *, as_json: bool) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from syndicator.model.site import Site
     from syndicator.model.upstream import Upstream
     from syndicator.store.audit import Entry
-    from syndicator.store.deliveries import Attempt, Delivery, Had
+    from syndicator.store.deliveries import Attempt, Delivery, Domain, Had, Lane
     from syndicator.store.documents import Validators
     from syndicator.store.schedules import Run
     from syndicator.store.topics import Addresses
@@ -276,7 +276,7 @@ def delivery(one: Delivery) -> View:
 
 def attempt(one: Attempt) -> View:
     """One try of a delivery."""
-    names = "number started ended outcome code detail worker".split()
+    names = "number started ended outcome code cause detail worker".split()
     return {name: getattr(one, name) for name in names}
 
 
@@ -327,3 +327,13 @@ def audited(one: Entry) -> View:
         "detail": dict(one.detail),
         "digest": one.digest,
     }
+
+
+def lane(one: Lane) -> View:
+    """A destination: whether it rests, since when it is in trouble and why, how many wait."""
+    return {name: getattr(one, name) for name in "key channel paused since waiting late open fault".split()}
+
+
+def slow_domain(one: Domain) -> View:
+    """A domain of recipients that asked for patience."""
+    return {name: getattr(one, name) for name in "lane domain open width rate failures fault".split()}

@@ -37,6 +37,8 @@ from syndicator.store.deliveries.destinations import (
     resume,
     stopped,
 )
+from syndicator.store.deliveries.domains import Domain
+from syndicator.store.deliveries.domains import listing as domains_at_rest
 from syndicator.store.deliveries.duties import MAIL_LANE
 from syndicator.store.deliveries.owed import plan_confirmation, plan_mailbox, plan_owed, plan_test
 from syndicator.store.deliveries.pings import plan_changes, plan_pings, prune_pings
@@ -52,6 +54,7 @@ from syndicator.store.deliveries.rows import (
     open_count,
     resolve,
     retry,
+    retry_late,
 )
 from syndicator.store.deliveries.settling import recover, settle_all
 from syndicator.store.deliveries.suspicion import suspicion
@@ -69,6 +72,7 @@ __all__ = [
     "MAIL_LANE",
     "Attempt",
     "Delivery",
+    "Domain",
     "Had",
     "Incident",
     "Lane",
@@ -83,6 +87,7 @@ __all__ = [
     "claim",
     "contents",
     "counts",
+    "domains_at_rest",
     "due_lanes",
     "expected",
     "first_subjects",
@@ -115,6 +120,7 @@ __all__ = [
     "resolve",
     "resume",
     "retry",
+    "retry_late",
     "settle_all",
     "somebody_had",
     "start",

@@ -121,9 +121,7 @@ def lane_works(tx: Tx, key: str) -> bool:
 def lane_over(tx: Tx, key: str, fault: str) -> None:
     """The destination wants nothing more: pause it until a person resumes the partner."""
     tx.connection.execute(update(schema.lanes).where(lane.key == key).values(paused=True, fault=fault))
-    tx.connection.execute(
-        update(schema.partners).where(literal("partner/") + p.slug == key).values(paused=True)
-    )
+    _partner(tx, key, paused=True)
 
 
 def pause(tx: Tx, key: str, fault: str) -> bool:
@@ -131,6 +129,7 @@ def pause(tx: Tx, key: str, fault: str) -> bool:
     _known(tx, key)
     awake = (lane.key == key) & lane.paused.is_(False)
     done = tx.connection.execute(update(schema.lanes).where(awake).values(paused=True, fault=fault))
+    _partner(tx, key, paused=True)
     return bool(done.rowcount)
 
 
@@ -140,6 +139,7 @@ def resume(tx: Tx, key: str) -> bool:
     values = {"paused": False, "failures": 0, "open": tx.now, "fault": None, "since": None}
     resting = (lane.key == key) & lane.paused.is_(True)
     done = tx.connection.execute(update(schema.lanes).where(resting).values(**values))
+    _partner(tx, key, paused=False)
     return bool(done.rowcount)
 
 
@@ -149,6 +149,12 @@ def stopped(tx: Tx, key: str, ids: Sequence[int]) -> frozenset[int] | None:
         return None
     query = select(d.id).where(d.id.in_(list(ids)), d.stop.is_not(None))
     return frozenset(tx.connection.execute(query).scalars())
+
+
+def _partner(tx: Tx, key: str, *, paused: bool) -> None:
+    """Whose lane it is shows it, too."""
+    theirs = literal("partner/") + p.slug == key
+    tx.connection.execute(update(schema.partners).where(theirs).values(paused=paused))
 
 
 def _known(tx: Tx, key: str) -> None:

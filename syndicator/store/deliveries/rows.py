@@ -12,6 +12,7 @@ from sqlalchemy import (
     Row,
     Select,
     func,
+    literal_column,
     select,
     update,
 )
@@ -20,6 +21,7 @@ from syndicator.errors import NotFound, Refused
 from syndicator.model.delivery import (
     MAY_HAVE,
     OPEN,
+    Cause,
     Channel,
     DeliveryState,
     Outcome,
@@ -27,6 +29,7 @@ from syndicator.model.delivery import (
 )
 from syndicator.store import schema
 from syndicator.store.deliveries.duties import record_contents
+from syndicator.store.deliveries.trying import forget
 from syndicator.store.engine import Tx
 
 d, dc, c, s, x, p, lane = (
@@ -67,6 +70,7 @@ class Attempt:
     ended: datetime
     outcome: Outcome
     code: int | None
+    cause: Cause | None
     detail: str
 
 
@@ -102,6 +106,7 @@ def attempts(tx: Tx, delivery_id: int) -> list[Attempt]:
             ended=row.ended,
             outcome=Outcome(row.outcome),
             code=row.code,
+            cause=Cause(row.cause) if row.cause else None,
             detail=row.detail,
         )
         for row in rows
@@ -145,7 +150,7 @@ def open_count(tx: Tx) -> int:
 def retry(tx: Tx, delivery_id: int) -> None:
     """A person says: try this again now. Raises Refused for one that was accepted or is under way."""
     under_way = (DeliveryState.ACCEPTED, DeliveryState.LEASED, DeliveryState.SENDING)
-    values = {"state": DeliveryState.DUE, "due": tx.now, "settled": None}
+    values = {"state": DeliveryState.DUE, "due": tx.now, "settled": None, "late_ok": True, "stop": None}
     if not _moved(tx, delivery_id, d.state.not_in(under_way), values):
         state = named(tx, delivery_id).state
         raise Refused(
@@ -155,12 +160,28 @@ def retry(tx: Tx, delivery_id: int) -> None:
     record_contents(tx, d.id == delivery_id)
 
 
+def retry_late(tx: Tx) -> int:
+    """A person says: send what is late, all of it. Returns how many were waiting for that."""
+    values = {"due": tx.now, "late_ok": True, "detail": None}
+    return tx.connection.execute(update(schema.deliveries).where(_IS_LATE).values(**values)).rowcount
+
+
 def resolve(tx: Tx, delivery_id: int, state: DeliveryState, reason: str) -> None:
-    """A person settles a doubt: it arrived, or it is not to be tried again."""
-    values = {"state": state, "detail": reason, "settled": tx.now}
-    if not _moved(tx, delivery_id, d.state == DeliveryState.UNKNOWN, values):
+    """A person settles a doubt: it arrived, or it is not to be tried again. What is late can be dropped, too."""
+    values = {"state": state, "detail": reason, "settled": tx.now, "due": None}
+    cancelled = state is DeliveryState.CANCELLED
+    if cancelled and _moved(tx, delivery_id, _IS_LATE, values):
+        forget(tx, [delivery_id])
+    elif not _moved(tx, delivery_id, d.state == DeliveryState.UNKNOWN, values):
         found = named(tx, delivery_id).state
-        raise Refused(f"delivery {delivery_id} is {found}; only a doubt (unknown) can be resolved")
+        raise Refused(
+            f"delivery {delivery_id} is {found}; only a doubt (unknown) can be resolved, "
+            "and what waits because it is late can be cancelled"
+        )
+
+
+# Late ones are due, but at no time: they wait for a person.
+_IS_LATE = (d.state == literal_column("'due'")) & d.due.is_(None)
 
 
 def _moved(tx: Tx, delivery_id: int, allowed: ColumnElement[bool], values: dict[str, Any]) -> bool:
@@ -181,7 +202,7 @@ def _delivery(row: Row[Any]) -> Delivery:
     return Delivery(
         id=row.id,
         subject=row.subject,
-        recipient=row.address or row.slug or ping_hub(row.recipient),
+        recipient=row.address or row.mailbox or row.slug or ping_hub(row.recipient),
         channel=Channel(row.channel),
         state=DeliveryState(row.state),
         attempts=row.attempts,
