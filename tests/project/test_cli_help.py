@@ -22,7 +22,7 @@ release: draft show list approve schedule reschedule lift publish cancel
 contact: add subscribe import export list show accredit suppress unsuppress
 partner: add list test pause resume
 schedule: list add next run pause resume history
-delivery: list show retry resolve
+delivery: list show lanes retry resolve pause resume
 audit: list verify
 config: check show schema
 db: upgrade status
