@@ -88,7 +88,7 @@ def release_due(store: Store, rules: Rules = RULES, by: str = WORKER) -> Release
             log.warning("not released", uid=release.uid, fault=str(fault))
             continue
         done.append(item)
-        log.info("released", uid=item.uid, slug=item.slug, late_seconds=_lateness(release, moment))
+        log.info("released", uid=item.uid, late_seconds=_lateness(release, moment))
 
 
 def next_release(tx: Tx) -> datetime | None:
