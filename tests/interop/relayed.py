@@ -105,15 +105,18 @@ class Outage:
     last: Arrived = field(default_factory=Arrived)  # what was there when the person had said yes
 
 
-def after_a_day(folder: Path, letters: int) -> Outage:
-    """A relay that is down for a day of the ledger's time; one release waits all of it, one the last hour."""
+def after_a_day(folder: Path, letters: int, every: timedelta = timedelta(seconds=1)) -> Outage:
+    """A relay that is down for a day of the ledger's time; one release waits all of it, one the last hour.
+
+    Workers try whenever the ledger asks for it, at most once in `every`.
+    """
     seen, clock = Outage(), FakeClock(datetime.now(UTC) - DAY)
     with _relay(folder) as (relay, box), _newsroom(folder, letters, clock) as (store, url):
         environ = _environ(url, relay.port)
         release(store, OLD)
-        _down(store, clock, environ, hours=23)
+        _down(store, clock, environ, 23, every)
         release(store, NEW)
-        _down(store, clock, environ, hours=1)
+        _down(store, clock, environ, 1, every)
         with store.read() as tx:
             (lane,) = [one for one in deliveries.lanes(tx) if one.fault]
         seen.fault, seen.waiting = lane.fault or "", lane.waiting
@@ -136,7 +139,7 @@ def after_a_day(folder: Path, letters: int) -> Outage:
     return seen
 
 
-def _down(store: Store, clock: FakeClock, environ: dict[str, str], hours: int) -> None:
+def _down(store: Store, clock: FakeClock, environ: dict[str, str], hours: int, every: timedelta) -> None:
     """Workers try through so many hours, each time the ledger asks for attention."""
     ends = clock() + timedelta(hours=hours)
     with _runtime(store, environ) as runtime:
@@ -144,7 +147,7 @@ def _down(store: Store, clock: FakeClock, environ: dict[str, str], hours: int) -
         while clock() < ends:
             lanes.drain(crew)
             due = lanes.next_due(crew) or ends
-            clock.now = min(max(due, clock() + timedelta(seconds=1)), ends)
+            clock.now = min(max(due, clock() + every), ends)
 
 
 @contextmanager
