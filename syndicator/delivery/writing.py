@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from syndicator.errors import NotFound, Refused
-from syndicator.model.delivery import Role, Try
-from syndicator.model.item import Content, Spokesperson
+from syndicator.model.delivery import Priority, Role, Try
+from syndicator.model.difference import since
+from syndicator.model.item import Content, Significance, Spokesperson
 from syndicator.model.release import Release, ReleaseState
 from syndicator.model.site import Site
 from syndicator.render.mail import (
@@ -31,7 +32,7 @@ from syndicator.render.mail import (
 )
 from syndicator.render.mail.envelope import verp
 from syndicator.store import Tx, alarms, audience, items, releases, topics
-from syndicator.store.deliveries import threads
+from syndicator.store.deliveries import threads, told
 
 if TYPE_CHECKING:
     from syndicator.render.mail.dkim import Signer  # most newsrooms' relays sign
@@ -79,9 +80,11 @@ class Desk:
 class Writer:
     """Composes each sort of letter once and keeps it for the next recipients; used by one thread."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, keep: int = KEPT) -> None:
         self._desk = desk
+        self._keep = keep
         self._kept: OrderedDict[tuple[object, ...], Template] = OrderedDict()
+        self._corrected_twice: dict[tuple[int, int], bool] = {}
 
     def message_id(self, attempt: Try) -> str:
         """The Message-ID of this letter, without < and >."""
@@ -125,8 +128,9 @@ class Writer:
     def _template(self, tx: Tx, attempt: Try) -> Template:
         match sort(attempt):
             case "revision":
-                key = ("revision", attempt.item_id, attempt.revision, attempt.role)
-                return self._once(key, lambda: self._revision(tx, attempt))
+                missed = self._missed(tx, attempt)
+                key = ("revision", attempt.item_id, attempt.revision, attempt.role, missed)
+                return self._once(key, lambda: self._revision(tx, attempt, missed))
             case "advance" | "notice" | "sample":
                 return self._of_release(tx, attempt)
             case "confirmation":
@@ -140,16 +144,31 @@ class Writer:
         """The template of this key, composed now if need be; the one used longest ago makes way."""
         if key not in self._kept:
             self._kept[key] = compose()
-            while len(self._kept) > KEPT:
+            while len(self._kept) > self._keep:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return self._kept[key]
 
-    def _revision(self, tx: Tx, attempt: Try) -> Template:
+    def _missed(self, tx: Tx, attempt: Try) -> int | None:
+        """The revision they had last, where corrections came since that they are to hear of together (EM4)."""
+        item_id, number = attempt.item_id, attempt.revision
+        if attempt.priority is not Priority.CORRECTION or not item_id or not number:
+            return None
+        if (item_id, number) not in self._corrected_twice:
+            history = items.history(tx, item_id)
+            corrections = [one for one in history if one.significance is Significance.CORRECTION]
+            self._corrected_twice[item_id, number] = len(corrections) > 1
+        if not self._corrected_twice[item_id, number]:
+            return None
+        return told.last_had(tx, item_id, number, attempt.recipient)
+
+    def _revision(self, tx: Tx, attempt: Try, missed: int | None) -> Template:
         item = items.by_id(tx, attempt.item_id or 0)
         if item is None or attempt.revision is None:
             raise NotFound(f"there is no item for {attempt.subject}")
         revision = items.revision(tx, item.id, attempt.revision)
+        if missed is not None:
+            revision = since(items.history(tx, item.id), missed, revision.number)
         return compose_revision(item, revision, role=attempt.role, **self._around(tx, revision.content))
 
     def _of_release(self, tx: Tx, attempt: Try) -> Template:
@@ -229,10 +248,10 @@ def _first_subjects(tx: Tx, group: Sequence[Try]) -> dict[str, str]:
     one, recipients = group[0], [attempt.recipient for attempt in group]
     if one.item_id is None:
         return threads.first_advances(tx, releases.named(tx, _about(one)[0]), recipients)
-    told = [attempt.recipient for attempt in group if attempt.role is Role.TOLD]
-    first = threads.first_owed(tx, one.item_id, told) if told else {}
+    again = [attempt.recipient for attempt in group if attempt.role is Role.TOLD]
+    first = threads.first_owed(tx, one.item_id, again) if again else {}
     item = items.by_id(tx, one.item_id)
     release = releases.find(tx, item.uid) if item else None
-    if release and release.advance:
+    if release:
         first |= threads.first_advances(tx, release, recipients)
     return first

@@ -7,12 +7,13 @@ Bodies are compared as plain text, sentence by sentence: what changed in the HTM
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
 from html import escape
 from typing import NamedTuple
 
-from syndicator.model.item import Content
+from syndicator.model.item import Content, Revision, Significance
 from syndicator.model.markup import plain_text
 
 SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
@@ -89,6 +90,21 @@ def marked(before: Content, after: Content) -> str:
     words = _WORDS.get((after.language or "").partition("-")[0].lower(), _ENGLISH)
     points = [point for name in SHOWN for point in _points(FIELDS[name](before), FIELDS[name](after), words)]
     return shortened(f"<ul>{''.join(points)}</ul>", LONGEST_MARK, "<li>…</li>") if points else ""
+
+
+def since(history: Sequence[Revision], had: int | None, number: int) -> Revision:
+    """Revision `number` as somebody is told of it who had revision `had` last: with all they have missed.
+
+    Where a second correction took the place of an unsent first, both notes and what both changed are theirs to know.
+    """
+    known = {one.number: one for one in history}
+    missed = [one for one in history if (had or 0) < one.number <= number]
+    told = [one for one in missed if one.significance is Significance.CORRECTION]
+    if had not in known or len(told) < 2:  # noqa: PLR2004 - one is the revision itself, or what it stands on
+        return known[number]
+    notes = dict.fromkeys(one.note.rstrip(" .") for one in told if one.note)
+    changed = marked(known[had].content, known[number].content)
+    return replace(known[number], note=f"{'. '.join(notes)}.", marked=changed)
 
 
 def shortened(difference: str, limit: int, rest: str) -> str:

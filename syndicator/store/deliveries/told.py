@@ -20,6 +20,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
     union,
@@ -168,6 +169,23 @@ def _silenced(contact_id: ColumnElement[int]) -> ColumnElement[bool]:
     """Whether this contact's address must not be mailed, for whatever reason."""
     c, x = schema.contacts.c, schema.suppressions.c
     return exists().where(c.id == contact_id, x.key == c.key)
+
+
+def last_had(tx: Tx, item_id: int, number: int, recipient: str) -> int | None:
+    """The latest revision before `number` that this recipient had, or may have had; None if none is on record.
+
+    Two look-ups in indexes: an item may have a hundred thousand recipients, and each is asked for.
+    """
+    own = select(d.revision).where(d.item_id == item_id, d.recipient == recipient, d.revision < number, HAD)
+    owed = (
+        select(dc.revision)
+        .join(schema.deliveries, d.id == dc.delivery_id)
+        # The role is written out, not bound: only so does SQLite see that its partial index fits.
+        .where(dc.item_id == item_id, dc.recipient == recipient, dc.role == literal_column("'owed'"), HAD)
+        .where(dc.revision < number)
+    )
+    both = union(own, owed).subquery()
+    return tx.connection.execute(select(func.max(both.c[0]))).scalar()
 
 
 def somebody_had(tx: Tx, uids: Collection[str]) -> set[str]:
