@@ -36,9 +36,10 @@ from syndicator.model.delivery import Channel, Policy
 from syndicator.model.item import ALL, Rule, Topic
 from syndicator.model.site import Site
 from syndicator.model.upstream import Upstream
+from syndicator.observe import logger
 from syndicator.render.mail import Sender
 from syndicator.render.mail.envelope import verp
-from syndicator.settings import Settings, Tls, Transport
+from syndicator.settings import Settings, Source, Tls, Transport
 from syndicator.signup import Tokens
 from syndicator.store import (
     Store,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from syndicator.press import Rules
     from syndicator.render.mail.dkim import Signer
 
+log = logger("runtime")
 WEBHOOK_DEADLINE = timedelta(seconds=15)
 HUB_DEADLINE = timedelta(seconds=10)
 # What relays and mailbox providers usually bear of one connection (mail:SE1).
@@ -359,11 +361,21 @@ def _signer(settings: Settings, sender_domain: str) -> Signer | None:
     for key in settings.dkim:
         try:
             made.append(signer(key.selector, key.private_key.reveal(), key.domain, sender_domain))
+            _warn_of_open_file(settings, f"dkim.{key.selector}.private_key")
         except Invalid as fault:
             faults.append(f'[[dkim]] "{key.selector}" .{fault}')
     if faults:
         raise Misconfigured(faults)
     return made[0]
+
+
+def _warn_of_open_file(settings: Settings, path: str) -> None:
+    """Say in the log where everybody on this machine can read the file that a private key came from (mail:MC16)."""
+    origin = settings.origins[path]
+    named = os.environ.get(origin.where, "") if origin.source is Source.ENVIRONMENT else settings.file
+    file = Path(named) if named and (origin.source is Source.FILE or origin.where.endswith("_FILE")) else None
+    if file and file.exists() and file.stat().st_mode & 0o007:
+        log.warning("private key readable by all", key=path, advice="chmod o-rwx the file it stands in")
 
 
 def _bounce_domain(settings: Settings) -> str:

@@ -56,19 +56,20 @@ class MailRoad:
         A letter is signed when it is about to be written, outside of any transaction. One under embargo is
         held back where the way to the relay could be overheard.
         """
+        postman = self._postman
+        assert postman is not None
         by_id: dict[int, Parcel] = {}
         held: list[Parcel] = []
 
         def letters() -> Iterator[Letter]:
             for parcel in parcels:
-                if embargoed(parcel.attempt) and not self._private:
+                if embargoed(parcel.attempt) and not postman.secure:
                     held.append(parcel)
                     continue
                 by_id[parcel.attempt.id] = parcel
                 yield self._signed(parcel)
 
-        assert self._postman is not None
-        for letter, result in self._postman.send(letters()):
+        for letter, result in postman.send(letters()):
             yield by_id[letter.id], result
         for parcel in held:
             yield parcel, OVERHEARD
@@ -109,8 +110,3 @@ class MailRoad:
         if signer is None:
             return letter
         return replace(letter, message=signer.sign(letter.message, parcel.attempt.planned))
-
-    @property
-    def _private(self) -> bool:
-        """Whether nobody can listen between us and whoever takes the letters."""
-        return bool(getattr(self._postman, "secure", True))

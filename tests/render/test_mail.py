@@ -127,7 +127,7 @@ def seen(page: str) -> str:
     "make", [composed, lambda: compose_confirmation(["Policy"], site=SITE, sender=SENDER)]
 )
 def test_both_parts_say_the_same(make: object) -> None:
-    """mail:MC1 Text first, then HTML, with the same links; MC23: each written out."""
+    """mail:MC1 Text first, then HTML, with the same links; mail:MC23: each written out."""
     assert callable(make)
     message, text, page = parsed(make().merge(SLOTS))
     assert message.get_content_type() == "multipart/alternative"
@@ -243,7 +243,7 @@ def test_words_of_a_gone_item_are_refused() -> None:
 
 
 def test_header_census() -> None:
-    """mail:MC5 Exactly one of each, one recipient; MC12: automatic and bulk; MC13: no more than it may."""
+    """mail:MC5 Exactly one of each, one recipient; mail:MC12: automatic and bulk; mail:MC13: no more than it may."""
     message, _, _ = parsed(usual().merge(SLOTS))
     census = Counter(name.lower() for name in message)
     assert {name: census[name] for name in ONCE} == dict.fromkeys(ONCE, 1)
@@ -283,12 +283,14 @@ def test_list_id_is_stable() -> None:
 
 @pytest.mark.parametrize("length", [40, 73, 74, 77, 120, 400, 900])
 def test_unsubscribe_stands_raw_on_one_line(length: int) -> None:
-    """mail:MC10 One https URI, never folded, never encoded; MC11: the other list fields in brackets."""
+    """mail:MC10 One https URI, never folded, never encoded; mail:MC11: the other list fields in brackets."""
     url = "https://news.example/u?t=a&b=".ljust(length, "x")
     raw = usual().merge(replace(SLOTS, unsubscribe_url=url))
     assert f"\r\nList-Unsubscribe: <{url}>\r\nList-Unsubscribe-Post: ".encode() in raw
     assert b": List-Unsubscribe=One-Click\r\n" in raw
-    assert b"\r\nList-Help: <https://news.example/media-list>\r\n" in raw
+    assert b"\r\nList-Archive: <https://news.example/>\r\n" in raw
+    for name in (b"Help", b"Subscribe"):
+        assert b"\r\nList-" + name + b": <https://news.example/media-list>\r\n" in raw
     _, text, page = parsed(raw)
     assert f"Unsubscribe: {url}\n" in text
     assert url in hrefs(page)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import structlog
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from dkim.canonicalization import Relaxed  # type: ignore[import-untyped]
@@ -130,3 +131,26 @@ def test_the_first_of_two_keys_signs(tmp_path: Path) -> None:
     assert ("new", SENDER) == (runtime.desk.signer.selector, runtime.desk.signer.domain)
     assert runtime.desk.signer is runtime.desk.signer
     runtime.close()
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, 0), (0o640, 0), (0o644, 1)])
+def test_a_key_everybody_can_read_is_told_of(tmp_path: Path, mode: int, warned: int) -> None:
+    """mail:MC16 The mode of the file a key stands in is looked at, in the config or beside it; never the key is shown."""
+    runtime = configured(tmp_path, ("news", KEY))
+    (tmp_path / "syndicator.toml").chmod(mode)
+    with structlog.testing.capture_logs() as lines:
+        assert runtime.desk.signer
+    assert ["dkim.news.private_key"] * warned == [line["key"] for line in lines]
+
+
+def test_a_key_in_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mail:MC16 A key named by …_FILE signs, and its file is the one whose mode is looked at."""
+    name, file = "SYNDICATOR_DKIM__NEWS__PRIVATE_KEY_FILE", tmp_path / "news.pem"
+    file.write_text(KEY)
+    file.chmod(0o644)
+    configured(tmp_path, ("news", "-----BEGIN PRIVATE KEY----- soon -----END PRIVATE KEY-----"))
+    monkeypatch.setenv(name, str(file))
+    runtime = Runtime(load(tmp_path / "syndicator.toml", {name: str(file)}))
+    with structlog.testing.capture_logs() as lines:
+        assert runtime.desk.signer
+    assert ["dkim.news.private_key"] == [line["key"] for line in lines]

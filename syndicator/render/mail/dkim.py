@@ -33,7 +33,15 @@ OVERSIGNED = (
     "Content-Type", "Content-Transfer-Encoding", "List-Unsubscribe", "List-Unsubscribe-Post", "X-Embargo-Until",
 )  # fmt: skip
 # Signed where present: mailing lists may add their own.
-SIGNED = ("List-Id", "List-Help", "List-Archive", "Feedback-ID", "Auto-Submitted", "Precedence")
+SIGNED = (
+    "List-Id",
+    "List-Help",
+    "List-Archive",
+    "List-Subscribe",
+    "Feedback-ID",
+    "Auto-Submitted",
+    "Precedence",
+)
 _NAMES = [name.encode() for name in (*OVERSIGNED, *SIGNED)]
 _TWICE = frozenset(name.encode().lower() for name in OVERSIGNED)
 

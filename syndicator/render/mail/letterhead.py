@@ -104,7 +104,7 @@ def press_headers(
     return [
         *plain_headers(subject, sender, contacts),
         f"Precedence: bulk\r\n{list_id_field(site.title, label, sender.lists)}\r\n".encode(),
-        f"List-Archive: <{archive}>\r\nList-Help: <{about}>\r\n".encode(),
+        f"List-Archive: <{archive}>\r\nList-Help: <{about}>\r\nList-Subscribe: <{about}>\r\n".encode(),
         b"List-Unsubscribe: <",
         Hole("unsubscribe_url", "header"),
         b">\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",  # RFC 8058 §3.1
