@@ -10,8 +10,8 @@ help:
 	@echo "make run     the sample newsroom on this machine (ARGS=--once: the whole job once)"
 	@echo "make test    the tests, on SQLite and PostgreSQL (ARGS='-k feeds')"
 	@echo "make check   style, types, floors"
-	@echo "make storm   workers killed while they send, and two workers on one clock, in full"
-	@echo "make interop 500 random newsrooms before other people's readers and validators"
+	@echo "make storm   workers killed at 200 points of a send, and two workers on one clock, in full"
+	@echo "make interop 500 random newsrooms before other people's readers, 1,000 letters through other people's mail servers"
 	@echo "make fuzz    made-up and mutilated feeds at the gate and the parser (ARGS='--minutes 10 --seed 1')"
 	@echo "make bench   the figures, beside their peers"
 	@echo "make lock    the locks anew (ARGS=--upgrade)"
@@ -40,6 +40,8 @@ storm: setup
 	@.venv/bin/python -m tests.clockwork --seconds 60
 
 interop: setup
+	@.venv/bin/python -m tests.interop.relayed
+	@.venv/bin/python -m tests.interop.dkim
 	@.venv/bin/python -m tests.interop $(ARGS)
 
 fuzz: setup

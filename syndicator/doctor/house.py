@@ -10,10 +10,11 @@ from pathlib import Path
 
 from syndicator.doctor.finding import Finding, fail, guarded, ok, warn
 from syndicator.errors import SyndicatorError
-from syndicator.store import Store, alarms, audience
+from syndicator.store import Store, alarms, deliveries
 
 # A lift is promised within a second (DESIGN §8); a minute off is no drift, it is another clock.
 DRIFT, OTHER = timedelta(seconds=1), timedelta(minutes=1)
+PATIENCE = timedelta(minutes=5)  # how long a destination may be away before it is more than a hiccup
 PRIVATE = 0o077  # permissions others must not have on a key
 
 
@@ -106,15 +107,19 @@ def _alarms(store: Store) -> Iterator[Finding]:
 
 def _lanes(store: Store) -> Iterator[Finding]:
     with store.read() as tx:
-        lanes = audience.lanes(tx)
+        now, lanes = tx.now, deliveries.lanes(tx)
+    well = True
     for lane in lanes:
         if lane.paused:
-            advice = f"`syndicator delivery resume {lane.key}` lets it go on"
-            yield warn("lanes", f"{lane.key} is paused", advice)
-        elif lane.failures:
-            words = f"{lane.key} has failed {lane.failures} times in a row: {lane.fault}"
-            yield fail(
-                "lanes", words, "what waits goes out by itself once the destination answers: mend that first"
-            )
-    if not any(lane.paused or lane.failures for lane in lanes):
+            words = f"{lane.key} is paused; {lane.waiting} wait"
+            yield warn("lanes", words, f"`syndicator delivery resume {lane.key}` lets it go on")
+        elif lane.since is not None:
+            words = f"{lane.key} is in trouble since {lane.since:%Y-%m-%d %H:%M} UTC, {lane.waiting} wait: {lane.fault}"
+            advice = "mend that; what waits goes out by itself once the destination answers"
+            yield (fail if now - lane.since > PATIENCE else warn)("lanes", words, advice)
+        if lane.late:
+            advice = "`syndicator delivery retry --late` sends them"
+            yield warn("lanes", f"{lane.late} for {lane.key} are late and wait for a person", advice)
+        well = well and not (lane.paused or lane.since or lane.late)
+    if well:
         yield ok("lanes", f"{len(lanes)} destinations, none in trouble")

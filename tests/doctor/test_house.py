@@ -111,13 +111,27 @@ def test_open_alarms_are_told(store: Store) -> None:
     assert one.words.startswith("A release is late")
 
 
-def test_a_lane_in_trouble(store: Store) -> None:
-    """mail:DC1, mail:SE13 The relay that does not answer fails the check, with its own words."""
+def test_a_lane_in_trouble(store: Store, clock: FakeClock) -> None:
+    """mail:DC1, mail:SE8 A relay away for minutes warns, for longer fails, with its own words; then all is well again."""
     with store.begin() as tx:
         audience.ensure_lane(tx, "mail", Channel.MAIL)
         deliveries.lane_failed(tx, "mail", "connection refused")
-    one = only(found for found in house.standing(store) if found.check == "lanes")
-    assert (State.FAIL, True) == (one.state, "connection refused" in one.words), one
+    for minutes, state in ((1, State.WARN), (5, State.FAIL)):
+        clock.advance(minutes=minutes)
+        one = only(found for found in house.standing(store) if found.check == "lanes")
+        assert (state, True) == (
+            one.state,
+            "since 2026-03-02 09:00 UTC, 0 wait: connection refused" in one.words,
+        )
     with store.begin() as tx:
         deliveries.lane_works(tx, "mail")
     assert State.OK == next(found for found in house.standing(store) if found.check == "lanes").state
+
+
+def test_a_paused_lane(store: Store) -> None:
+    """mail:DC1 Somebody paused it: the check says who waits and how it goes on."""
+    with store.begin() as tx:
+        audience.ensure_lane(tx, "mail", Channel.MAIL)
+        deliveries.pause(tx, "mail", "by hand")
+    one = only(found for found in house.standing(store) if found.check == "lanes")
+    assert (State.WARN, "`syndicator delivery resume mail` lets it go on") == (one.state, one.advice)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -129,7 +130,8 @@ def after_a_day(folder: Path, letters: int, every: timedelta = timedelta(seconds
         seen.first = arrived(box.letters())
         with store.read() as tx:
             seen.asked = sum(one.late for one in deliveries.lanes(tx))
-        _command(url, relay.port, "delivery", "retry", "--late")
+        with store.begin() as tx:
+            deliveries.retry_late(tx)
         with _runtime(store, environ) as runtime:
             lanes.drain(runtime.crew("yes", threading.Event()))
         until(lambda: relay.waiting() == 0, "Postfix keeps letters")
@@ -193,17 +195,13 @@ def _environ(url: str, port: int) -> dict[str, str]:
 
 
 def _work(url: str, port: int) -> None:
-    _command(url, port, "worker", "--once", "deliver")
-
-
-def _command(url: str, port: int, *words: str) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SYNDICATOR_")}
-    command = [sys.executable, "-m", "syndicator", *words]
+    command = [sys.executable, "-m", "syndicator", "worker", "--once", "deliver"]
     done = subprocess.run(
         command, env=environ | _environ(url, port), capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise RuntimeError(f"{' '.join(words)}: {done.stdout}{done.stderr}")
+        raise RuntimeError(f"the worker failed: {done.stdout}{done.stderr}")
 
 
 def main() -> int:
@@ -211,6 +209,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.interop.relayed")
     parser.add_argument("--letters", type=int, default=1000)
     many = parser.parse_args().letters
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
+    if os.geteuid() or not all(shutil.which(name, path=path) for name in ("postfix", "dovecot")):
+        print("relay: left out, it takes Postfix, Dovecot and root")
+        return 0
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
