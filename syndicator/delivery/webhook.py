@@ -89,7 +89,10 @@ class WebhookRoad:
         item = items.by_id(tx, attempt.item_id)
         assert item is not None
         revision = items.revision(tx, attempt.item_id, attempt.revision)
-        return payload.event(item, revision, self._site, titles, first=attempt.role is Role.OWED)
+        person = items.spokesperson(tx, revision.content.spokesperson)
+        stand_in = items.spokesperson(tx, person.stand_in) if person else None
+        asked = [one for one in (person, stand_in) if one]
+        return payload.event(item, revision, self._site, titles, asked, first=attempt.role is Role.OWED)
 
     def _post(self, attempt: Try, body: bytes) -> Result:
         assert self._partner is not None

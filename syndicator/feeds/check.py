@@ -87,8 +87,9 @@ def _as_entry(
     items.check_spokesperson(tx, draft.content.spokesperson)
     titles = topics.titles(tx, draft.content.topics)
     person = items.spokesperson(tx, draft.content.spokesperson)
+    stand_in = items.spokesperson(tx, person.stand_in) if person else None
     try:
-        entry = entries.entry(item, site, titles, person)
+        entry = entries.entry(item, site, titles, person, stand_in)
     except entries.RenderFault as fault:
         raise Invalid(str(fault)) from None
     return item, replace(topics.named(tx, ALL), closing=None), entry

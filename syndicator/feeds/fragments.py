@@ -81,8 +81,10 @@ class Fragments:
 
     def _rendered(self, item: Item, profile: Profile) -> ByFormat:
         people = self._people or {}
+        asked = people.get(item.content.spokesperson or "")
+        stand_in = people.get(asked.stand_in or "") if asked else None
         try:
-            view = entries.entry(item, self._site, self._titles, people.get(item.content.spokesperson or ""))
+            view = entries.entry(item, self._site, self._titles, asked, stand_in)
             bodies = {format: entries.fragment(view, format, profile) for format in Format}
         except Exception:  # feeds:P7: a bug that one item wakes is loud, and costs no other item
             log.exception("left out", uid=item.uid)

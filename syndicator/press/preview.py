@@ -120,7 +120,7 @@ def _letter(name: str, template: Template, item: Item, house: House) -> Iterator
 
 
 def _feeds(tx: Tx, item: Item, site: Site, around: _Around) -> Iterator[tuple[str, bytes]]:
-    entry = entries.entry(item, site, around.titles, around.person)
+    entry = entries.entry(item, site, around.titles, around.person, around.stand_in)
     topic = topics.named(tx, ALL)
     for format, name in FEEDS.items():
         head = documents.head(topic, site, format, [entry.updated], complete=True)

@@ -20,6 +20,7 @@ from syndicator.model.item import (
     ALL,
     FULL,
     Author,
+    Content,
     Guid,
     Item,
     Medium,
@@ -40,7 +41,7 @@ from syndicator.render.view import Category, Entry, RenderFault, clean, line
 __all__ = ["RENDERER_VERSION", "Entry", "RenderFault", "entry", "farewell", "fragment"]
 
 # Part of what fragments are kept under: raise it when the same entry shall give other bytes.
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 
 _TAGS = re.compile(r"<[^>]*>")
 LONGEST_MARKED = 6_000  # characters of what a correction changed that a feed shows: the page has it all
@@ -59,32 +60,45 @@ class _Words(NamedTuple):
 
     correction: str
     contact: str
+    absence: str
     ends: str
 
 
 _WORDS = {
-    "de": _Words("Korrektur", "Kontakt", "Dieser Feed endet am {day}"),
-    "es": _Words("Corrección", "Contacto", "Este canal termina el {day}"),
-    "fr": _Words("Rectification", "Contact", "Ce flux prend fin le {day}"),
-    "it": _Words("Rettifica", "Contatto", "Questo feed termina il {day}"),
-    "nl": _Words("Correctie", "Contact", "Deze feed stopt op {day}"),
+    "de": _Words("Korrektur", "Kontakt", "in Abwesenheit", "Dieser Feed endet am {day}"),
+    "es": _Words("Corrección", "Contacto", "en su ausencia", "Este canal termina el {day}"),
+    "fr": _Words("Rectification", "Contact", "en son absence", "Ce flux prend fin le {day}"),
+    "it": _Words("Rettifica", "Contatto", "in sua assenza", "Questo feed termina il {day}"),
+    "nl": _Words("Correctie", "Contact", "bij afwezigheid", "Deze feed stopt op {day}"),
 }
-_ENGLISH = _Words("Correction", "Contact", "This feed ends on {day}")
+_ENGLISH = _Words("Correction", "Contact", "in their absence", "This feed ends on {day}")
 
 
-def entry(item: Item, site: Site, titles: Mapping[str, str], spokesperson: Spokesperson | None) -> Entry:
-    """The render input of a live item; `titles` maps topic slugs to titles.
+def entry(
+    item: Item,
+    site: Site,
+    titles: Mapping[str, str],
+    spokesperson: Spokesperson | None,
+    stand_in: Spokesperson | None = None,
+) -> Entry:
+    """The render input of a live item; `titles` maps topic slugs to titles, `stand_in` is for the spokesperson.
 
     Raises RenderFault when it has no words at all, no permanent id, HTML nested too deep, or a date that has no
     offset (T21) or cannot be told in UTC.
     """
     try:
-        return _entry(item, site, titles, spokesperson)
+        return _entry(item, site, titles, spokesperson, stand_in)
     except (ValueError, OverflowError) as fault:
         raise RenderFault(item.uid, fault) from fault
 
 
-def _entry(item: Item, site: Site, titles: Mapping[str, str], spokesperson: Spokesperson | None) -> Entry:
+def _entry(
+    item: Item,
+    site: Site,
+    titles: Mapping[str, str],
+    spokesperson: Spokesperson | None,
+    stand_in: Spokesperson | None,
+) -> Entry:
     words, uid = item.content, clean(item.uid)
     if not is_absolute_iri(uid):
         raise ValueError("its uid is no absolute IRI, which Atom asks for")
@@ -109,10 +123,11 @@ def _entry(item: Item, site: Site, titles: Mapping[str, str], spokesperson: Spok
         media=tuple(_media(words.media, url)),
         source=words.source and _source(words.source, url),
         guid=_guid(words.guid),
-        contact=_contact(spokesperson, language),
+        contact=_contact(spokesperson, stand_in, language),
         correction=_correction(item, site, language),
         rights=line(words.rights),
         marked=_marked(item, home, language),
+        lead=_lead(words),
     )
 
 
@@ -215,6 +230,7 @@ def _media(media: tuple[Medium, ...], base: str) -> Iterator[Medium]:
                 title=line(medium.title),
                 alt=line(medium.alt),
                 credit=line(medium.credit),
+                licence=line(medium.licence),
                 width=max(0, medium.width),
                 height=max(0, medium.height),
                 duration=max(0, medium.duration),
@@ -239,12 +255,25 @@ def _guid(guid: Guid | None) -> Guid | None:
     return Guid(value=value, permalink=guid.permalink) if guid and value else None
 
 
-def _contact(person: Spokesperson | None, language: str) -> str:
+def _lead(words: Content) -> str:
+    """Kicker and dek before the text: no format has a place for them, and a text without them is not whole."""
+    kicker, dek = line(words.kicker), line(words.dek)
+    said = f"<p><small>{escape(kicker, quote=False)}</small></p>" if kicker else ""
+    return f"{said}<p><strong>{escape(dek, quote=False)}</strong></p>" if dek else said
+
+
+def _contact(person: Spokesperson | None, stand_in: Spokesperson | None, language: str) -> str:
     if person is None:
         return ""
+    words = _words(language)
+    absent = f"; {words.absence}: {_reach(stand_in)}" if stand_in else ""
+    return f"{words.contact}: {_reach(person)}{absent}"
+
+
+def _reach(person: Spokesperson) -> str:
     hours = " ".join(filter(None, (person.hours, person.zone and f"({person.zone})")))
     parts = (person.name, person.role, person.phone, person.mail, hours)
-    return f"{_words(language).contact}: {', '.join(filter(None, map(line, parts)))}"
+    return ", ".join(filter(None, map(line, parts)))
 
 
 def _correction(item: Item, site: Site, language: str) -> str:

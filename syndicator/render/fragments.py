@@ -183,6 +183,8 @@ def _media_content(parent: Any, medium: Medium) -> None:
     if medium.credit:  # roles are the European Broadcasting Union's, as Media RSS has it
         role = "photographer" if sort == "image" else "author"
         plain(made, f"{{{MEDIA}}}credit", medium.credit, role=role, scheme="urn:ebu")
+    if medium.licence:  # not media:license, whose address we do not have and which validators do not know
+        plain(made, f"{{{MEDIA}}}copyright", medium.licence)
 
 
 def _size(medium: Medium) -> dict[str, str]:

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from syndicator.model.item import Item, Revision, Significance
+from syndicator.model.item import Item, Medium, Revision, Significance, Spokesperson
 from syndicator.model.site import Site
 
 EVENTS: dict[Significance, str] = {
@@ -23,14 +23,22 @@ EVENTS: dict[Significance, str] = {
 }
 
 
-def event(item: Item, revision: Revision, site: Site, topics: Mapping[str, str], *, first: bool) -> bytes:
-    """The body about one revision; `topics` maps the item's slugs to titles.
+def event(
+    item: Item,
+    revision: Revision,
+    site: Site,
+    topics: Mapping[str, str],
+    asked: Sequence[Spokesperson] = (),
+    *,
+    first: bool,
+) -> bytes:
+    """The body about one revision; `topics` maps the item's slugs to titles, `asked` are spokesperson and stand-in.
 
     `first` makes it `release.published` whatever the revision: the partner never had an earlier one.
     """
     gone = revision.significance in (Significance.WITHDRAWAL, Significance.KILL)
     kind = EVENTS[Significance.FIRST if first and not gone else revision.significance]
-    return _body(kind, revision.created, {"item": item_view(item, revision, site, topics)})
+    return _body(kind, revision.created, {"item": item_view(item, revision, site, topics, asked)})
 
 
 def trial(partner: str, now: datetime) -> bytes:
@@ -38,7 +46,9 @@ def trial(partner: str, now: datetime) -> bytes:
     return _body("partner.test", now, {"partner": partner})
 
 
-def item_view(item: Item, revision: Revision, site: Site, topics: Mapping[str, str]) -> dict[str, Any]:
+def item_view(
+    item: Item, revision: Revision, site: Site, topics: Mapping[str, str], asked: Sequence[Spokesperson] = ()
+) -> dict[str, Any]:
     """The item as of a revision, in plain JSON values; what is not there is left out."""
     words = revision.content
     values = {
@@ -48,7 +58,9 @@ def item_view(item: Item, revision: Revision, site: Site, topics: Mapping[str, s
         "kind": words.kind.value,
         "state": item.state.value,
         "revision": revision.number,
+        "kicker": words.kicker,
         "title": words.title,
+        "dek": words.dek,
         "summary": words.summary,
         "content_html": words.body,
         "language": words.language or site.language,
@@ -56,13 +68,29 @@ def item_view(item: Item, revision: Revision, site: Site, topics: Mapping[str, s
         "updated": _instant(item.updated),
         "note": revision.note,
         "difference_html": revision.marked if revision.significance is Significance.CORRECTION else "",
-        "authors": [
-            {key: value for key, value in _author(author).items() if value} for author in words.authors
-        ],
+        "authors": [_known(_author(author)) for author in words.authors],
         "topics": [{"slug": slug, "title": topics.get(slug, slug)} for slug in words.topics],
-        "media": [{"url": m.url, "type": m.type, "length": m.length, "title": m.title} for m in words.media],
+        "paper": words.paper,
+        "quotes": [_known({"text": q.text, "speaker": q.speaker, "role": q.role}) for q in words.quotes],
+        "media": [_medium(medium) for medium in words.media],
+        "contacts": [_person(person) for person in asked],
     }
     return {key: value for key, value in values.items() if value not in (None, "", [])}
+
+
+def _medium(medium: Medium) -> dict[str, Any]:
+    always = {"url": medium.url, "type": medium.type, "length": medium.length, "title": medium.title}
+    more = ("alt", "credit", "licence", "width", "height", "duration")
+    return always | _known({name: getattr(medium, name) for name in more})
+
+
+def _person(person: Spokesperson) -> dict[str, Any]:
+    names = ("name", "role", "phone", "mail", "hours", "zone")
+    return _known({name: getattr(person, name) for name in names})
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value}
 
 
 def _author(author: Any) -> dict[str, str | None]:

@@ -48,7 +48,7 @@ class Entry:
     """All that a rendered item depends on, cleaned for XML (P4) and with absolute URLs only (P6).
 
     `language` is None where it is the site's; `published` is UTC in whole seconds, `updated` UTC;
-    `title`, `summary`, `correction`, `contact` and `rights` are plain text, `body` and `marked` (what the
+    `title`, `summary`, `correction`, `contact` and `rights` are plain text, `body`, `lead` (kicker and dek) and `marked` (what the
     correction changed) are HTML.
     """
 
@@ -69,17 +69,18 @@ class Entry:
     correction: str
     rights: str
     marked: str = ""
+    lead: str = ""
 
     @property
     def content(self) -> str:
-        """The full text as HTML: the dated correction first, with what it changed, the contact last.
+        """The full text as HTML: the dated correction first, with what it changed, then kicker and dek, the contact last.
 
         Empty if all is in `summary`.
         """
         if not (self.body or self.correction or self.contact):
             return ""
         body = self.body or (f"<p>{escape(self.summary, quote=False)}</p>" if self.summary else "")
-        return f"{_paragraph(self.correction)}{self.marked}{body}{_paragraph(self.contact)}"
+        return f"{_paragraph(self.correction)}{self.marked}{self.lead if self.body else ''}{body}{_paragraph(self.contact)}"
 
     @property
     def images(self) -> list[Medium]:

@@ -32,6 +32,7 @@ from tests.render.test_entries import (
 )
 from tests.render.test_marked import CORRECTED
 from tests.render.test_media import FILM, PICTURE
+from tests.render.test_press import PRESSED, TEO
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,7 @@ CASES: dict[str, Case] = {
     "summaries": Case(made=(entry(RICH, AGNES), entry(POOR)), profile=Profile(full_text=False)),
     "updated": Case(profile=Profile(pub_date=PubDate.UPDATED)),
     "marked": Case(made=(entry(CORRECTED),)),
+    "press": Case(made=(entries.entry(PRESSED, SITE, {}, AGNES, TEO),)),
     "closing": Case(made=(entries.farewell(CLOSED, SITE), *ENTRIES)),
 }
 # P23: the validator does not know RFC 6721.

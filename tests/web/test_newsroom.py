@@ -504,3 +504,45 @@ def test_the_icon_of_the_house(store: Store, favicon: str) -> None:
     with running(store, site(favicon=favicon)) as web:
         reply = web.ask("/favicon.ico")
     assert (200, "image/svg+xml") == (reply.status, reply.headers["content-type"])
+
+
+def test_a_press_release_with_all_its_parts(store: Store) -> None:
+    """design:6: kicker, dek, whose picture it is and who stands in; a picture of the text is shown once."""
+    stand_in = Spokesperson(slug="teo", name="Teo", mail="teo@news.example", hours="always")
+    asked = Spokesperson(slug="ilse", name="Ilse", hours="9 to 5", zone="Europe/London", stand_in="teo")
+    with store.begin() as tx:
+        items.save_spokesperson(tx, stand_in)
+        items.save_spokesperson(tx, asked)
+    own = [
+        Medium(
+            url=SITE.url(f"/media/{name}.png"),
+            type="image/png",
+            length=9,
+            alt=f"Alt {name}",
+            credit=f"Credit {name}",
+            licence="CC BY 4.0",
+            digest=name * 64,
+        )
+        for name in "ab"
+    ]
+    item = add_item(
+        store,
+        "On cells",
+        kicker="Research <policy>",
+        dek="What it means",
+        summary="Another summary",
+        body=f'<p><img src="{own[0].url}" alt="Alt a"></p><blockquote><p>So.</p><p>— <cite>Ilse</cite></p></blockquote>',
+        media=tuple(own),
+        spokesperson="ilse",
+        topics=("policy",),
+    )
+    with running(store) as web:
+        page = Page(reply := web.ask(f"/items/{item.slug}"))
+        assert [image["src"] for image in page.all("img")] == [one.url for one in own]
+        assert '<span class="subject">Research &lt;policy&gt;</span>' in reply.text
+        assert '<p class="lead">What it means</p>' in reply.text
+        assert "Credit b · CC BY 4.0" in reply.text
+        assert reply.text.count("Credit a, CC BY 4.0") == 1
+        assert reply.text.index("9 to 5") < reply.text.index("In their absence") < reply.text.index("Teo")
+        for path in ("/", "/topics/policy"):
+            assert "Research &lt;policy&gt;" in web.ask(path).text
