@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import html as lxml_html
 
@@ -398,6 +398,7 @@ def test_a_long_text_is_cut_at_a_block_and_linked() -> None:
     assert "Read all of it: https://news.example/items/warning" in text
 
 
+@settings(deadline=None)  # the first one compiles the templates
 @given(NAMES)
 def test_names_come_back_as_they_were(name: str) -> None:
     """mail:MC25 In the header, the text and the HTML: parse(merge(t, v)) is v."""
@@ -425,6 +426,7 @@ def test_hostile_names_by_name(name: str) -> None:
     assert max(map(len, mailbox_field("To", name, "jane@paper.example").split("\r\n"))) <= 78
 
 
+@settings(deadline=None)  # the first one compiles the templates
 @given(st.text("abc=&'?/%+~.-", max_size=300))
 def test_addresses_of_pages_come_back_as_they_were(tail: str) -> None:
     """mail:MC25 Whatever a URL holds, header, text and HTML say the same."""
