@@ -65,15 +65,20 @@ def claim(
     return []
 
 
-def _take(tx: Tx, key: str, worker: str, limit: int, lease: timedelta, policy: Policy) -> Sequence[Row[Any]]:
+def due_rows(tx: Tx, key: str, limit: int) -> Select[Any]:
+    """What a claim looks at: id and domain, in the order in which they go out; nothing of a lane that rests."""
     open_lane = exists().where(lane.key == key, lane.paused.is_(False), lane.open <= tx.now)
-    due = (
+    return (
         select(d.id, d.domain)
         .where(d.lane == key, IS_DUE, d.due <= tx.now, open_lane)
         .order_by(d.priority, d.due, d.id)
         .limit(limit)
         .with_for_update(skip_locked=True)  # PostgreSQL; SQLite holds the write lock already
     )
+
+
+def _take(tx: Tx, key: str, worker: str, limit: int, lease: timedelta, policy: Policy) -> Sequence[Row[Any]]:
+    due = due_rows(tx, key, limit)
     gate = domains.limits(tx, key, policy)
     if gate is None:
         first = due.cte("taken")

@@ -186,7 +186,7 @@ deliveries = Table(
     _embedded("item_id", "items.id"),
     _embedded("lane", "lanes.key"),
     UniqueConstraint("subject", "recipient"),  # nobody gets the same thing twice
-    # The domain stands last, so that a claim walks past a resting domain inside the index.
+    # Domain and state stand last, so that a claim walks past a resting domain without leaving the index.
     Index(
         "ix_deliveries_due",
         "lane",
@@ -194,6 +194,7 @@ deliveries = Table(
         "due",
         "id",
         "domain",
+        "state",
         sqlite_where=DUE_ONLY,
         postgresql_where=DUE_ONLY,
     ),

@@ -34,7 +34,7 @@ def _columns() -> None:
     op.create_index(
         "ix_deliveries_due",
         "deliveries",
-        ["lane", "priority", "due", "id", "domain"],
+        ["lane", "priority", "due", "id", "domain", "state"],
         sqlite_where=sa.text("state = 'due'"),
         postgresql_where=sa.text("state = 'due'"),
     )
