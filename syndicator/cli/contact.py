@@ -12,7 +12,7 @@ from syndicator.cli import output, session, views
 from syndicator.errors import Invalid
 from syndicator.model.audience import Cadence, address, person_name
 from syndicator.model.markup import one_line
-from syndicator.model.release import zone_named
+from syndicator.model.release import ReleaseState, zone_named
 
 app = given.group("The media list.")
 
@@ -119,7 +119,7 @@ def accredit(
     as_json: given.Json = False,
 ) -> None:
     """Let somebody have releases before their embargo ends, for they agreed to keep it; --end takes it back."""
-    from syndicator.store import accreditations, audience, audit
+    from syndicator.store import accreditations, audience, audit, releases
 
     who, actor, why = address(email), session.actor(by), one_line(reason, "--reason")
     terms = one_line(agreement, "--agreement")
@@ -134,8 +134,13 @@ def accredit(
         act = "contact.unaccredit" if end else "contact.accredit"
         audit.record(tx, actor, act, f"contact/{contact.id}", why or None, until=limit)
         leave = [views.accreditation(one) for one in accreditations.history(tx, contact.id)]
+        ahead = releases.listing(tx, state=ReleaseState.SCHEDULED)
     words = "is accredited no more" if end else "is accredited"
     output.say(f"{who.typed} {words}{f' until {output.cell(limit)}' if limit else ''}")
+    for release in [one for one in ahead if one.advance and not end]:
+        output.say(
+            f"copies of {release.uid} were planned before: `syndicator release schedule {release.uid}` again sends one"
+        )
     if as_json:
         output.show_json(views.contact(contact) | {"accredited": not end, "accreditations": leave})
 

@@ -70,14 +70,16 @@ def reschedule(
             f"release {uid} is public since {since.isoformat(timespec='seconds')}: what is public cannot be put off; "
             f"`syndicator item correct` and `item withdraw` change it"
         )
+    wanted = held.advance is not None or held.state is ReleaseState.APPROVED
     if held.embargo is None or not held.embargo.holds(tx.now) or at == held.embargo.until:
-        return schedule(tx, uid, at, by, advance=held.advance is not None, rules=rules)
+        return schedule(tx, uid, at, by, advance=wanted, rules=rules)
     if at < held.embargo.until and not earlier:
         raise Invalid(
             f"{at.isoformat()} is before the embargo ({held.embargo}), on which others count: say --earlier to move "
             f"the embargo itself there, or use `syndicator release lift {uid}`"
         )
-    release = _moved_embargo(tx, held, typed or _typed(held.embargo, at), why, rules)
+    embargo = typed or _typed(held.embargo, at)
+    release = _moved_embargo(tx, held, embargo, why, rules, wanted=wanted)
     audit.record(
         tx, by, "release.reschedule", uid, why, was=held.at or held.embargo.until, at=at, version=release.version
     )  # fmt: skip
@@ -100,7 +102,9 @@ def cancel(tx: Tx, uid: str, reason: str, by: str = "") -> Release:
     return release
 
 
-def _moved_embargo(tx: Tx, held: Release, embargo: Embargo, why: str, rules: Rules) -> Release:
+def _moved_embargo(
+    tx: Tx, held: Release, embargo: Embargo, why: str, rules: Rules, *, wanted: bool
+) -> Release:
     """Another end is another version (security:E4): what was planned of the former one is cancelled with it."""
     shifted = replace(held, embargo=embargo, version=held.version + 1, moves=held.moves + 1)
     at = release_instant(shifted, embargo.until, tx.now)
@@ -108,9 +112,8 @@ def _moved_embargo(tx: Tx, held: Release, embargo: Embargo, why: str, rules: Rul
     deliveries.cancel_advances(tx, held.id, "its embargo was moved")
     release = releases.save(tx, going)
     told.tell(tx, release, NoticeKind.MOVED, embargo.until, why)
-    if held.advance is None or held.advance >= embargo.until:
-        return releases.save(tx, replace(release, advance=None))
-    return releases.save(tx, _with_advances(tx, release, rules, advance=True))
+    in_time = held.advance is None or held.advance < embargo.until
+    return releases.save(tx, _with_advances(tx, release, rules, advance=wanted and in_time))
 
 
 def _with_advances(tx: Tx, release: Release, rules: Rules, *, advance: datetime | bool) -> Release:

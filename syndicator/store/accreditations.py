@@ -9,14 +9,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, exists, insert, or_, select, update
 
 from syndicator.errors import Invalid, Refused
 from syndicator.model.audience import Accreditation
 from syndicator.store import schema
 from syndicator.store.engine import Tx
 
-a, c = schema.accreditations.c, schema.contacts.c
+a, c, x = schema.accreditations.c, schema.contacts.c, schema.suppressions.c
 RENEWED = "renewed"
 
 
@@ -49,9 +49,10 @@ def end(tx: Tx, contact_id: int, reason: str) -> None:
 
 
 def live(tx: Tx, contact_id: int) -> Accreditation | None:
-    """The accreditation that counts now, or None."""
+    """The accreditation that counts now, or None; a suppressed address has none (LM20)."""
+    suppressed = exists().where(c.id == a.contact_id, x.key == c.key)
     row = tx.connection.execute(
-        select(schema.accreditations).where(a.contact_id == contact_id, holding(tx.now))
+        select(schema.accreditations).where(a.contact_id == contact_id, holding(tx.now), ~suppressed)
     ).first()
     return _accreditation(row) if row else None
 

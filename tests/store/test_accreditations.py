@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from syndicator.errors import Invalid, Refused
-from syndicator.store import Store, accreditations, schema
+from syndicator.store import Store, accreditations, audience, schema
 from tests.make import NOW, FakeClock, make_contact
 
 TOMORROW = NOW + timedelta(days=1)
@@ -51,6 +51,17 @@ def test_it_ends_at_its_instant_or_when_it_is_taken_back(store: Store, clock: Fa
         assert "leaked" == accreditations.history(tx, joe)[0].reason
         with pytest.raises(Refused, match="nothing to end"):
             accreditations.end(tx, joe, "again")
+
+
+def test_a_suppressed_address_is_not_accredited(store: Store) -> None:
+    """mail:LM20: it loses effect while the address is suppressed; the record of it stays."""
+    with store.begin() as tx:
+        jane = make_contact(tx)
+        made = accreditations.accredit(tx, jane.id, "editor", "yes")
+        audience.suppress(tx, jane.address, "bounced")
+        assert accreditations.live(tx, jane.id) is None
+        audience.unsuppress(tx, jane.address)
+        assert made == accreditations.live(tx, jane.id)
 
 
 def test_it_needs_an_agreement_and_an_instant_to_come(store: Store) -> None:

@@ -15,16 +15,19 @@ from pathlib import Path
 
 from syndicator import press, publish
 from syndicator.cli.demo.neighbours import PartnerServer
+from syndicator.cli.files import read_beside
 from syndicator.errors import Refused
 from syndicator.model.audience import Cadence, Partner, address
 from syndicator.model.delivery import Channel
 from syndicator.model.drafts import draft_from
 from syndicator.model.item import Item
-from syndicator.model.markup import Draft, clean, markdown
+from syndicator.model.markup import Draft
+from syndicator.model.pressbody import body
 from syndicator.model.release import Embargo
 from syndicator.model.site import feed_path
 from syndicator.model.upstream import Relation, Upstream
-from syndicator.runtime import Runtime
+from syndicator.press.media import Intake, taken_in
+from syndicator.runtime import Runtime, mint_medium
 from syndicator.store import Tx, audience, deliveries, documents, items, releases, topics, upstreams
 from syndicator.store.deliveries import Delivery
 from syndicator.web.demo import ShownEvent, ShownMail
@@ -82,14 +85,14 @@ class DemoStage:
         """Draft, approve and schedule the press release, `embargo` from now; returns the instant."""
         with self.runtime.store.begin() as tx:
             until = (tx.now + embargo).replace(microsecond=0) + timedelta(seconds=1)
-            draft = self._draft(next(iter(sorted((self._folder / "releases").glob("*.md")))))
+            path = next(iter(sorted((self._folder / "releases").glob("*.md"))))
             uid = self.runtime.mint_uid(tx.now)
-            words = draft.content
+            words = self._settled(tx, path, self._draft(path), uid).content
             if self._releases:
                 words = replace(words, title=f"{words.title} ({len(self._releases) + 1})")
-            press.draft(tx, uid, words, Embargo(until=until, zone=self.runtime.site.zone))
+            press.draft(tx, uid, words, Embargo(until=until, zone=self.runtime.site.zone), by="demo writer")
             press.approve(tx, uid, "demo editor")
-            press.schedule(tx, uid, None)
+            press.schedule(tx, uid, None, "demo editor")
         self._releases.append(uid)
         return until
 
@@ -166,13 +169,25 @@ class DemoStage:
 
     def _draft(self, path: Path) -> Draft:
         site = self.runtime.site
-        return draft_from(path.read_text("utf-8"), base_url=site.base_url, zone=site.zone)
+        return draft_from(
+            path.read_text("utf-8"),
+            base_url=site.base_url,
+            zone=site.zone,
+            language=site.language,
+            parts=True,
+        )
+
+    def _settled(self, tx: Tx, path: Path, draft: Draft, uid: str) -> Draft:
+        intake = Intake(cabinet=self.runtime.cabinet, site=self.runtime.site, mint=mint_medium)
+        limit = self.runtime.cabinet.limit
+        return taken_in(tx, draft, uid, intake, lambda name: read_beside(path.parent, name, limit))[0]
 
     def _add_items(self, tx: Tx) -> Iterator[Item]:
-        drafts = [self._draft(path) for path in sorted((self._folder / "items").glob("*.md"))]
-        for draft in sorted(drafts, key=lambda draft: draft.published or tx.now):
+        drafts = {path: self._draft(path) for path in sorted((self._folder / "items").glob("*.md"))}
+        for path, draft in sorted(drafts.items(), key=lambda pair: pair[1].published or tx.now):
             uid = draft.uid or self.runtime.mint_uid(tx.now)
-            yield publish.publish(tx, uid, draft.content, published=draft.published)
+            content = self._settled(tx, path, draft, uid).content
+            yield publish.publish(tx, uid, content, published=draft.published)
 
     def _add_people(self, tx: Tx) -> None:
         for typed, name, outlet, wanted in PEOPLE:
@@ -222,9 +237,14 @@ class DemoStage:
             text = (item.content.text or "").replace(
                 "twelve", "thirteen"
             ) + f"\n\nCorrected {tx.now:%H:%M:%S} UTC.\n"
-            body = clean(markdown(text), self.runtime.site.base_url)
-            summary = item.content.summary.replace("Twelve", "Thirteen")
-            words = replace(item.content, summary=summary, text=text, body=body)
+            known = item.content
+            dek, summary = (words.replace("Twelve", "Thirteen") for words in (known.dek, known.summary))
+            words = replace(known, dek=dek, summary=summary, text=text)
+            parts = [part for part in items.boilerplates(tx) if part.slug in known.boilerplates]
+            site = self.runtime.site
+            words = replace(
+                words, body=body(words, base_url=site.base_url, language=site.language, parts=parts)
+            )
             publish.correct(tx, item.uid, words, CORRECTION)
 
 
