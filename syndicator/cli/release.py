@@ -25,6 +25,8 @@ app = given.group("What is not yet public: draft, approve, schedule, publish, li
 app.command()(release_preview.preview)
 app.command()(release_plan.plan)
 app.command()(release_rehearse.rehearse)
+app.command("test")(release_plan.mail_test)
+app.command()(release_plan.report)
 
 AT = typer.Option("--at", metavar="INSTANT", help="RFC 3339, or wall time in the site's zone.")
 Base = Annotated[str | None, typer.Option(metavar="BASE", help="The version it was made from.")]
@@ -271,9 +273,12 @@ def cancel(
 
 def _ask(tx: Tx, runtime: Runtime, uid: str, given_number: int | None) -> None:
     """Nobody mails many people by a slip: above the limit their number is to be said."""
+    from syndicator import publish
     from syndicator.store import deliveries, releases
 
-    count = deliveries.expected(tx, releases.named(tx, uid))
+    release = releases.named(tx, uid)
+    pushed = publish.push_of(tx, release.upstream).allowed
+    count = deliveries.expected(tx, release) if pushed else 0
     confirmed(count, given_number, runtime.settings.mail.confirm_above, f"mails about {uid}")
 
 

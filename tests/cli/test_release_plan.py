@@ -1,0 +1,101 @@
+"""`syndicator release plan`, `rehearse`, `test` and `report` as a person and a script see them."""
+
+from __future__ import annotations
+
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import InProcess
+
+FRONT = "title: On budgets\nkind: press-release\ntopics: [policy]\nembargo: 2099-03-02 09:00\nembargo_zone: Europe/London"
+
+
+@pytest.fixture
+def uid(cli: InProcess) -> str:
+    """A draft under embargo in a newsroom with two subscribers, one of them accredited."""
+    cli("topic", "add", "policy", "Policy")
+    for mail in ("now@x.example", "wire@x.example"):
+        cli("contact", "add", mail)
+        cli("contact", "subscribe", mail, "policy", "--consent", "form")
+    cli("contact", "accredit", "wire@x.example", "--agreement", "signed on paper")
+    cli("partner", "add", "agency", "--channel", "webhook", "--url", "https://hooks.example/in")
+    return cli("release", "draft", cli.file("release.md", FRONT, "A canary sings.")).strip()
+
+
+def test_a_plan_names_everybody_and_changes_nothing(cli: InProcess, uid: str) -> None:
+    """peers:10: who, when, how many and why, before the draft is even approved; --json is complete."""
+    plan = cli.json("release", "plan", uid)
+    by = {(one["what"], one["who"]): one["why"] for one in plan["recipients"]}
+    assert {
+        ("advance copies", "wire@x.example"): "accredited, subscribed to Policy",
+        ("mails", "now@x.example"): "subscribed to Policy, immediate",
+        ("partner pushes", "agency"): "wants it, by webhook",
+    } == by
+    steps = {one["what"]: (one["at"], one["count"]) for one in plan["steps"]}
+    assert ("2099-03-02T09:00:00Z", 1) == steps["mails"]
+    said = cli.try_("release", "plan", uid)
+    assert "not accredited\tnow@x.example" in said.out
+    assert "release approve" in said.err
+    assert "draft" == cli.json("release", "show", uid)["state"]
+    assert [] == cli.json("delivery", "list")
+    assert 5 == cli.try_("release", "plan", "tag:none").code
+
+
+def test_a_rehearsal_fills_a_folder(cli: InProcess, uid: str, tmp_path: Path) -> None:
+    """Every channel is a folder; without --out only the figures; a folder that is in use is refused."""
+    out = tmp_path / "out"
+    played = cli.json("release", "rehearse", uid, "--out", str(out))
+    found = [(one["scene"], one["channel"], one["count"]) for one in played["written"]]
+    assert [("advance", "mail", 1), ("release", "mail", 1), ("release", "webhook", 1)] == found
+    (letter,) = (out / "mail").glob("now@x.example-*.eml")
+    parsed = message_from_bytes(letter.read_bytes(), policy=policy.default)
+    assert "On budgets" == parsed["Subject"]
+    body = parsed.get_body(("plain",))
+    assert body
+    assert "canary" in body.get_content()
+    assert 6 == cli.try_("release", "rehearse", uid, "--out", str(out)).code
+    assert "release\tmail\t1" in cli("release", "rehearse", uid)
+    assert [] == cli.json("delivery", "list")
+    assert "draft" == cli.json("release", "show", uid)["state"]
+    assert 5 == cli.try_("release", "rehearse", "tag:none").code
+
+
+def test_a_test_is_mailed_and_marked(cli: InProcess, uid: str) -> None:
+    """Subject and head say that it is a test, and what it is under (EM2); the report knows nothing of it."""
+    subject = cli("release", "test", uid, "boss@x.example").strip()
+    assert f"sample/{uid}/1/1" == subject
+    cli("worker", "--once", "deliver")
+    (letter,) = (cli.folder / "mail").glob("boss@x.example-*.eml")
+    parsed = message_from_bytes(letter.read_bytes(), policy=policy.default)
+    body = parsed.get_body(("plain",))
+    assert body
+    text = body.get_content()
+    assert parsed["Subject"].startswith("[TEST]")
+    head = text[:300]
+    assert "EMBARGOED UNTIL" in head
+    assert "test" in head.lower()
+    (row,) = cli.json("delivery", "list")
+    assert ("boss@x.example", "accepted") == (row["recipient"], row["state"])
+    assert [] == cli.json("release", "report", uid)["mailings"]
+    assert 2 == cli.try_("release", "test", uid, "no address").code
+    cli("contact", "suppress", "now@x.example")
+    assert 6 == cli.try_("release", "test", uid, "now@x.example").code
+
+
+def test_a_report_is_printed_and_kept_as_a_page(cli: InProcess, uid: str, tmp_path: Path) -> None:
+    """peers:8: figures as words, JSON and one page."""
+    cli("release", "approve", uid, "--by", "Ann")
+    cli("release", "lift", uid)
+    cli("worker", "--once", "deliver")
+    report = cli.json("release", "report", uid)
+    (mails,) = [one for one in report["mailings"] if (one["what"], one["channel"]) == ("Release", "mail")]
+    assert (2, 2, 0) == (mails["planned"], mails["handed_over"], mails["waiting"])
+    assert report["late_seconds"]["release"] is not None
+    assert "Release\tmail\t2\t2" in cli("release", "report", uid)
+    path = tmp_path / "report.html"
+    cli("release", "report", uid, "--html", str(path))
+    assert "On budgets" in path.read_text(encoding="utf-8")
+    assert "<!doctype html>" in cli("release", "report", uid, "--html", "-")
+    assert 6 == cli.try_("release", "plan", uid).code
