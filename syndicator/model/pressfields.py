@@ -58,7 +58,7 @@ def read(fields: Mapping[str, Any]) -> Press:
         dek=_line(fields, "dek"),
         dateline=_line(fields, "dateline"),
         quotes=_quotes(fields),
-        notes=_passage(words(fields.get("notes"), "notes"), "notes"),
+        notes=passage(words(fields.get("notes"), "notes"), "notes"),
         paper=_paper(fields),
         boilerplates=_boilerplates(fields),
         media=tuple(_medium(number, value) for number, value in enumerate(media, 1)),
@@ -75,7 +75,8 @@ def _line(fields: Mapping[str, Any], name: str) -> str:
     return line
 
 
-def _passage(text: str, name: str) -> str:
+def passage(text: str, name: str) -> str:
+    """A text of several lines, trimmed; raises Invalid for what hides in it."""
     if found := HIDDEN.search(text):
         raise Invalid(
             f"{name}: a control character or a turn of direction (U+{ord(found[0]):04X}) hides in it"
@@ -107,7 +108,7 @@ def _quote(number: int, value: Any) -> Quote:
             f"quotes: entry {number} has no {' and no '.join(missing)}; write text: …, speaker: … and role: …"
         )
     return Quote(
-        text=_passage(said["text"], f"quotes: entry {number}"),
+        text=passage(said["text"], f"quotes: entry {number}"),
         speaker=one_line(said["speaker"], "a quote's speaker"),
         role=one_line(said["role"], "a quote's role"),
     )

@@ -9,15 +9,26 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
+from syndicator.errors import Invalid
 from syndicator.model.audience import Partner
 from syndicator.model.delivery import Channel, OnUnknown
 from syndicator.model.item import Boilerplate, Kind, Profile, PubDate, Rule, Significance, Spokesperson, Topic
+from syndicator.model.pressfields import passage
 from syndicator.model.routing import Route
 from syndicator.model.schedule import Job, Schedule, When, when_from
 from syndicator.model.upstream import CONFIRM_ABOVE, OnGone, Relation, Upstream, is_folder
 from syndicator.settings import values as v
 from syndicator.settings.declared import REQUIRED, key
 from syndicator.settings.values import Secret
+
+
+def _passage(text: str) -> str:
+    if not text.strip():
+        raise Invalid("is empty; write a text")
+    return passage(text, "the value")
+
+
+PASSAGE = v.checked("text, of several lines if need be", _passage, minLength=1)
 
 # By what roads partners are reached; mail to partners, drops and WebSub come with their parts.
 PUSHES = (Channel.WEBHOOK,)
@@ -232,7 +243,7 @@ class FileBoilerplate:
 
     slug: str = key(v.SLUGGED, REQUIRED, "The name by which a release's front matter calls it.")
     title: str = key(v.NAME, REQUIRED, "Its heading.")
-    text: str = key(v.NAME, REQUIRED, "Its words, in Markdown.")
+    text: str = key(PASSAGE, REQUIRED, "Its words, in Markdown.")
 
     def boilerplate(self) -> Boilerplate:
         """The model's part."""

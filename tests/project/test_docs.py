@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from syndicator.model.drafts import draft_from
+from syndicator.model.markup import Draft
 from syndicator.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -180,7 +181,9 @@ def test_every_file_named_exists(path: Path) -> None:
 def test_the_demos_items_load(path: Path) -> None:
     """An item of the demo is dated, filed, has somebody to ask, and says at once that it is demo text."""
     newsroom = load(DEMO / "syndicator.toml", {})
-    draft = draft_from(path.read_text(), base_url=newsroom.site().base_url, zone=newsroom.site().zone)
+    draft = draft_from(
+        path.read_text(), base_url=newsroom.site().base_url, zone=newsroom.site().zone, parts=True
+    )
     plain = {topic.slug for topic in newsroom.topics if topic.rule is None}
     assert draft.uid
     assert draft.published is not None
@@ -188,16 +191,23 @@ def test_the_demos_items_load(path: Path) -> None:
     assert set(draft.content.topics) <= plain
     assert draft.content.topics
     assert draft.content.spokesperson in {person.slug for person in newsroom.spokespeople}
-    assert draft.content.body.startswith("<p><em>Demo text.")
+    assert set(draft.content.boilerplates) <= {part.slug for part in newsroom.boilerplates}
+    assert says_it_is_demo_text(draft)
 
 
 @pytest.mark.parametrize("path", RELEASES, ids=doc_id)
 def test_the_demos_releases_load(path: Path) -> None:
     """A release of the demo has neither embargo nor uid: the demo gives it both when it starts."""
-    draft = draft_from(path.read_text(), base_url="http://127.0.0.1:8000", zone="UTC")
+    draft = draft_from(path.read_text(), base_url="http://127.0.0.1:8000", zone="UTC", parts=True)
     assert (None, None, None) == (draft.embargo, draft.uid, draft.published)
     assert draft.content.kind == "press-release"
-    assert draft.content.body.startswith("<p><em>Demo text.")
+    assert says_it_is_demo_text(draft)
+
+
+def says_it_is_demo_text(draft: Draft) -> bool:
+    """Whether its first words, but for a dateline, do."""
+    first = draft.content.body.removeprefix(f"<p><strong>{draft.content.dateline}</strong> – ")
+    return first.removeprefix("<p>").startswith("<em>Demo text.")
 
 
 def test_the_demo_has_a_newsroom() -> None:
