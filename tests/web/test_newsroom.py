@@ -314,6 +314,32 @@ def test_what_was_withdrawn(store: Store, item: Item, clock: FakeClock, *, kill:
         assert "policy" not in web.ask("/feeds").text.lower()
 
 
+def test_what_was_redacted_says_nothing(store: Store, item: Item, clock: FakeClock) -> None:
+    """design:2 the old address answers 410 without a word of the item, its title or its reason; so does the new one."""
+    clock.advance(days=1)
+    with store.begin() as tx:
+        publish.withdraw(tx, item.uid, "Because of the letter", kill=True)
+        publish.redact(tx, item.uid)
+        slug = items.named(tx, item.uid).slug
+    with running(store) as web:
+        old, new = web.ask("/items/joint-letter"), web.ask(f"/items/{slug}")
+    assert (410, 410, True) == (old.status, new.status, "This item has been removed" in old.text)
+    assert not any(word in old.text for word in ("letter", "Joint", "Because"))
+
+
+def test_a_correction_shows_what_changed(store: Store, item: Item) -> None:
+    """mail:EM4 below the note: the sentence as it was, and as it is; a silent edit afterwards leaves that standing."""
+    words = replace(item.content, body="<p>It is <b>4</b> &lt;now&gt;.</p>")
+    with store.begin() as tx:
+        publish.correct(tx, item.uid, words, "The figure")
+        publish.edit(tx, item.uid, replace(words, summary="Typo gone."))
+    with running(store) as web:
+        text = web.ask("/items/joint-letter").text
+    assert "<h3>What changed</h3>" in text
+    assert "<ins>It is 4 &lt;now&gt;.</ins>" in text
+    assert "Typo gone.</ins>" not in text
+
+
 def test_foreign_items_are_credited(store: Store) -> None:
     """feeds:P21, feeds:I28 an item from elsewhere names its source and its rights; its own address is canonical."""
     source = Source(
