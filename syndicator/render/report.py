@@ -33,7 +33,7 @@ def moment(instant: datetime | None, zone: str) -> str:
     local, utc = in_zone(instant, zone), instant.astimezone(UTC)
     day = f"{local:%A} {local.day} {local:%B %Y}, {local:%H:%M:%S %Z}"
     other = f"{utc:%H:%M:%S}" if utc.date() == local.date() else f"{utc:%Y-%m-%d %H:%M:%S}"
-    return day if local.utcoffset() == timedelta() and local.tzname() == "UTC" else f"{day} ({other} UTC)"
+    return f"{day} ({other} UTC)" if local.utcoffset() else day
 
 
 def span(late: timedelta | None) -> str:
