@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
 from syndicator.errors import NotFound, Refused
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 KEPT = 16  # templates at hand; whatever is sent in one go is of few sorts
 EMBARGOED = ("advance", "notice")  # mail that must not be read on its way
+OF_RELEASES = (*EMBARGOED, "sample")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,35 +106,36 @@ class Writer:
 
     def letter(self, tx: Tx, attempt: Try, answers: str | None) -> bytes:
         """The whole message; raises SyndicatorError in words where it cannot be written."""
-        return self._template(tx, attempt).merge(self._slots(attempt, answers))
+        release = releases.named(tx, _about(attempt)[0]) if sort(attempt) in OF_RELEASES else None
+        return self._template(tx, attempt, release).merge(self._slots(attempt, release, answers))
 
-    def _slots(self, attempt: Try, answers: str | None) -> Slots:
+    def _slots(self, attempt: Try, release: Release | None, answers: str | None) -> Slots:
         links, subscription, contact = self._desk.links, attempt.subscription_id or 0, contact_id(attempt)
-        asking, press = sort(attempt) == "confirmation", attempt.release_id
+        asking = sort(attempt) == "confirmation"
         listed = contact is not None and not asking
         return Slots(
             to_address=attempt.address,
             to_name=attempt.name,
             message_id=self.message_id(attempt),
-            date=attempt.planned,
+            date=_date(attempt, release),
             unsubscribe_url=links.unsubscribe(subscription) if listed else "",
             preferences_url=links.preferences(contact) if contact is not None and not asking else "",
             confirm_url=links.confirm(subscription) if asking else "",
-            press_url=links.press(contact, press) if contact is not None and press else "",
+            press_url=links.press(contact, release.id) if contact is not None and release else "",
             in_reply_to=self._message_id(answers, attempt.recipient) if answers else None,
         )
 
     def _message_id(self, subject: str, recipient: str) -> str:
         return message_id(self._desk.key, self._desk.sender.domain, subject, recipient)
 
-    def _template(self, tx: Tx, attempt: Try) -> Template:
+    def _template(self, tx: Tx, attempt: Try, release: Release | None) -> Template:
+        if release:
+            return self._of_release(tx, attempt, release)
         match sort(attempt):
             case "revision":
                 missed = self._missed(tx, attempt)
                 key = ("revision", attempt.item_id, attempt.revision, attempt.role, missed)
                 return self._once(key, lambda: self._revision(tx, attempt, missed))
-            case "advance" | "notice" | "sample":
-                return self._of_release(tx, attempt)
             case "confirmation":
                 return self._confirmation(tx, attempt)
             case "alarm":
@@ -171,9 +174,8 @@ class Writer:
             revision = since(items.history(tx, item.id), missed, revision.number)
         return compose_revision(item, revision, role=attempt.role, **self._around(tx, revision.content))
 
-    def _of_release(self, tx: Tx, attempt: Try) -> Template:
-        kind, (uid, number) = sort(attempt), _about(attempt)
-        release = releases.named(tx, uid)
+    def _of_release(self, tx: Tx, attempt: Try, release: Release) -> Template:
+        kind, (_, number) = sort(attempt), _about(attempt)
         # Moved once more, or edited, it says something else.
         key = (kind, release.id, number, release.moves, release.state, release.version)
         return self._once(key, lambda: self._written(tx, kind, release, number))
@@ -192,7 +194,10 @@ class Writer:
     def _confirmation(self, tx: Tx, attempt: Try) -> Template:
         subscription = audience.subscription(tx, attempt.subscription_id or 0)
         title = topics.titles(tx, [subscription.topic]).get(subscription.topic, subscription.topic)
-        return compose_confirmation([title], site=self._desk.site, sender=self._desk.sender)
+        site, sender = self._desk.site, self._desk.sender
+        return self._once(
+            ("confirmation", title), lambda: compose_confirmation([title], site=site, sender=sender)
+        )
 
     def _alarm(self, tx: Tx, attempt: Try) -> Template:
         alarm = alarms.by_id(tx, int(attempt.subject.rpartition("/")[2]))
@@ -232,6 +237,13 @@ def contact_id(attempt: Try) -> int | None:
 def embargoed(attempt: Try) -> bool:
     """Whether nobody on its way may read it: it tells of a release before its time (EM7)."""
     return sort(attempt) in EMBARGOED
+
+
+def _date(attempt: Try, release: Release | None) -> datetime:
+    """When a letter says it was written: the instant it became a duty, or it was to go out in advance."""
+    if release and release.advance and sort(attempt) == "advance":
+        return max(attempt.planned, release.advance)
+    return attempt.planned
 
 
 def _about(attempt: Try) -> tuple[str, int]:

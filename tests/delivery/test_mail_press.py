@@ -152,6 +152,19 @@ def test_other_words_than_the_advance_are_sent_in_its_thread(
     assert "Bo Brandt" in text_of(out["joe@x.example"])
 
 
+def test_an_advance_for_later_is_dated_then(store: Store, clock: FakeClock, box: Box) -> None:
+    """mail:MC2, mail:MC4 Copies planned days ahead bear the date they go out at, however late they are."""
+    newsroom(store, clock, hours=72)
+    due = clock.now + timedelta(hours=48)
+    with store.begin() as tx:
+        press.cancel(tx, UID, "again")
+        press.draft(tx, "tag:news.example,2026:s", said(), Embargo(until=due + timedelta(hours=9)))
+        press.approve(tx, "tag:news.example,2026:s", "editor")
+        press.schedule(tx, "tag:news.example,2026:s", None, "editor", advance=due, rules=RULES)
+    clock.advance(hours=49)
+    assert due == box.opened(store)["jane@x.example"]["date"].datetime
+
+
 def test_an_advance_is_logged_by_its_id_alone(store: Store, clock: FakeClock, box: Box) -> None:
     """mail:EM6 The Message-ID of each copy stands in the log beside the recipient's key: no address, no words."""
     newsroom(store, clock)
