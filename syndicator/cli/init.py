@@ -28,6 +28,11 @@ HEAD = """\
 # The configuration of this newsroom, made by `syndicator init`. Lines without # show what holds anyway.
 # Any key can be set in the environment: SYNDICATOR_WEB__PORT=8080; add _FILE to read it from a file.
 # `syndicator config check` names everything there is to mend.
+#
+# What is published are Markdown files with front matter, handed in by `syndicator release draft FILE` (or item add);
+# a Word document works, too. Front matter of a press release: kicker, title, dek, dateline, summary, kind, topics,
+# embargo, spokesperson, quotes (text, speaker, role), notes, paper (a DOI), boilerplates, and media (file, alt,
+# credit, licence). Spokespeople and boilerplates are reusable parts: [[spokespeople]] and [[boilerplates]] below.
 """
 
 

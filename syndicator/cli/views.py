@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from syndicator.model.audience import Accreditation, Contact, Partner, Subscription
-    from syndicator.model.item import Item, Revision, Topic
+    from syndicator.model.item import Content, Item, Revision, Topic
     from syndicator.model.release import Release, Version
     from syndicator.model.schedule import Schedule
     from syndicator.model.site import Site
@@ -57,9 +57,22 @@ def whole_item(thing: Item, site: Site) -> View:
         "rights": words.rights or None,
         "note": thing.note,
         "summary": words.summary,
+        **_press(words),
         "text": words.text,
         "content_html": words.body,
     }
+
+
+def _press(words: Content) -> View:
+    """What only press releases have, where they have it."""
+    values = {
+        "kicker": words.kicker,
+        "dek": words.dek,
+        "dateline": words.dateline,
+        "paper": words.paper,
+        "boilerplates": list(words.boilerplates),
+    }
+    return {name: value for name, value in values.items() if value}
 
 
 def revision(one: Revision) -> View:
@@ -196,7 +209,9 @@ def release(one: Release) -> View:
 def whole_release(one: Release) -> View:
     """A release with its words."""
     words = one.content
-    return release(one) | {"summary": words.summary, "text": words.text, "content_html": words.body}
+    shown = {"spokesperson": words.spokesperson, "media": [medium.url for medium in words.media]}
+    body = {"text": words.text, "content_html": words.body}
+    return release(one) | shown | {"summary": words.summary} | _press(words) | body
 
 
 def contact(one: Contact) -> View:

@@ -44,8 +44,9 @@ def taken_in(
     taken, and Refused where a rule forbids it.
     """
     parts = _boilerplates(tx, draft.content.boilerplates)
+    _look_at_all(draft, intake, read)  # before the first of them is kept: all are good, or none comes in
     told: list[str] = []
-    shown = [_medium(tx, medium, draft, intake, read, told) for medium in draft.content.media]
+    shown = [_medium(tx, medium, intake, read, told) for medium in draft.content.media]
     media.use(tx, [medium.digest for medium in shown if medium.digest], uid)
     whole = pressbody.completed(
         draft, base_url=intake.site.base_url, language=intake.site.language, parts=parts, media=shown
@@ -78,21 +79,14 @@ def _boilerplates(tx: Tx, slugs: tuple[str, ...]) -> list[Boilerplate]:
     return [known[slug] for slug in slugs]
 
 
-def _medium(
-    tx: Tx, medium: Medium, draft: Draft, intake: Intake, read: Callable[[str], bytes], told: list[str]
-) -> Medium:
+def _medium(tx: Tx, medium: Medium, intake: Intake, read: Callable[[str], bytes], told: list[str]) -> Medium:
     name = medium.file or medium.url
     try:
         if medium.url:
             whole = _known(tx, medium, intake)
         else:
-            kept = keep(
-                tx,
-                *_looked_at(medium, draft, read(medium.file), needs_alt=intake.needs_alt),
-                intake,
-                medium.file,
-            )
-            whole = _addressed(medium, kept, intake)
+            data = read(medium.file)
+            whole = _addressed(medium, keep(tx, data, sniffed(data), intake, medium.file), intake)
     except SyndicatorError as fault:
         raise type(fault)(f"media {name}: {fault}") from None
     if is_picture(whole.type) and not whole.alt:
@@ -102,15 +96,23 @@ def _medium(
     return whole
 
 
-def _looked_at(medium: Medium, draft: Draft, data: bytes, *, needs_alt: bool) -> tuple[bytes, Found]:
-    found = sniffed(data)
+def _look_at_all(draft: Draft, intake: Intake, read: Callable[[str], bytes]) -> None:
+    """Refuse a bad file before a good one is kept: what no release holds would lie about for good."""
+    for medium in draft.content.media:
+        if not medium.url:
+            try:
+                _look_at(medium, draft, sniffed(read(medium.file)), needs_alt=intake.needs_alt)
+            except SyndicatorError as fault:
+                raise type(fault)(f"media {medium.file}: {fault}") from None
+
+
+def _look_at(medium: Medium, draft: Draft, found: Found, *, needs_alt: bool) -> None:
     if needs_alt and is_picture(found.type) and not medium.alt:
         raise Invalid("it is a picture without alt: say in words what it shows, for those who cannot see it")
     if found.position and medium.file not in draft.keep_position:
         raise Refused(
             "it says where it was taken (GPS), to everybody: save it without, or write keep_position: true"
         )
-    return data, found
 
 
 def _known(tx: Tx, medium: Medium, intake: Intake) -> Medium:
