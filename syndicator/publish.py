@@ -228,13 +228,15 @@ def redact(tx: Tx, uid: str, *, by: str = "") -> list[str]:
     """
     names.hold(tx)
     item = items.held_for_change(tx, uid)
-    if item.live:
+    was_live = item.live
+    if was_live:
         deliveries.cancel_unsent(tx, item, "the item was redacted")
         gone = replace(item, state=ItemState.REDACTED, note=None, marked="")
-        item = items.revise(tx, gone, Significance.REDACTION, redactions.bare(item.content), None)
-        item = replace(item, state=ItemState.LIVE)
-        topics.bury(tx, item)
+        revised = items.revise(tx, gone, Significance.REDACTION, redactions.bare(item.content), None)
+        item = replace(revised, state=item.state)
     topics.mark_stale(tx, topics.ever_of_item(tx, item.id))  # before, as in `_file`
+    if was_live:
+        topics.bury(tx, item)
     archives.doom(tx, item.id)
     redactions.wipe(tx, replace(item, updated=items.own_moment(tx, tx.now)))
     digests = media.wipe(tx, uid)
