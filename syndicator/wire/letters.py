@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from syndicator.model.lines import Sound
 from syndicator.model.outcomes import Cause, Outcome, Result
 
 
@@ -89,6 +90,8 @@ def _message_fault(message: bytes, offer: Offer) -> Result | None:
     if offer.largest and len(message) > offer.largest:
         words = f"the message has {len(message)} octets, the relay takes {offer.largest}"
         return _refused(words, Cause.TOO_BIG)
+    if isinstance(message, Sound):  # it was looked through where it was composed
+        return None
     words = _form_fault(message, offer) or _length_fault(message)
     return _refused(words, Cause.CONTENT) if words else None
 

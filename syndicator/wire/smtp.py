@@ -17,6 +17,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
+from syndicator.model.lines import Sound
 from syndicator.model.outcomes import Cause, Outcome, Result
 from syndicator.model.replies import Phase, asked_pause, enhanced_of, judge_reply
 from syndicator.wire.letters import Letter, objection
@@ -183,13 +184,19 @@ class Connection:
             if dotted and place == 0 and lost.code is None:
                 words = f"no answer after the final dot, it may have arrived: {lost}"
                 yield letter, Result(outcome=Outcome.UNKNOWN, detail=words[:LONGEST_DETAIL])
-            else:
-                words = (
-                    str(lost) if lost.code else f"connection lost before the letter was handed over: {lost}"
-                )
-                detail = words[:LONGEST_DETAIL]
-                cause = _of_closing(str(lost)) if lost.code else Cause.RELAY
-                yield letter, Result(outcome=Outcome.DEFERRED, detail=detail, code=lost.code, cause=cause)
+                continue
+            words = str(lost) if lost.code else f"connection lost before the letter was handed over: {lost}"
+            cause = _of_closing(str(lost)) if lost.code else Cause.RELAY
+            yield (
+                letter,
+                Result(
+                    outcome=Outcome.DEFERRED,
+                    detail=words[:LONGEST_DETAIL],
+                    code=lost.code,
+                    cause=cause,
+                    spared=place > 0,  # only its envelope was on the way: the trouble was another's
+                ),
+            )
 
     def _put(self, data: bytes, dot: int = 0) -> None:
         """Write all; a fault knows whether the first `dot` bytes may have left us."""
@@ -345,7 +352,7 @@ def _commands(letter: Letter) -> tuple[bytes, bytes, bytes]:
 
 
 def _body(message: bytes) -> tuple[bytes, ...]:
-    if _LEADING_DOT.search(message):
+    if not isinstance(message, Sound) and _LEADING_DOT.search(message):
         message = message.replace(b"\n.", b"\n..")
     first = b"." if message.startswith(b".") else b""
     return first, message, b"" if message.endswith(b"\r\n") else b"\r\n", _DOT

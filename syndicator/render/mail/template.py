@@ -17,6 +17,7 @@ from html import escape
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
+from syndicator.model.lines import Sound, is_sound
 from syndicator.render.mail.headers import (
     LONGEST_URI,
     addr_spec,
@@ -27,7 +28,7 @@ from syndicator.render.mail.headers import (
     vetted,
 )
 
-# RFC 2045 §6.7 allows 76 with the soft break's "="; two are kept back for a "From " (below).
+# RFC 2045 §6.7 allows 76 with the soft break's "="; two are kept back for a "From " or a dot (below).
 QP_LINE = 73
 
 
@@ -69,16 +70,18 @@ class Template:
     _fixed: tuple[bytes, ...]
     _encoders: tuple[Encoder, ...]
     _in_order: Callable[[Sequence[bytes]], tuple[bytes, ...]]
+    _sound: bool  # whatever a slot holds: no encoder lets through what could spoil a line
 
     def merge(self, slots: Slots) -> bytes:
-        """The complete RFC 5322 message for one recipient: CRLF, seven bits, not dot-stuffed.
+        """The complete RFC 5322 message for one recipient: CRLF, seven bits, no dot at the head of a line.
 
         Raises Invalid naming the slot whose value cannot stand where it is needed.
         """
         values = self._fixed
         for encode in self._encoders:
             values += encode(slots)
-        return b"".join(self._in_order(values))
+        message = b"".join(self._in_order(values))
+        return Sound(message) if self._sound else message
 
 
 def template(pieces: Iterable[Piece]) -> Template:
@@ -90,7 +93,10 @@ def template(pieces: Iterable[Piece]) -> Template:
     places = {hole: len(fixed) + n for n, hole in enumerate(places)}
     literal = iter(range(len(fixed)))
     order = [places[piece] if isinstance(piece, Hole) else next(literal) for piece in all_pieces]
-    return Template(fixed, tuple(_ENCODERS[slot] for slot in slots), itemgetter(*order))
+    # Each piece on lines of its own, and on lines with the longest of values.
+    longest = b"".join(b"x" * LONGEST_URI if isinstance(piece, Hole) else piece for piece in all_pieces)
+    sound = is_sound(b"\r\n".join(fixed)) and is_sound(longest)
+    return Template(fixed, tuple(_ENCODERS[slot] for slot in slots), itemgetter(*order), sound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +156,15 @@ def _quoted_line(line: bytes) -> bytes:
     if whole.endswith((b" ", b"\t")):  # RFC 2045 §6.7 (3): white space at the end would be lost
         whole = whole[:-1] + b"=%02X" % whole[-1]
     chunks = _CHUNK.findall(whole) if len(whole) > QP_LINE else [whole]
-    # A mailbox file would turn "From " into ">From " and break a signature (RFC 2049 §3).
-    return b"=\r\n".join(b"=46" + chunk[1:] if chunk.startswith(b"From ") else chunk for chunk in chunks)
+    return b"=\r\n".join(map(_harmless, chunks))
+
+
+def _harmless(chunk: bytes) -> bytes:
+    """A line of quoted-printable that nobody on the way has a reason to touch (RFC 2049 §3)."""
+    # A mailbox file would turn "From " into ">From " and break a signature; SMTP doubles a leading dot.
+    if chunk.startswith((b"From ", b".")):
+        return b"=%02X" % chunk[0] + chunk[1:]
+    return chunk
 
 
 def _crlf(text: str) -> str:
@@ -215,7 +228,9 @@ def _link(slot: str) -> Encoder:
 
 
 def _cut(plain: bytes) -> bytes:
-    return b"=\r\n".join([plain[start : start + QP_LINE] for start in range(0, len(plain), QP_LINE)])
+    return b"=\r\n".join(
+        [_harmless(plain[start : start + QP_LINE]) for start in range(0, len(plain), QP_LINE)]
+    )
 
 
 _EVERYWHERE = ("header", "text", "html")
