@@ -315,7 +315,8 @@ allow_private = ["127.0.0.0/8"]
                 if self.dice.random() < 0.5:
                     press.reschedule(tx, uid, held.at + self._some(0.3))
                 else:
-                    press.reschedule(tx, uid, tx.now + self._some(0.3), earlier=True)
+                    soon = max(tx.now, self.sights.opens) + self._some(0.3)
+                    press.reschedule(tx, uid, soon, earlier=True)
 
     def _cancel(self, uid: str) -> None:
         with self.store.begin() as tx:
