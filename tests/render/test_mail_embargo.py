@@ -320,3 +320,17 @@ def test_the_text_is_what_was_written() -> None:
     assert "[1] https://example.org/budget?year=2026&v=2" in text
     assert "The draft would cut basic research by 40 %." in seen(page)
     assert TEXT.count("310") == text.count("310") == 1
+
+
+def test_what_has_no_headline_and_what_has_a_long_one() -> None:
+    """mail:MC6, mail:EM5 The first words stand in for a headline, but not in a notice; a subject ends at 300 characters."""
+    bare = words(title="", summary="In short: cuts.", dek="")
+    assert "In short: cuts." == parsed(revised(Significance.FIRST, bare).merge(SLOTS))[0]["Subject"]
+    message, text, page = parsed(revised(Significance.KILL, bare).merge(SLOTS))
+    assert "KILL: (without a headline)" == message["Subject"]
+    assert "In short" not in text + page
+    long = "Budget cut " * 1000
+    message, text, _ = parsed(advance(words(title=long)).merge(SLOTS))
+    assert len(message["Subject"]) <= 300
+    assert message["Subject"].startswith(f"EMBARGOED UNTIL {ENDS}: Budget cut")
+    assert long.strip() in text

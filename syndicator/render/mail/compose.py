@@ -20,10 +20,12 @@ from syndicator.model.delivery import Role
 from syndicator.model.item import GONE, Content, Item, Kind, Medium, Revision, Significance, Spokesperson
 from syndicator.model.markup import strip_illegal, web_address
 from syndicator.model.site import Site
+from syndicator.render.entries import plain_title
 from syndicator.render.mail.letterhead import Contacts, Sender, house, plain_headers, press_headers, sheet
 from syndicator.render.mail.parts import Body, body_parts, bytes_in_words, changes, day_and_time, direction
 from syndicator.render.mail.template import Template
 
+UNTITLED = "(without a headline)"
 CONFIRM_WITHIN = timedelta(hours=72)  # what a confirmation's link is good for (LM2)
 
 
@@ -77,7 +79,7 @@ def compose_revision(
         raise Refused(f"{item.uid} is {item.state}: its words may not be mailed; mail the notice instead")
     tone, contacts = _tone(revision, role), Contacts(spokesperson, stand_in)
     facts = _facts(item, revision, tone, site, note) | house(site, sender, topics) | asked(contacts)
-    subject = f"{tone.prefix}{revision.content.title}"
+    subject = f"{tone.prefix}{facts['title']}"
     headers = press_headers(subject, sender, contacts, site=site, uid=item.uid, tone=tone.name, label=label)
     return sheet("release", headers, facts, body_parts(revision.content.body, site))
 
@@ -119,13 +121,20 @@ def worded(content: Content, site: Site) -> dict[str, Any]:
     return {
         "language": language,
         "dir": direction(language),
-        "title": content.title,
+        "title": headline(content) or UNTITLED,
         "dek": strip_illegal(content.dek or content.summary).strip(),
         "authors": [author.name for author in content.authors],
         "rights": strip_illegal(content.rights),
         "paper": paper if paper and escape(paper) not in content.body else "",
         "files": [_file(medium) for medium in content.media],
     }
+
+
+def headline(content: Content, *, gone: bool = False) -> str:
+    """The title; where there is none, the first words, or nothing of them where they are `gone`."""
+    if content.title.strip():
+        return content.title
+    return "" if gone else plain_title("", content.summary, content.body)
 
 
 def asked(contacts: Contacts) -> dict[str, Any]:
@@ -149,7 +158,14 @@ def _facts(item: Item, revision: Revision, tone: Tone, site: Site, note: str | N
     url = site.item_url(item.slug) if gone else web_address(content.url) or site.item_url(item.slug)
     told = tone.name == "correction"
     if gone:
-        facts |= {"dek": "", "authors": [], "rights": "", "paper": "", "files": []}
+        facts |= {
+            "title": headline(content, gone=True) or UNTITLED,
+            "dek": "",
+            "authors": [],
+            "rights": "",
+            "paper": "",
+            "files": [],
+        }
     return facts | {
         "tone": tone.name,
         "kicker": tone.kicker,

@@ -16,7 +16,7 @@ from syndicator.model.item import Content, Spokesperson
 from syndicator.model.markup import strip_illegal
 from syndicator.model.release import Embargo, Notice, NoticeKind, Release, Version
 from syndicator.model.site import Site
-from syndicator.render.mail.compose import KICKERS, asked, worded
+from syndicator.render.mail.compose import KICKERS, UNTITLED, asked, headline, worded
 from syndicator.render.mail.letterhead import (
     Contacts,
     Sender,
@@ -51,7 +51,7 @@ def compose_advance(
     content, contacts = version.content, Contacts(spokesperson, stand_in)
     facts = _facts(content, release.embargo, site) | house(site, sender, topics) | asked(contacts)
     headers = press_headers(
-        f"EMBARGOED UNTIL {facts['until']}: {content.title}",
+        f"EMBARGOED UNTIL {facts['until']}: {facts['title']}",
         sender,
         contacts,
         site=site,
@@ -84,7 +84,7 @@ def compose_notice(
     facts = _notice_facts(content, notice, zone, site) | house(site, sender, topics) | asked(contacts)
     opening = f"EMBARGOED UNTIL {facts['after']} (moved)" if facts["moved"] else facts["banner"]
     headers = press_headers(
-        f"{opening}: {content.title}",
+        f"{opening}: {facts['title']}",
         sender,
         contacts,
         site=site,
@@ -115,7 +115,7 @@ def compose_sample(
     contacts = Contacts(spokesperson, stand_in)
     facts = _facts(content, embargo, site) | house(site, sender, topics) | asked(contacts)
     opening = f"[TEST] EMBARGOED UNTIL {facts['until']}: " if embargo else "[TEST] "
-    headers = plain_headers(f"{opening}{content.title}", sender, contacts)
+    headers = plain_headers(f"{opening}{facts['title']}", sender, contacts)
     if embargo:
         headers.append(_embargo_header(embargo.until))
     return sheet("sample", headers, facts, body_parts(content.body, site, page=""))
@@ -162,7 +162,7 @@ def _notice_facts(content: Content, notice: Notice, zone: str, site: Site) -> di
         "words": strip_illegal(notice.words).strip(),
         "language": language,
         "dir": direction(language),
-        "title": content.title,
+        "title": headline(content, gone=True) or UNTITLED,
     }
 
 

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from syndicator.errors import Refused
 from syndicator.model.item import Spokesperson
-from syndicator.model.markup import strip_illegal
+from syndicator.model.markup import excerpt, strip_illegal
 from syndicator.model.site import Site
 from syndicator.render.mail.headers import (
     a_label,
@@ -27,10 +27,12 @@ from syndicator.render.mail.headers import (
     list_id_field,
     mailbox_field,
     text_field,
+    vetted,
 )
 from syndicator.render.mail.parts import Body
 from syndicator.render.mail.template import Hole, Marks, Piece, Template, alternative, template
 
+LONGEST_SUBJECT = 300  # characters; the headline stands whole in both parts
 LARGEST_HTML = 100_000  # octets; Gmail clips a mail above 102 KB (MC22)
 
 _BODY_BUDGETS = (None, 60_000, 30_000, 10_000, 0)  # octets of the author's HTML, tried in order
@@ -80,7 +82,7 @@ def plain_headers(subject: str, sender: Sender, contacts: Contacts = NOBODY, to:
     lines = [mailbox_field("From", sender.name, address)]
     if replies := _replies(sender, contacts.person):
         lines.append(mailbox_field("Reply-To", *replies))
-    lines.append(text_field("Subject", subject))
+    lines.append(text_field("Subject", excerpt(vetted(subject, "Subject"), LONGEST_SUBJECT)))
     return [
         Hole(to, "header"),
         ("\r\n" + "\r\n".join(lines) + "\r\nDate: ").encode(),
