@@ -15,7 +15,9 @@ from syndicator.model.release import (
     Embargo,
     ReleaseState,
     embargo_from,
+    midnight,
     moved,
+    read_back,
     release_instant,
     zone_named,
 )
@@ -207,3 +209,30 @@ def test_the_base_knows_words_and_embargo() -> None:
     }
     assert 4 == len(bases)
     assert release.base == make_release(version=7).base
+
+
+def test_an_instant_is_read_back_once_in_every_zone() -> None:
+    """operations:SC12: each zone by its own calendar, across the date line and with seconds where there are any."""
+    instant = datetime(2026, 7, 1, 22, 30, 5, tzinfo=UTC)
+    assert [
+        "Wednesday 1 July 2026 23:30:05 Europe/London",
+        "Wednesday 1 July 2026 22:30:05 UTC",
+        "Wednesday 1 July 2026 18:30:05 America/New_York",
+        "Thursday 2 July 2026 07:30:05 Asia/Tokyo",
+    ] == read_back(instant, "Europe/London", "UTC")
+
+
+@pytest.mark.parametrize(
+    ("instant", "warned"),
+    [
+        (datetime(2026, 6, 30, 23, tzinfo=UTC), True),
+        (datetime(2026, 7, 1, tzinfo=UTC), False),
+        (datetime(2026, 6, 30, 23, 0, 1, tzinfo=UTC), False),
+        (datetime(2026, 6, 30, 23, 1, tzinfo=UTC), False),
+    ],
+)
+def test_midnight_is_that_of_the_zone(instant: datetime, *, warned: bool) -> None:
+    """operations:SC12: what is midnight in London is warned about there, and 00:01 is offered with its offset."""
+    words = midnight(instant, "Europe/London")
+    assert warned == (words is not None)
+    assert not warned or "00:01 (2026-07-01T00:01:00+01:00)" in str(words)

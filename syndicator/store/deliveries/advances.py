@@ -164,6 +164,8 @@ def carry_over(tx: Tx, release: Release, item: Item, *, again: bool = False) -> 
     not certainly been sent, is owed the item now, whatever their cadence. Everyone who had a copy, or may
     have, counts as having the item from here on.
     """
+    if tx.connection.execute(select(d.id).where(d.release_id == release.id).limit(1)).first() is None:
+        return 0
     _hold(tx, release.id)
     theirs = (d.release_id == release.id) & IS_ADVANCE
     if not again:
