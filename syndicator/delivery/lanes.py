@@ -295,7 +295,8 @@ class _Watch:
 def _carried(watch: _Watch, road: Road, parcels: Sequence[Parcel]) -> Iterator[tuple[Try, Result]]:
     ready = (parcel for parcel in parcels if parcel.fault is None and watch.lets(parcel))
     for parcel, result in road.carry(ready):
-        yield parcel.attempt, result
+        if not result.spared:  # what stood behind another's trouble was not tried: it is given back
+            yield parcel.attempt, result
 
 
 def _groups(carry: Callable[[], Iterator[tuple[Try, Result]]]) -> Iterator[Group]:
