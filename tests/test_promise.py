@@ -13,9 +13,13 @@ import pytest
 from sqlalchemy import insert, select
 
 from syndicator import publish
-from syndicator.model.delivery import Channel, Outcome, Policy, Result
+from syndicator.delivery import lanes
+from syndicator.delivery.lanes import drain
+from syndicator.model.delivery import Channel, Outcome, Policy, Result, Try
 from syndicator.model.item import Item, Significance
 from syndicator.store import Store, Tx, audience, deliveries, schema, topics
+from tests.delivery.test_lanes import UID as THEIRS
+from tests.delivery.test_lanes import Scripted, crew, owe
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_subscription
 
 UID, HOUR = "tag:news.example,2026:1", timedelta(hours=1)
@@ -265,3 +269,24 @@ def test_a_kill_in_the_middle_of_a_send(store: Store, clock: FakeClock) -> None:
         sent.update(one.address for one in tries)
     assert {1} == set(sent.values())
     assert {one.address for one in (*done[:16], *sending)} == set(sent)
+
+
+def test_lanes_start_no_original_after_the_kill(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mail:EM5, mail:SE17: lanes at work: after the kill's commit only kills leave, one to each who had it or may have."""
+    monkeypatch.setattr(lanes, "LOOK", -1.0)  # at every letter, so that no test waits half a second
+    owe(store, 30)
+    carried: list[tuple[str, str]] = []
+
+    def kill_at_the_twentieth(attempt: Try) -> Result:
+        carried.append((attempt.subject, attempt.address))
+        if len(carried) == 20:
+            with store.begin() as tx:
+                publish.withdraw(tx, THEIRS, "Legal", kill=True)
+        return Result(outcome=Outcome.UNKNOWN if len(carried) % 7 == 0 else Outcome.ACCEPTED)
+
+    drain(crew(store, Scripted(say=kill_at_the_twentieth)))
+    before, after = carried[:20], carried[20:]
+    assert {f"revision/{THEIRS}/1"} == {subject for subject, _ in before}
+    assert {f"revision/{THEIRS}/2"} == {subject for subject, _ in after}
+    told = [address for _, address in after]
+    assert (len(set(told)), True) == (len(told), {address for _, address in before} <= set(told))
