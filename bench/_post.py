@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -76,28 +76,29 @@ def slots(number: int) -> Slots:
     )
 
 
-def letters(template: Template, numbers: Iterable[int]) -> Iterator[Letter]:
+def people(count: int) -> list[Slots]:
+    """As many recipients."""
+    return [slots(number) for number in range(count)]
+
+
+def letters(template: Template, everybody: Iterable[Slots]) -> Iterator[Letter]:
     """One letter for each recipient, merged when it is asked for."""
-    for number in numbers:
-        own = slots(number)
+    for number, own in enumerate(everybody):
         yield Letter(id=number, sender=SENDER.address, recipient=own.to_address, message=template.merge(own))
 
 
-def send_merged(template: Template, port: int, messages: int, connections: int) -> None:
-    """Our connections, one thread each, every letter merged on the way."""
-    share = messages // connections
+def send_merged(template: Template, port: int, people: Sequence[Slots], connections: int) -> None:
+    """Our connections, one thread each, every letter merged on the way for one of `people`."""
     with ThreadPoolExecutor(connections) as threads:
-        work = [
-            threads.submit(_send, template, port, range(n * share, (n + 1) * share))
-            for n in range(connections)
-        ]
+        shares = [people[n::connections] for n in range(connections)]
+        work = [threads.submit(_send, template, port, share) for share in shares]
         for done in work:
             done.result()
 
 
-def _send(template: Template, port: int, numbers: range) -> None:
-    source, done = letters(template, numbers), 0
-    while done < len(numbers):  # a connection may be left after so many letters
+def _send(template: Template, port: int, people: Sequence[Slots]) -> None:
+    source, done = letters(template, people), 0
+    while done < len(people):  # a connection may be left after so many letters
         with Connection(relay(port)) as connection:
             got = [result.outcome for _, result in connection.send(source)]
         if not got or set(got) != {Outcome.ACCEPTED}:

@@ -28,7 +28,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import text
 
-from bench._post import PARAGRAPH, Figure, composed, measured, program, send_merged, sink
+from bench._post import PARAGRAPH, Figure, composed, measured, people, program, send_merged, sink
 from syndicator import publish
 from syndicator.delivery import lanes
 from syndicator.model.item import Content, Kind, Topic
@@ -231,7 +231,7 @@ def _beside(letters: int, rounds: int = 3) -> Iterator[bool]:
     template, bare, full = composed(PARAGRAPHS), [], []
     with sink() as port:
         for _ in range(rounds):
-            bare.append(measured(partial(send_merged, template, port, letters, CONNECTIONS)))
+            bare.append(measured(lambda: send_merged(template, port, people(letters), CONNECTIONS)))
             with tempfile.TemporaryDirectory() as folder:
                 full.append(engine(Path(folder), port, letters))
     ratio = statistics.median(a.seconds / b.seconds for a, b in zip(bare, full, strict=True))

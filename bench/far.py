@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from bench._peers import installed
-from bench._post import SENDER, Figure, composed, far, measured, program, send_merged, sink, slots
+from bench._post import SENDER, Figure, composed, far, measured, people, program, send_merged, sink, slots
 
 PEER = "aiosmtplib==5.1.3"
 ONE_WAY = 0.02
@@ -59,7 +59,7 @@ def main(each: int = 40, rounds: int = 3) -> int:
             ours: list[Figure] = []
             for _ in range(rounds):
                 theirs.append(measured(partial(aio, SMTP, count, port, each * count)))
-                ours.append(measured(partial(send_merged, TEMPLATE, port, each * count, count)))
+                ours.append(measured(partial(send_merged, TEMPLATE, port, people(each * count), count)))
             ratio = statistics.median(a.seconds / b.seconds for a, b in zip(theirs, ours, strict=True))
             _line(f"aiosmtplib, {count} connections", theirs, each * count, 1.0)
             _line(f"syndicator, {count} connections", ours, each * count, ratio)

