@@ -1,7 +1,8 @@
-"""Merging one composed mail per recipient, against building one EmailMessage per recipient.
+"""Merging one composed mail per recipient, against building one EmailMessage each; signing, against dkimpy.
 
-Both give the same headers, text and HTML. CPU time of this process, best of five rounds: the
-machine is shared. Goal (`requirements/mail` G3): at least 300 times cheaper.
+Both ways give the same headers, text and HTML, and signatures over the same headers. CPU time of this
+process, best of five rounds: the machine is shared. Goals (`requirements/mail` G3): 300 times cheaper to merge,
+10 times cheaper to sign.
 Run: `python -m bench.mail [recipients]`.
 """
 
@@ -10,65 +11,22 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
 from email import message_from_bytes, policy
 from email.headerregistry import Address
 from email.message import EmailMessage
+from typing import Any
 
-from syndicator.model.item import Content, Item, ItemState, Kind, Revision, Significance, Spokesperson
-from syndicator.model.markup import clean, markdown
-from syndicator.model.site import Site
-from syndicator.render.mail import Sender, Slots, Template, compose_revision, message_id
+import dkim  # type: ignore[import-untyped]
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-GOAL = 300
+from bench._post import NOW, SENDER, composed, people
+from syndicator.render.mail import Slots, Template
+from syndicator.render.mail.dkim import signer
+
+GOAL, GOAL_SIGNED = 300, 10
 ROUNDS = 5
-NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-SITE = Site(title="Society for Open Chemistry", base_url="https://news.chemsoc.example", zone="Europe/London")
-SENDER = Sender(address="press@chemsoc.example", name="Society for Open Chemistry")
-PERSON = Spokesperson(slug="ada", name="Ada Okafor", mail="ada@chemsoc.example", phone="+44 20 7946 0123")
-PARAGRAPH = (
-    "The draft would cut public funding for [basic research](https://example.org/budget) by 40 %. " * 4
-)
-NAMES = ("Jane Doe", "Ada", "Karl-Heinz Meier", "", "Jürgen Müller")
-
-
-def composed() -> Template:
-    """A press release of ordinary length, about 2,000 characters."""
-    content = Content(
-        title="Warning on a draft budget: −40 % would end basic research",
-        kind=Kind.PRESS_RELEASE,
-        summary="The Society asks Parliament to reject cuts that would close a third of laboratories.",
-        body=clean(markdown("\n\n".join([PARAGRAPH] * 5))),
-    )
-    item = Item(
-        id=1,
-        uid="tag:chemsoc.example,2026:1",
-        slug="warning",
-        state=ItemState.LIVE,
-        revision=1,
-        published=NOW,
-        updated=NOW,
-        content=content,
-    )
-    first = Revision(number=1, significance=Significance.FIRST, content=content, created=NOW)
-    return compose_revision(item, first, site=SITE, sender=SENDER, topics=["Policy"], spokesperson=PERSON)
-
-
-def recipients(count: int) -> list[Slots]:
-    """As many recipients, one name in five outside ASCII; dates as a planner gives them, in seconds."""
-    key, pages = b"k" * 32, "https://news.chemsoc.example/media-list"
-    return [
-        Slots(
-            to_address=f"journalist.{n}@paper.example",
-            to_name=NAMES[n % len(NAMES)],
-            message_id=message_id(key, SENDER.domain, "revision/tag:x/1", str(n)),
-            date=NOW + timedelta(seconds=n // 1000),
-            unsubscribe_url=f"{pages}/unsubscribe/{n:026}",
-            preferences_url=f"{pages}/preferences/{n:026}",
-        )
-        for n in range(count)
-    ]
 
 
 def built(headers: list[tuple[str, str]], text: str, html: str, slots: Slots) -> bytes:
@@ -85,7 +43,7 @@ def built(headers: list[tuple[str, str]], text: str, html: str, slots: Slots) ->
     return message.as_bytes()
 
 
-def measure(template: Template, many: list[Slots], few: list[Slots]) -> dict[str, float]:
+def merging(template: Template, many: Sequence[Slots], few: Sequence[Slots]) -> dict[str, float]:
     """CPU microseconds per message of both ways, and their ratio."""
     headers, text, html = _taken_apart(template.merge(many[0]), many[0])
     merged = _cpu(template.merge, many)
@@ -93,21 +51,45 @@ def measure(template: Template, many: list[Slots], few: list[Slots]) -> dict[str
     return {"merge_us": round(merged, 2), "emailmessage_us": round(peer, 1), "ratio": round(peer / merged)}
 
 
+def signing(messages: Sequence[bytes]) -> dict[str, float]:
+    """CPU microseconds per signature, rsa2048 over the same headers, and the ratio."""
+    key = rsa.generate_private_key(65537, 2048)
+    form = serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, *form)
+    own = signer("bench", pem.decode(), "", SENDER.domain)
+    ours = _cpu(lambda message: own.sign(message, NOW), messages)
+    signature = own.sign(messages[0], NOW).partition(b" h=")[2].partition(b";")[0]
+    names = [name for name in b"".join(signature.split()).split(b":") if name]
+    domain = SENDER.domain.encode()
+
+    def theirs(message: bytes) -> bytes:
+        canonical = (b"relaxed", b"relaxed")
+        signed: bytes = dkim.sign(
+            message, b"bench", domain, pem, canonicalize=canonical, include_headers=names
+        )
+        return signed
+
+    peer = _cpu(theirs, messages[:20])
+    return {"sign_us": round(ours, 1), "dkimpy_us": round(peer, 1), "sign_ratio": round(peer / ours, 1)}
+
+
 def main() -> int:
-    """Print one line of JSON; fail if the goal is missed."""
+    """Print one line of JSON; fail if a goal is missed."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    template, many = composed(), recipients(count)
-    figures = {"bytes": float(len(template.merge(many[0]))), **measure(template, many, many[:100])}
-    print(json.dumps({"bench": "mail", "goal": GOAL, **figures}))
-    return 0 if figures["ratio"] >= GOAL else 1
+    template, many = composed(), people(count)
+    first = template.merge(many[0])
+    figures = {"bytes": float(len(first)), **merging(template, many, many[:100])}
+    figures |= signing([template.merge(slots) for slots in many[:300]])
+    print(json.dumps({"bench": "mail", "goal": GOAL, "sign_goal": GOAL_SIGNED, **figures}))
+    return 0 if figures["ratio"] >= GOAL and figures["sign_ratio"] >= GOAL_SIGNED else 1
 
 
-def _cpu(work: Callable[[Slots], bytes], many: list[Slots]) -> float:
+def _cpu(work: Callable[[Any], bytes], many: Sequence[Any]) -> float:
     times = []
     for _ in range(ROUNDS):
         start = time.process_time()
-        for slots in many:
-            work(slots)
+        for one in many:
+            work(one)
         times.append(time.process_time() - start)
     return min(times) * 1e6 / len(many)
 
