@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from syndicator import publish
-from syndicator.errors import SyndicatorError
+from syndicator.errors import SyndicatorError, TryLater
 from syndicator.feeds import archive, rebuild
 from syndicator.model.item import Item, ItemState
 from syndicator.model.site import Site
@@ -157,21 +157,33 @@ def _beyond(tx: Tx, item: Item, site: Site) -> Iterator[str]:
 
 
 def _write(journal: Path, uid: str, reason: str, now: datetime) -> None:
-    journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     line = json.dumps({"uid": uid, "reason": reason, "at": now.isoformat()}, ensure_ascii=False)
-    handle = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(f"{line}\n".encode())
-        file.flush()
-        os.fsync(file.fileno())
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(journal, flags, 0o600), "wb") as file:
+            file.write(f"{line}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as fault:
+        raise TryLater(
+            f"{journal} takes no line: {fault.strerror}; nothing was redacted, look at store.media_dir"
+        ) from None
 
 
 def _journalled(journal: Path) -> Iterator[str]:
-    """The uids in the journal; a line that was cut off by a crash names nothing that was begun."""
+    """The uids in the journal; a line that was cut off by a crash names nothing that was begun.
+
+    Raises TryLater where there is one that cannot be read: better nobody serves than what was redacted is served.
+    """
     try:
-        lines = journal.read_text(encoding="utf-8").splitlines()
+        lines = journal.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return
+    except OSError as fault:
+        raise TryLater(
+            f"{journal} cannot be read: {fault.strerror}; it says what must stay redacted, give it back to us"
+        ) from None
     for line in lines:
         try:
             yield str(json.loads(line)["uid"])

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import delete, insert, select
 
 from syndicator import press, publish
-from syndicator.errors import NotFound, Refused
+from syndicator.errors import NotFound, Refused, TryLater
 from syndicator.feeds import rebuild_stale, redaction
 from syndicator.model.delivery import Outcome, Policy, Result
 from syndicator.model.item import Content, ItemState, Medium, Quote
@@ -276,6 +276,17 @@ def test_what_was_redacted_stays_redacted(house: redaction.House, clock: FakeClo
     with house.journal.open("ab") as file:
         file.write(b'{"uid": "tag:to')
     assert [] == redaction.again(house)
+
+
+def test_without_a_journal_nothing_is_redacted_nor_started(house: redaction.House, clock: FakeClock) -> None:
+    """operations:B1: where the journal takes no line nothing is begun; where it cannot be read nobody starts."""
+    lived(house, clock)
+    house.journal.mkdir()
+    for attempt in (lambda: redaction.redact(house, UID, "Court order"), lambda: redaction.again(house)):
+        with pytest.raises(TryLater, match="redactions.jsonl"):
+            attempt()
+    with house.store.read() as tx:
+        assert items.named(tx, UID).live
 
 
 def test_nothing_more_of_a_live_one_goes_out(house: redaction.House, clock: FakeClock) -> None:
