@@ -52,7 +52,7 @@ DRAFTING, BATCH = 0.04, 10  # seconds a release takes to be drafted at most; how
 
 @dataclass
 class Found:
-    """What the oracle saw; every list but `late_feeds` and `late_mails` (seconds) must be empty."""
+    """What the oracle saw; every list but those of lateness (`late_…`, in seconds) must be empty."""
 
     releases: int
     released: int = 0
@@ -62,6 +62,7 @@ class Found:
     leaked: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    late_lifts: list[float] = field(default_factory=list)
     late_feeds: list[float] = field(default_factory=list)
     late_mails: list[float] = field(default_factory=list)
 
@@ -75,7 +76,7 @@ class Found:
             f"{self.releases} releases, {self.released} released, {self.acts} other acts, {self.asked} answers read: "
             f"{len(self.early)} sights before the instant, {len(self.leaked)} of what never went out, "
             f"{len(self.changed)} changes before the first, {len(self.missing)} not seen where they should be; "
-            f"lateness of feed bytes {_figures(self.late_feeds)}, of the first mail {_figures(self.late_mails)}"
+            f"lateness of lifts {_figures(self.late_lifts)}, of feed bytes {_figures(self.late_feeds)}, of the first mail {_figures(self.late_mails)}"
         )
 
 
@@ -433,6 +434,7 @@ allow_private = ["127.0.0.0/8"]
         for canary, release in out.items():
             if release.uid in self.lifted or release.at is None:
                 continue
+            self.found.late_lifts.append((_instant(release) - release.at).total_seconds())
             for seen, late in ((self.sights.in_feeds, self.found.late_feeds), (mails, self.found.late_mails)):
                 if canary in seen:
                     late.append((seen[canary] - release.at).total_seconds())

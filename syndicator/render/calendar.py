@@ -87,7 +87,7 @@ def _event(deadline: Deadline, site: Site) -> Event:
     event.add("last-modified", release.updated)
     event.add("sequence", deadline.sequence)
     event.add("dtstart", deadline.ends)
-    event.add("summary", f"{deadline.standing}: {line(deadline.title or site.title)}")
+    event.add("summary", f"{deadline.standing}: {line(deadline.title or '') or site.title}")
     event.add("description", _WORDS[deadline.standing])
     event.add("url", deadline.page)
     event.add("status", _STATUS.get(deadline.standing, "CONFIRMED"))
