@@ -101,12 +101,15 @@ def release(store: Store, number: int = 1) -> None:
 
 
 def planned(url: str, people: int) -> Figure:
-    """How long that transaction takes."""
+    """How long that transaction takes; CPU with that of PostgreSQL's own process."""
     with newsroom(url, people) as runtime:
+        server = _server(runtime.store)
+        before = _cpu_of(server)
         figure = measured(partial(release, runtime.store))
+        theirs = _cpu_of(server) - before
         with runtime.store.read() as tx:
             assert deliveries.open_count(tx) == people
-    return figure
+    return Figure(figure.seconds, figure.cpu + theirs)
 
 
 def engine(folder: Path, port: int, letters: int) -> Figure:
@@ -211,7 +214,7 @@ def _plans(people: int) -> Iterator[bool]:
         server.stop()
     for name, figure in (("SQLite, FULL", lite), ("PostgreSQL", postgres)):
         words = f"{people:,} recipients planned, {name}"
-        print(f"{words:<48}{figure.seconds:8.2f} s   CPU here {figure.cpu:.2f} s   goal < {GOAL_PLAN} s")
+        print(f"{words:<48}{figure.seconds:8.2f} s   CPU {figure.cpu:.2f} s   goal < {GOAL_PLAN} s")
         yield figure.seconds < GOAL_PLAN
 
 
@@ -257,6 +260,21 @@ def _await_worker(runtime: Runtime) -> None:
 def _most_memory(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1000
+
+
+def _server(store: Store) -> int:
+    """The process of PostgreSQL that serves us; 0 on SQLite."""
+    if store.kind == "sqlite":
+        return 0
+    with store.read() as tx:
+        return int(tx.connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+
+def _cpu_of(pid: int) -> float:
+    if not pid:
+        return 0.0
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _stored(store: Store, now: datetime) -> object:
