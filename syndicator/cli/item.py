@@ -328,8 +328,8 @@ def _act(runtime: Runtime, act: Act, do: Callable[[Tx], Item], content: Content 
     output.say(f"this reaches {shown}")
     confirmed(shown.mails, act.confirm, limit, what)
     with runtime.store.begin() as tx:
-        # Others may have been added while a person read the number.
-        confirmed(publish.reach(tx, act.uid, act.act, content).mails, shown.mails, limit, what)
+        if act.act is not Significance.KILL:  # which is urgent, and right for whoever was added meanwhile
+            confirmed(publish.reach(tx, act.uid, act.act, content).mails, shown.mails, limit, what)
         item = do(tx)
     _done(item, runtime.site, as_json=act.as_json)
 

@@ -283,7 +283,7 @@ def test_without_a_journal_nothing_is_redacted_nor_started(house: redaction.Hous
     lived(house, clock)
     house.journal.mkdir()
     for attempt in (lambda: redaction.redact(house, UID, "Court order"), lambda: redaction.again(house)):
-        with pytest.raises(TryLater, match="redactions.jsonl"):
+        with pytest.raises(TryLater, match=redaction.JOURNAL):
             attempt()
     with house.store.read() as tx:
         assert items.named(tx, UID).live
