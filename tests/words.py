@@ -107,3 +107,9 @@ def lying(data: bytes, name: bytes, claimed: int) -> bytes:
                 struct.pack_into("<L", made, at + where, claimed)
             at = made.find(mark, at + 4)
     return bytes(made)
+
+
+def unzipped(data: bytes) -> dict[str, bytes]:
+    """The parts of an archive."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}

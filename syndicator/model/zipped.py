@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-import zlib
 
 from syndicator.errors import Invalid
 
@@ -35,8 +34,12 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
             entries = self._zip.infolist()
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as fault:
-            raise Invalid(f"it is a broken zip archive ({fault}): save it once more") from None
+        except (
+            Exception
+        ) as fault:  # zipfile raises whatever a broken figure leads to: BadZipFile, ValueError …
+            raise Invalid(
+                f"it is a broken zip archive ({type(fault).__name__}): save it once more"
+            ) from fault
         if len(entries) > MOST_ENTRIES:
             raise Invalid(f"it has {len(entries):,} entries; the limit is {MOST_ENTRIES:,}")
         self.names = [entry.filename for entry in entries]
@@ -46,6 +49,14 @@ class Archive:
         if claimed > total:
             raise Invalid(f"it unpacks to {claimed:,} bytes; the limit is {total:,}")
         self._left = total
+
+    def begins(self, name: str) -> bytes:
+        """The first bytes of an entry; raises Invalid for a broken one."""
+        try:
+            with self._zip.open(name) as file:
+                return file.read(64)
+        except Exception as fault:  # as above
+            raise _broken(name, fault) from fault
 
     def read(self, name: str, most: int) -> bytes:
         """An entry, at most `most` bytes; raises Invalid for more, and for one that is not there or broken."""
@@ -59,15 +70,8 @@ class Archive:
         try:
             with self._zip.open(entry) as file:
                 data = file.read(most + 1)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            NotImplementedError,
-            RuntimeError,
-            OSError,
-        ) as fault:
-            raise Invalid(f"its part {name[:80]!r} is broken ({fault}): save it once more") from None
+        except Exception as fault:  # as above, and what unpacking stumbles over
+            raise _broken(name, fault) from fault
         if len(data) > most:
             raise Invalid(f"its part {name[:80]!r} unpacks to more than {most:,} bytes")
         if len(data) > FREE and len(data) > HIGHEST_RATIO * max(1, entry.compress_size):
@@ -76,6 +80,10 @@ class Archive:
             )
         self._left -= len(data)
         return data
+
+
+def _broken(name: str, fault: Exception) -> Invalid:
+    return Invalid(f"its part {name[:80]!r} is broken ({type(fault).__name__}): save it once more")
 
 
 def directory(data: bytes) -> int | None:

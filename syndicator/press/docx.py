@@ -32,9 +32,10 @@ LARGEST_XML = 20_000_000  # bytes of one part; 300 pages of text have two millio
 MOST_ELEMENTS = 200_000  # of one part; mammoth keeps them all in memory at once, 2 kB each
 DEEPEST = 200  # elements within each other; mammoth reads them by recursion
 MOST_PICTURES = 100
+LARGEST_PICTURE = 50_000_000  # bytes
 MOST_TOLD = 20  # lines about what was left out
 LONGEST = 300  # characters of a title or a subtitle
-MAIN = "word/document.xml"
+BLANK = b" \t\r\n\0\xef\xbb\xbf\xff\xfe"  # what may stand before the first tag, in any coding expat knows
 STYLES = """
 p[style-name='Title'] => h1.title:fresh
 p[style-name='Subtitle'] => h1.dek:fresh
@@ -122,7 +123,7 @@ def read(data: bytes) -> WordFile:
     """The document; raises Invalid, in one line, for what is no Word file, a harmful one, or one without a title."""
     seen = _Seen()
     archive = zipped.Archive(data, UNPACKED)
-    if MAIN not in archive.names and not any(name.startswith("word/") for name in archive.names):
+    if not any(name.startswith("word/") for name in archive.names):
         raise Invalid("it is no Word file (.docx): save it as one, or hand in Markdown")
     _look_through(archive, seen)
     html = _html(data, seen)
@@ -137,10 +138,10 @@ def read(data: bytes) -> WordFile:
 def _look_through(archive: zipped.Archive, seen: _Seen) -> None:
     """Every part of XML, before mammoth builds anything of it: how large, how deep, and what will not be shown."""
     for name in archive.names:
-        if not name.endswith((".xml", ".rels")):
-            continue
+        if not archive.begins(name).lstrip(BLANK).startswith(b"<"):
+            continue  # a picture, say; not by its name: a relation may call any part the document
         counted = _counted(archive.read(name, LARGEST_XML), name)
-        if name == MAIN:
+        if counted["w:body"]:
             for element, words in LEFT_OUT.items():
                 if counted[element]:
                     seen.told[words] += counted[element]
@@ -173,7 +174,7 @@ def _counted(part: bytes, name: str) -> Counter[str]:
     parser.StartDoctypeDeclHandler = declared
     try:
         parser.Parse(part, True)
-    except xml.parsers.expat.ExpatError as fault:
+    except (xml.parsers.expat.ExpatError, LookupError, ValueError) as fault:  # an encoding nobody knows
         raise Invalid(f"its part {name[:80]!r} is broken ({fault}): save it once more") from None
     return counted
 
@@ -223,13 +224,15 @@ def _picture(image: Any, seen: _Seen) -> str:
 
     try:
         with image.open() as file:
-            data = file.read()
+            data = file.read(LARGEST_PICTURE + 1)
     except (InvalidFileReferenceError, KeyError):
         seen.told["pictures that are not within the file are left out, and nothing was fetched: {}"] += 1
         return ""
     if data in seen.names:
         return seen.names[data]
     try:
+        if len(data) > LARGEST_PICTURE:
+            raise Invalid(f"it has more than {LARGEST_PICTURE:,} bytes")
         found = sniffed(data)
         if found.width == 0:
             raise Invalid("it is no picture")

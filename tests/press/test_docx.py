@@ -14,7 +14,7 @@ from syndicator.errors import Invalid
 from syndicator.model.drafts import draft_from
 from syndicator.press import docx
 from tests import pictures
-from tests.words import W, drawing, lying, paragraph, run, word
+from tests.words import W, drawing, lying, paragraph, relations, run, unzipped, word
 
 PNG = pictures.picture("PNG")
 TITLE = paragraph("Cells & tissues", "Title")
@@ -161,9 +161,15 @@ BAD = {
     "the limit is 200,000,000": lying(word(TITLE), b"word/document.xml", 4_000_000_000),
     "declares a document type": word(document=LAUGHS),
     "document type, by which files": word(document=READS_FILES),
+    r"its part word/evil\.bin declares": word(
+        TITLE,
+        parts={
+            "_rels/.rels": relations({"d": ("officeDocument", "word/evil.bin", False)}),
+            "word/evil.bin": b"\xef\xbb\xbf" + LAUGHS.encode(),
+        },
+    ),
     "document type": word(TITLE, parts={"word/_rels/document.xml.rels": "<!DOCTYPE x><Relationships/>"}),
     "nested too deep": word(TITLE, "<w:p>" + "<w:ins>" * 5000 + "</w:ins>" * 5000 + "</w:p>"),
-    "too many elements": word(TITLE, "".join(f"<w:p i='{n * 7919:x}'/>" for n in range(200_001))),
     "is broken": word(document="<w:document"),
     "cannot be read as a Word file": word(document=f"<w:document {W}></w:document>"),
     "protected by a password|no zip archive": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
@@ -182,6 +188,16 @@ def test_a_bomb_ends_in_one_line_and_stays_small(fault: str) -> None:
         tracemalloc.stop()
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 200
+
+
+def test_a_document_of_very_many_elements_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """security:R4: they are counted as they are read; the limit keeps mammoth below half a gigabyte."""
+    assert docx.MOST_ELEMENTS == 200_000
+    monkeypatch.setattr(docx, "MOST_ELEMENTS", 2_000)
+    many = [f"<w:p w:rsidR='{number * 7919:08X}'/>" for number in range(2_000)]
+    assert docx.read(word(TITLE, *many[:1_900])).title
+    with pytest.raises(Invalid, match="too many elements"):
+        docx.read(word(TITLE, *many))
 
 
 def test_nothing_outside_the_file_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,3 +240,50 @@ def test_what_looks_like_markup_stays_text() -> None:
         made = _body(word(TITLE, paragraph("Above"), paragraph(line)))
         assert _words(made).split() == ["Above", *line.split()]
         assert set(re.findall(r"<(\w+)", made)) == {"p"}
+
+
+GOOD = word(
+    TITLE,
+    paragraph("x", inside=drawing("p", "alt")),
+    f"<w:tbl><w:tr><w:tc>{paragraph('cell')}</w:tc></w:tr></w:tbl>",
+    targets={"p": ("image", "media/a.png", False)},
+    parts={"word/media/a.png": PNG},
+)
+PARTS = unzipped(GOOD)
+ODD = [
+    b"<w:p>",
+    b"</w:p>",
+    b"<w:tc/>",
+    b"<w:hyperlink r:id='q'>",
+    b"<w:sym/>",
+    b"&#0;",
+    b"\xff",
+    b'encoding="x"',
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(sorted(PARTS)),
+    st.integers(0, 900),
+    st.sampled_from(ODD) | st.binary(max_size=9),
+    st.booleans(),
+)
+def test_whatever_is_broken_is_read_or_refused_in_one_line(
+    part: str,
+    at: int,
+    put: bytes,
+    inside: bool,  # noqa: FBT001 - hypothesis passes it
+) -> None:
+    """security:R4: damage to the zip or to any part of it is no crash."""
+    if inside:
+        broken = pictures.archive(PARTS | {part: PARTS[part][:at] + put + PARTS[part][at:]})
+    else:
+        broken = GOOD[:at] + put + GOOD[at + len(put) :]
+    try:
+        found: docx.WordFile | None = docx.read(broken)
+    except Invalid as fault:
+        found, words = None, str(fault)
+        if "\n" in words or len(words) > 250:
+            raise AssertionError(words) from fault
+    assert found is None or found.title
