@@ -71,7 +71,10 @@ def draft(
             handed = files.settled(tx, runtime, handed, uid)
             release = press.draft(tx, uid, handed.draft.content, handed.draft.embargo, base=base, by=who)
             handed.keep(uid)  # before the commit: else the same file could become a second release
+            now = tx.now
         _say_instant(release, runtime)
+        if release.embargo and not release.embargo.holds(now):
+            output.say("that has gone by already: give it an embargo to come, or none")
     if handed.draft.published:
         output.say("its date of publication will be the moment of its release")
     if as_json:
@@ -137,6 +140,7 @@ def approve(
     who = session.actor(by)
     with session.writing(ctx) as (runtime, tx):
         release = press.approve(tx, uid, who, base=base, rules=runtime.rules)
+        _say_copies(tx, release)
     _tell(release, as_json=as_json)
 
 
@@ -163,10 +167,8 @@ def schedule(
     with session.writing(ctx) as (runtime, tx):
         _ask(tx, runtime, uid, confirm)
         release = press.schedule(tx, uid, instant, who, advance=before, rules=runtime.rules)
-        copies = _copies(tx, release)
         _say_instant(release, runtime)
-    if copies and release.advance:
-        output.say(f"{copies} accredited contacts get an advance copy at {output.cell(release.advance)}")
+        _say_copies(tx, release)
     _tell(release, as_json=as_json)
 
 
@@ -282,10 +284,13 @@ def _ask(tx: Tx, runtime: Runtime, uid: str, given_number: int | None) -> None:
     confirmed(count, given_number, runtime.settings.mail.confirm_above, f"mails about {uid}")
 
 
-def _copies(tx: Tx, release: Release) -> int:
+def _say_copies(tx: Tx, release: Release) -> None:
     from syndicator.store import deliveries
 
-    return deliveries.advances_waiting(tx, release)
+    copies = deliveries.advances_waiting(tx, release)
+    if copies and release.advance:
+        when = "now" if release.advance <= tx.now else f"at {output.cell(release.advance)}"
+        output.say(f"{copies} accredited contacts get an advance copy {when}")
 
 
 def _say_instant(release: Release, runtime: Runtime) -> None:

@@ -94,7 +94,9 @@ def test_missed_cancelled_and_brought_back(room: InProcess) -> None:
     """design:2: an unapproved release never goes by itself; what was missed or cancelled comes back as a draft."""
     post = Post(room)
     past = FRONT.replace("2099", "2020")
-    uid = room("release", "draft", file := room.file("r.md", past), "--by", "Ida").strip()
+    said = room.try_("release", "draft", file := room.file("r.md", past), "--by", "Ida")
+    assert "gone by already" in said.err
+    uid = said.out.strip()
     room("worker", "--once", "release")
     assert "missed" == state(room, uid)
     text = Path(file).read_text(encoding="utf-8")
