@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from syndicator import press, publish
 from syndicator.errors import NotFound, Refused, TryLater
@@ -305,8 +305,14 @@ def test_its_origin_does_not_bring_it_back(house: redaction.House, clock: FakeCl
     store = house.store
     make_newsroom(store)
     origin = Origin(store)
-    one = thing(1, guid="canary guid", link="https://cms.example/canary", title="Canary")
+    one = thing(1, guid="canary guid", link="https://cms.example/canary", title="Canary", rights="© Canary")
     origin.reads(one, thing(2))
+    with store.begin() as tx:  # and a hub has just brought it once more
+        body = {"upstream_id": 1, "body": b"<rss>canary", "content_type": "text/xml", "received": NOW}
+        tx.connection.execute(insert(schema.inbox).values(**body))
+        brought = schema.upstreams.c
+        tx.connection.execute(update(schema.upstreams).values(fault="canary is odd").where(brought.id == 1))
+    assert {"incoming", "inbox", "items", "revisions", "upstreams"} <= sung(store)
     clock.advance(minutes=5)
     (item,) = [found for found in _listed(store) if found.content.title == "Canary"]
     assert item.uid.startswith("tag:news.example")  # minted here: it does not say what it was called there
