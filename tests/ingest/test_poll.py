@@ -201,6 +201,7 @@ def test_changed_words_are_silent_unless_configured(room: Store, site: Site, clo
     with room.read() as tx:
         (item,) = items.listing(tx)
     assert (item.updated, item.note) == (clock(), "changed at its origin (cms)")
+    assert "<del>Better</del> Now: <ins>Best</ins>" in item.marked
 
 
 def test_what_a_person_withdrew_stays_withdrawn(room: Store, site: Site, clock: FakeClock) -> None:
