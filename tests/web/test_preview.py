@@ -234,12 +234,12 @@ def test_an_older_version_says_so(store: Store) -> None:
     release = drafted(store, words())
     with store.begin() as tx:
         releases.save(
-            tx, replace(release, version=2, content=words(summary="New words."), state=ReleaseState.DRAFT)
+            tx, replace(release, version=2, content=words(body="<p>New text.</p>"), state=ReleaseState.DRAFT)
         )
     with running(store, sender=SENDER) as web:
         old, new = (web.ask(path(release, "page.html", number)).text for number in (1, 2))
     assert "version 1, which is not the latest: not public" in old
-    assert ("In short." in old, "New words." in old) == (True, False)
+    assert ("elsewhere" in old, "New text." in old) == (True, False)
     assert "Preview of version 2: not public" in new
 
 
