@@ -23,7 +23,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,7 +36,8 @@ from syndicator.store import Store, Tx, accreditations, audience, items, media, 
 from syndicator.store.media import Cabinet
 from tests.make import reserved_port
 from tests.storm import database, settle
-from tests.watchers import Ear, Letter, Mailbox, Sights, Surfaces, canaries, clients
+from tests.verdict import Found, Judge, canary_of
+from tests.watchers import Ear, Mailbox, Sights, Surfaces, canaries, clients
 
 ROOT = Path(__file__).parents[1]
 KEY = "a-key-for-oracles-only-0123456789"
@@ -48,36 +48,6 @@ WITNESS = "ord0@home0.example"  # subscribes to everything: every release must r
 PATIENCE = 120.0  # seconds; only a hang lets an oracle fail by time
 HOUR = timedelta(hours=1)
 DRAFTING, BATCH = 0.04, 10  # seconds a release takes to be drafted at most; how many are at once
-
-
-@dataclass
-class Found:
-    """What the oracle saw; every list but those of lateness (`late_…`, in seconds) must be empty."""
-
-    releases: int
-    released: int = 0
-    acts: int = 0
-    asked: int = 0
-    early: list[str] = field(default_factory=list)
-    leaked: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    late_lifts: list[float] = field(default_factory=list)
-    late_feeds: list[float] = field(default_factory=list)
-    late_mails: list[float] = field(default_factory=list)
-
-    @property
-    def faults(self) -> list[str]:
-        """Whatever must not be."""
-        return [*self.early, *self.leaked, *self.changed, *self.missing]
-
-    def __str__(self) -> str:
-        return (
-            f"{self.releases} releases, {self.released} released, {self.acts} other acts, {self.asked} answers read: "
-            f"{len(self.early)} sights before the instant, {len(self.leaked)} of what never went out, "
-            f"{len(self.changed)} changes before the first, {len(self.missing)} not seen where they should be; "
-            f"lateness of lifts {_figures(self.late_lifts)}, of feed bytes {_figures(self.late_feeds)}, of the first mail {_figures(self.late_mails)}"
-        )
 
 
 def oracle(url: str, *, count: int, watchers: int, seconds: float, seed: int) -> Found:
@@ -131,7 +101,18 @@ class _Oracle:
                 over.set()
                 for wait in waits:
                     wait()
-        return self._judge()
+        return self._verdict()
+
+    def _verdict(self) -> Found:
+        with self.store.read() as tx:
+            known = releases.listing(tx, state=ReleaseState.RELEASED)
+        out = {canary_of(one): one for one in known}
+        trusted = frozenset(ACCREDITED)
+        said = {log.name: canaries(log.read_bytes()) for log in self.folder.glob("*.log")}
+        judge = Judge(
+            self.found, self.sights, out, self.lifted, frozenset(self.approved), trusted, WITNESS, said
+        )
+        return judge.verdict()
 
     def close(self) -> None:
         """Nobody listens any more."""
@@ -346,124 +327,8 @@ allow_private = ["127.0.0.0/8"]
 
     def _unseen(self) -> list[str]:
         with self.store.read() as tx:
-            out = [_canary(one) for one in releases.listing(tx, state=ReleaseState.RELEASED)]
+            out = [canary_of(one) for one in releases.listing(tx, state=ReleaseState.RELEASED)]
         return [canary for canary in out[-20:] if canary not in self.sights.in_feeds]
-
-    # -- the verdict ----------------------------------------------------------------------------
-
-    def _judge(self) -> Found:
-        with self.store.read() as tx:
-            known = {one.uid: one for one in releases.listing(tx)}
-        out = {_canary(one): one for one in known.values() if one.state is ReleaseState.RELEASED}
-        self.found.released = len(out)
-        self.found.asked = sum(self.sights.asked.values())
-        for release in out.values():
-            self._judge_instant(release)
-        for canary, (at, surface) in self.sights.public.items():
-            self._judge_sight(out, canary, at, surface)
-        self._judge_mail(out)
-        for call in self.sights.calls:
-            for canary in call.canaries:
-                self._judge_sight(out, canary, call.at, f"POST {call.path}")
-            if call.at < self.sights.opens:
-                self.found.changed.append(f"{call.path} was called at {call.at}")
-        self._judge_bytes()
-        self._lateness(out)
-        return self.found
-
-    def _judge_instant(self, release: Release) -> None:
-        """It went out at its instant or when somebody lifted it, never before."""
-        assert release.released
-        if release.uid in self.lifted:
-            due = self.lifted[release.uid]
-        else:
-            ends = release.embargo.until if release.embargo else release.released
-            due = max(ends, release.at or ends)
-        if release.released < due:
-            self.found.early.append(f"{release.uid} was released at {release.released}, due at {due}")
-
-    def _judge_sight(self, out: dict[str, Release], canary: str, at: datetime, where: str) -> None:
-        release = out.get(canary)
-        if release is None:
-            self.found.leaked.append(f"{canary} of {self.words.get(canary)} in {where} at {at}")
-        elif release.released is None or at < release.released:
-            self.found.early.append(f"{canary} in {where} at {at}, released at {release.released}")
-
-    def _judge_mail(self, out: dict[str, Release]) -> None:
-        reached: dict[str, int] = {}
-        for letter in self.sights.letters:
-            for canary in letter.canaries:
-                if letter.recipient not in ACCREDITED:
-                    self._judge_sight(out, canary, letter.at, f"mail to {letter.recipient}: {letter.subject}")
-                elif canary not in self.approved:
-                    self.found.leaked.append(
-                        f"{canary}, never approved, to {letter.recipient}: {letter.subject}"
-                    )
-                elif not _marked(letter) and letter.at < _instant(out.get(canary)):
-                    self.found.leaked.append(f"{canary} unmarked to {letter.recipient}: {letter.subject}")
-                if letter.recipient == WITNESS:
-                    reached[canary] = reached.get(canary, 0) + 1
-        for canary in self.sights.copies - self.approved:
-            self.found.leaked.append(f"{canary}, never approved, on the page of an advance copy")
-        self.found.missing += [
-            f"{canary}: {reached.get(canary, 0)} mails to {WITNESS}"
-            for canary in out
-            if reached.get(canary) != 1
-        ]
-
-    def _judge_bytes(self) -> None:
-        quiet, refused = self.sights.quiet, self.sights.refusals
-        self.found.changed += [
-            f"{path}: {len(seen)} answers before the first" for path, seen in quiet.items() if len(seen) > 1
-        ]
-        self.found.changed += [
-            f"/{where}/: {len(seen)} kinds of 404" for where, seen in refused.items() if len(seen) > 1
-        ]
-        if not quiet:
-            self.found.missing.append("nobody looked before the first instant")
-        for log in self.folder.glob("*.log"):
-            said = canaries(log.read_bytes())
-            self.found.leaked += [f"{canary} in {log.name}" for canary in said]
-
-    def _lateness(self, out: dict[str, Release]) -> None:
-        mails: dict[str, datetime] = {}
-        for letter in self.sights.letters:
-            for canary in letter.canaries & out.keys():
-                if letter.recipient == WITNESS:
-                    mails.setdefault(canary, letter.at)
-        for canary, release in out.items():
-            if release.uid in self.lifted or release.at is None:
-                continue
-            self.found.late_lifts.append((_instant(release) - release.at).total_seconds())
-            for seen, late in ((self.sights.in_feeds, self.found.late_feeds), (mails, self.found.late_mails)):
-                if canary in seen:
-                    late.append((seen[canary] - release.at).total_seconds())
-        if len(self.found.late_feeds) < 0.9 * len(
-            [one for one in out.values() if one.uid not in self.lifted]
-        ):
-            self.found.missing.append(f"only {len(self.found.late_feeds)} were seen in feeds")
-
-
-def _canary(release: Release) -> str:
-    (found,) = canaries(release.content.title.encode())
-    return found
-
-
-def _marked(letter: Letter) -> bool:
-    return letter.subject.upper().startswith(("EMBARGO", "CANCELLED"))
-
-
-def _instant(release: Release | None) -> datetime:
-    """When it became public; the end of time if it did not."""
-    return release.released if release and release.released else datetime.max.replace(tzinfo=UTC)
-
-
-def _figures(late: list[float]) -> str:
-    if not late:
-        return "unknown"
-    ordered = sorted(late)
-    p50, p99 = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.99))
-    return f"p50 {p50:.2f} s, p99 {p99:.2f} s, most {ordered[-1]:.2f} s"
 
 
 def _ready(port: int) -> bool:
