@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -246,7 +247,7 @@ def test_an_end_moved_by_an_edit_is_told_when_it_is_approved(store: Store, peopl
     """mail:EM3: an embargo changed in the draft is a move like any other, once somebody stands for it."""
     scheduled(store)
     end(store, ADVANCE, ACCEPTED, "ann@x.org")
-    later = EMBARGO.__class__(until=TEN)
+    later = replace(EMBARGO, until=TEN)
     with store.begin() as tx:
         assert 1 == press.draft(tx, UID, make_content(), later).moves
         assert {} == get(store, NOTICE)
@@ -353,11 +354,9 @@ def test_an_early_end_is_told_to_those_who_had_it(store: Store, people: dict[str
     end(store, ADVANCE, ACCEPTED, "ann@x.org")
     with store.begin() as tx:
         LIFTS[how](tx)
-    assert all_due("ann") == get(store, NOTICE)
-    with store.read() as tx:
-        release = releases.named(tx, UID)
-        notice = releases.notices(tx, release.id)[-1]
-        assert (NoticeKind.LIFTED, NINE, NOW) == (notice.kind, notice.before, notice.after)
+    number = len(notices(store))  # an edit is approved before, which would have told them to wait
+    assert all_due("ann") == get(store, f"notice/{UID}/{number}")
+    assert (NoticeKind.LIFTED, NINE, NOW) == notices(store)[-1]
     # dan reads a digest: an edit had cancelled his copy, the lift makes it the item.
     assert all_due("ben", "cat", "eve", *(["dan"] if how == "lift" else [])) == get(store, ITEM)
 
@@ -435,8 +434,15 @@ def test_a_correction_and_a_kill_reach_who_had_a_copy(
     )  # she was not sent the first: she gets the corrected words, and no kill
 
 
-def test_a_missed_release_sends_no_copy(store: Store, people: dict[str, int], clock: FakeClock) -> None:
-    """design:2: what was approved again and never scheduled is missed, and its new copies with it."""
+def notices(store: Store) -> list[tuple[str, object, object]]:
+    with store.read() as tx:
+        return [(one.kind, one.before, one.after) for one in releases.notices(tx, releases.named(tx, UID).id)]
+
+
+def test_a_missed_release_is_told_and_told_again(
+    store: Store, people: dict[str, int], clock: FakeClock
+) -> None:
+    """mail:EM3: its end comes and it is not out: who had it is to wait; its new end, and its release, they hear of, too."""
     scheduled(store)
     end(store, ADVANCE, ACCEPTED)
     with store.begin() as tx:
@@ -445,3 +451,31 @@ def test_a_missed_release_sends_no_copy(store: Store, people: dict[str, int], cl
     clock.now = NINE
     assert 1 == press.release_due(store).missed
     assert {"cancelled"} == set(get(store, SECOND).values())
+    assert [("moved", NINE, None)] == notices(store)
+    end(store, NOTICE, ACCEPTED)
+    with store.begin() as tx:
+        press.draft(tx, UID, make_content(), replace(EMBARGO, until=TEN))
+        press.approve(tx, UID, "editor")
+    assert [("moved", NINE, None), ("moved", None, TEN)] == notices(store)
+    end(store, f"notice/{UID}/2", ACCEPTED)
+    with store.begin() as tx:
+        press.schedule(tx, UID, None)
+    clock.now = TEN
+    press.release_due(store)
+    assert 2 == len(notices(store))
+    assert all_due("eve") == get(store, ITEM)
+
+
+def test_an_embargo_that_was_dropped_is_over_when_it_is_out(store: Store, people: dict[str, int]) -> None:
+    """mail:EM3: told to wait without an end, they hear of its release however late that is."""
+    scheduled(store)
+    end(store, ADVANCE, ACCEPTED)
+    with store.begin() as tx:
+        press.draft(tx, UID, make_content(), None)
+        press.approve(tx, UID, "editor")
+    assert all_due("ann", "ben", "cat", "dan") == get(store, NOTICE)
+    end(store, NOTICE, ACCEPTED)
+    with store.begin() as tx:
+        press.publish_now(tx, UID)
+    assert [("moved", NINE, None), ("lifted", None, NOW)] == notices(store)
+    assert all_due("ann", "ben", "cat", "dan") == get(store, f"notice/{UID}/2")

@@ -109,7 +109,7 @@ def _go_soon(tx: Tx, held: Release, by: str, undo: timedelta) -> Release:
 def _release(tx: Tx, release: Release, by: str, act: str, why: str = "", *, rules: Rules) -> Item:
     """The one door from release to item. An incoming item keeps its own date, if it has gone by."""
     out = replace(moved(release, ReleaseState.RELEASED), released=tx.now)
-    ends = told.believed(tx, release)
+    known = told.knowledge(tx, release)
     item = publish.publish(
         tx,
         release.uid,
@@ -119,7 +119,7 @@ def _release(tx: Tx, release: Release, by: str, act: str, why: str = "", *, rule
         push=publish.push_of(tx, release.upstream),
         carry=lambda item: deliveries.carry_over(tx, release, item, again=rules.advance_again),
     )
-    if ends and ends > tx.now:
+    if known and known.waits(tx.now):
         told.tell(tx, release, NoticeKind.LIFTED, tx.now, why)
     releases.save(tx, out)
     late = _lateness(release, tx.now) if by == WORKER else None
@@ -136,6 +136,7 @@ def _miss(tx: Tx, by: str) -> int:
     while release := releases.take_next_missed(tx):
         why = "its embargo went by without approval and schedule"
         deliveries.cancel_advances(tx, release.id, why)
+        told.tell(tx, release, NoticeKind.MOVED, None)  # they would go by its end, and it is not out
         releases.save(tx, replace(moved(release, ReleaseState.MISSED), reason=why, advance=None))
         audit.record(tx, by, "release.miss", release.uid, why, was=release.state)
         log.warning("missed", uid=release.uid)
