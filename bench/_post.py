@@ -21,12 +21,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 from syndicator.errors import Unreachable
 from syndicator.model.delivery import Outcome
 from syndicator.model.item import Content, Item, ItemState, Kind, Revision, Significance, Spokesperson
 from syndicator.model.markup import clean, markdown
 from syndicator.model.site import Site
 from syndicator.render.mail import Sender, Slots, Template, compose_revision, message_id
+from syndicator.render.mail.dkim import Signer
 from syndicator.wire.relay import Relay
 from syndicator.wire.smtp import Connection, Letter
 
@@ -81,29 +85,41 @@ def people(count: int) -> list[Slots]:
     return [slots(number) for number in range(count)]
 
 
-def letters(template: Template, everybody: Iterable[Slots]) -> Iterator[Letter]:
-    """One letter for each recipient, merged when it is asked for."""
+def letters(template: Template, everybody: Iterable[Slots], signed: Signer | None = None) -> Iterator[Letter]:
+    """One letter for each recipient, merged (and signed) when it is asked for."""
     for number, own in enumerate(everybody):
-        yield Letter(id=number, sender=SENDER.address, recipient=own.to_address, message=template.merge(own))
+        message = template.merge(own)
+        if signed:
+            message = signed.sign(message, own.date)
+        yield Letter(id=number, sender=SENDER.address, recipient=own.to_address, message=message)
 
 
-def send_merged(template: Template, port: int, people: Sequence[Slots], connections: int) -> None:
+def send_merged(
+    template: Template, port: int, people: Sequence[Slots], connections: int, signed: Signer | None = None
+) -> None:
     """Our connections, one thread each, every letter merged on the way for one of `people`."""
     with ThreadPoolExecutor(connections) as threads:
         shares = [people[n::connections] for n in range(connections)]
-        work = [threads.submit(_send, template, port, share) for share in shares]
+        work = [threads.submit(_send, template, port, share, signed) for share in shares]
         for done in work:
             done.result()
 
 
-def _send(template: Template, port: int, people: Sequence[Slots]) -> None:
-    source, done = letters(template, people), 0
+def _send(template: Template, port: int, people: Sequence[Slots], signed: Signer | None) -> None:
+    source, done = letters(template, people, signed), 0
     while done < len(people):  # a connection may be left after so many letters
         with Connection(relay(port)) as connection:
             got = [result.outcome for _, result in connection.send(source)]
         if not got or set(got) != {Outcome.ACCEPTED}:
             raise SystemExit(f"ours: {got.count(Outcome.ACCEPTED)} of {len(got)} accepted")
         done += len(got)
+
+
+def private_key() -> str:
+    """A new key of 2048 bits, as PEM."""
+    key = rsa.generate_private_key(65537, 2048)
+    form = serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, *form).decode()
 
 
 def relay(port: int) -> Relay:

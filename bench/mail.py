@@ -18,10 +18,8 @@ from email.message import EmailMessage
 from typing import Any
 
 import dkim  # type: ignore[import-untyped]
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bench._post import NOW, SENDER, composed, people
+from bench._post import NOW, SENDER, composed, people, private_key
 from syndicator.render.mail import Slots, Template
 from syndicator.render.mail.dkim import signer
 
@@ -53,10 +51,8 @@ def merging(template: Template, many: Sequence[Slots], few: Sequence[Slots]) -> 
 
 def signing(messages: Sequence[bytes]) -> dict[str, float]:
     """CPU microseconds per signature, rsa2048 over the same headers, and the ratio."""
-    key = rsa.generate_private_key(65537, 2048)
-    form = serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    pem = key.private_bytes(serialization.Encoding.PEM, *form)
-    own = signer("bench", pem.decode(), "", SENDER.domain)
+    pem = private_key()
+    own = signer("bench", pem, "", SENDER.domain)
     ours = _cpu(lambda message: own.sign(message, NOW), messages)
     signature = own.sign(messages[0], NOW).partition(b" h=")[2].partition(b";")[0]
     names = [name for name in b"".join(signature.split()).split(b":") if name]
@@ -65,7 +61,7 @@ def signing(messages: Sequence[bytes]) -> dict[str, float]:
     def theirs(message: bytes) -> bytes:
         canonical = (b"relaxed", b"relaxed")
         signed: bytes = dkim.sign(
-            message, b"bench", domain, pem, canonicalize=canonical, include_headers=names
+            message, b"bench", domain, pem.encode(), canonicalize=canonical, include_headers=names
         )
         return signed
 
