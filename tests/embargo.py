@@ -84,6 +84,7 @@ class _Oracle:
     def run(self, watchers: int) -> Found:
         """The whole of it."""
         port = reserved_port()
+        self.store.upgrade()
         self._configure(port)
         with self._process("worker"), self._process("serve", "--port", str(port)) as server:
             _wait(lambda: _ready(port) or server.poll() is not None)
