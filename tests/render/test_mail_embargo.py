@@ -10,8 +10,8 @@ from lxml import html as lxml_html
 
 from syndicator.errors import Invalid, Refused
 from syndicator.model.item import Significance, Spokesperson
-from syndicator.model.release import Embargo, NoticeKind
-from syndicator.render.mail import compose_alarm, compose_sample
+from syndicator.model.release import Embargo, Notice, NoticeKind
+from syndicator.render.mail import compose_alarm, compose_notice, compose_sample
 from syndicator.render.mail.parts import embargo_end
 from tests.make import NOW
 from tests.render.letters import (
@@ -28,6 +28,7 @@ from tests.render.letters import (
     advance,
     every,
     notice,
+    released,
     revised,
     words,
 )
@@ -191,11 +192,16 @@ def test_notices_say_what_became_of_the_embargo(sort: str, subject: str, told: l
 
 
 def test_an_embargo_given_up_before_the_release_is_no_leave_to_publish() -> None:
-    """mail:EM3 A move to no embargo at all does not say "you may publish": the release is not out."""
+    """mail:EM3 An embargo without an end, or whose end came before the release, does not say "you may publish"."""
     message, text, _ = parsed(notice(NoticeKind.MOVED, None).merge(SLOTS))
-    assert message["Subject"].startswith("EMBARGO CHANGED: ")
-    assert "not out yet" in text
+    assert message["Subject"].startswith("HOLD, DO NOT USE YET: ")
+    assert "Please hold this release: it is not out." in text
+    assert f"It would have ended: {ENDS}" in text
     assert "may publish now" not in text
+    told = Notice(number=2, kind=NoticeKind.MOVED, before=None, after=UNTIL, created=NOW)
+    text = parsed(compose_notice(released(), told, **AROUND).merge(SLOTS))[1]
+    assert f"It is now: {ENDS}" in text
+    assert "It was" not in text
 
 
 def test_a_correction_shows_what_changed() -> None:

@@ -148,7 +148,7 @@ def _notice_facts(content: Content, notice: Notice, zone: str, site: Site) -> di
     moved = notice.kind is NoticeKind.MOVED and notice.after is not None
     language = content.language or site.language
     banner = {
-        NoticeKind.MOVED: "EMBARGO CHANGED",
+        NoticeKind.MOVED: "HOLD, DO NOT USE YET",
         NoticeKind.LIFTED: "EMBARGO LIFTED",
         NoticeKind.CANCELLED: "CANCELLED, DO NOT USE",
     }[notice.kind]
