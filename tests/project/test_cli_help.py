@@ -14,11 +14,11 @@ from syndicator.cli import root
 
 CONTRACT = """
 demo init run serve worker health doctor
-item: add edit correct withdraw kill list show history import
+item: add edit correct withdraw kill redact list show history import
 topic: add list rename merge close
 feed: list build check export
 upstream: add list show edit poll pause resume remove find import export accept keep rules
-release: draft show list approve schedule reschedule lift publish cancel
+release: draft show list approve schedule reschedule lift publish cancel preview plan rehearse test report
 contact: add subscribe import export list show accredit suppress unsuppress
 partner: add list test pause resume
 schedule: list add next run pause resume history
