@@ -139,7 +139,8 @@ def _turn(crew: Crew, key: str, road: Road, parcels: Sequence[Parcel]) -> tuple[
         ours = {attempt.id for attempt in deliveries.start(tx, tries, crew.policy.lease)}
     mine = [parcel for parcel in parcels if parcel.attempt.id in ours]
     counted = _Counted()
-    _settle(crew, key, [(parcel.attempt, parcel.fault) for parcel in mine if parcel.fault], counted, ())
+    if faulty := [(parcel.attempt, parcel.fault) for parcel in mine if parcel.fault]:
+        _settle(crew, key, faulty, counted, ())
     for group in _groups(lambda: _carried(_Watch(crew, key, sorted(ours)), road, mine)):
         _settle(crew, key, counted.hear(group), counted, [parcel.attempt for parcel in mine])
     return len(counted.ids), _conclude(crew, key, tries[0].channel, counted.rest(mine), counted)
@@ -231,6 +232,10 @@ def _conclude(crew: Crew, key: str, channel: Channel, untouched: Sequence[Try], 
     if counted.trouble is not None and not counted.accepted:
         _trouble(crew, key, channel, untouched, counted.trouble, counted.spared)
         return False
+    if not untouched and counted.over is None:  # the usual case: a look instead of a write
+        with crew.store.read() as tx:
+            if not (counted.accepted and deliveries.in_trouble(tx, key)):
+                return True
     with crew.store.begin() as tx:
         deliveries.give_back(tx, untouched)
         if counted.accepted and deliveries.lane_works(tx, key):

@@ -298,9 +298,9 @@ def test_suppression_stands_above_everything(store: Store) -> None:
     plan(store, 2)
     settle(store, start(store, claim(store, 1)), Outcome.ACCEPTED)
     with store.begin() as tx:
+        publish.withdraw(tx, UID, "x", kill=True)
         for n in range(2):
             audience.suppress(tx, address(f"R{n}@x.example"), "complaint")
-        publish.withdraw(tx, UID, "x", kill=True)
     assert [] == claim(store)
     assert "suppressed: complaint" in {row.detail for row in rows(store)}
     assert {"accepted", "cancelled"} == set(states(store))

@@ -32,6 +32,8 @@ def owe(store: Store, *domains_: str) -> None:
         for n, domain in enumerate(domains_):
             make_subscription(tx, f"r{n}@{domain}")
         publish.publish(tx, "tag:x,1", make_content())
+        last = text("UPDATE deliveries SET priority = 50 WHERE domain = 'small.example'")
+        tx.connection.execute(last)  # in the order of the planner anybody could be first
 
 
 def take(store: Store, policy: Policy, worker: str = "w", limit: int = 50) -> list[Try]:
@@ -51,9 +53,9 @@ THROTTLED = Result(outcome=Outcome.DEFERRED, code=451, cause=Cause.THROTTLED, de
 def test_the_domain_is_written_when_it_is_planned(store: Store) -> None:
     """mail:SE4: letters are grouped by the recipient's domain, whoever planned them."""
     owe(store, "x.example", "y.example")
-    assert ["x.example", "y.example"] == [one.domain for one in take(store, Policy())]
+    assert ["x.example", "y.example"] == sorted(one.domain for one in take(store, Policy()))
     with store.read() as tx:
-        rows = tx.connection.execute(text("SELECT domain FROM deliveries ORDER BY id")).scalars().all()
+        rows = tx.connection.execute(text("SELECT domain FROM deliveries ORDER BY domain")).scalars().all()
     assert ["x.example", "y.example"] == list(rows)
 
 
@@ -79,9 +81,8 @@ def test_a_width_is_shared_by_all_workers(store: Store) -> None:
     """mail:SE4: letters under way to a domain are counted over all workers; what is settled makes room."""
     owe(store, *["big.example"] * 8, "small.example")
     policy = Policy(domain_connections=3)
-    first = take(store, policy, "a", 2)
-    second = take(store, policy, "b")
-    assert ["big.example", "big.example"] == [one.domain for one in first]
+    first, second = take(store, policy, "a", 2), take(store, policy, "b")
+    assert ["big.example"] * 2 == [one.domain for one in first]
     assert ["big.example", "small.example"] == [one.domain for one in second]
     assert [] == take(store, policy, "c")
     settle(store, first, policy, ACCEPTED)
@@ -165,7 +166,7 @@ def plan(store: Store) -> str:
         gate = domains.limits(tx, "mail", Policy())
         assert gate is not None
         event.listen(tx.connection, "before_cursor_execute", lambda *args: said.append((args[2], args[3])))
-        assert len(tx.connection.execute(due_rows(tx, "mail", 20).where(gate.open_domains())).all()) == 0
+        assert len(tx.connection.execute(due_rows("mail", tx.now, 20).where(gate.open_domains())).all()) == 0
         statement, values = said[0]
         how = "EXPLAIN QUERY PLAN " if tx.on_sqlite else "EXPLAIN "
         found = " ".join(map(str, tx.connection.exec_driver_sql(how + statement, values)))

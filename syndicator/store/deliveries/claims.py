@@ -12,8 +12,10 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
+    Integer,
     Row,
     Select,
+    bindparam,
     case,
     exists,
     func,
@@ -32,9 +34,10 @@ from syndicator.model.delivery import (
     Try,
 )
 from syndicator.store import schema
+from syndicator.store.columns import Instant
 from syndicator.store.deliveries import domains
 from syndicator.store.deliveries.destinations import IS_DUE
-from syndicator.store.deliveries.trying import as_try, cancel, fenced, hold, query, why_not
+from syndicator.store.deliveries.trying import KEYS, as_try, cancel, claimed, ours, why_not
 from syndicator.store.engine import Tx
 
 d, s, lane = schema.deliveries.c, schema.subscriptions.c, schema.lanes.c
@@ -65,40 +68,55 @@ def claim(
     return []
 
 
-def due_rows(tx: Tx, key: str, limit: int) -> Select[Any]:
+def due_rows(key: Any, now: Any, limit: Any) -> Select[Any]:
     """What a claim looks at: id and domain, in the order in which they go out; nothing of a lane that rests."""
-    open_lane = exists().where(lane.key == key, lane.paused.is_(False), lane.open <= tx.now)
+    open_lane = exists().where(lane.key == key, lane.paused.is_(False), lane.open <= now)
     return (
         select(d.id, d.domain)
-        .where(d.lane == key, IS_DUE, d.due <= tx.now, open_lane)
+        .where(d.lane == key, IS_DUE, d.due <= now, open_lane)
         .order_by(d.priority, d.due, d.id)
         .limit(limit)
         .with_for_update(skip_locked=True)  # PostgreSQL; SQLite holds the write lock already
     )
 
 
+# Built once, as in `trying`: every turn of every lane asks these.
+_UNTIL = bindparam("until", type_=Instant())
+_FIRST = due_rows(
+    bindparam("destination"), bindparam("instant", type_=Instant()), bindparam("most", type_=Integer())
+)
+_LEASED: dict[str, Any] = {
+    "state": DeliveryState.LEASED,
+    "lease_no": d.lease_no + 1,
+    "lease_until": _UNTIL,
+    "leased_by": bindparam("whose"),
+}
+_LEASE = update(schema.deliveries).values(**_LEASED).returning(d.id)
+_LEASE_FIRST = _LEASE.where(d.id.in_(select(_FIRST.cte("taken").c.id)))
+_LEASE_THESE = _LEASE.where(d.id.in_(KEYS))
+_START = (
+    update(schema.deliveries)
+    .where(d.id.in_(KEYS))
+    .values(
+        state=DeliveryState.SENDING,
+        sending=bindparam("instant", type_=Instant()),
+        attempts=d.attempts + 1,
+        lease_until=_UNTIL,
+    )
+)
+
+
 def _take(tx: Tx, key: str, worker: str, limit: int, lease: timedelta, policy: Policy) -> Sequence[Row[Any]]:
-    due = due_rows(tx, key, limit)
+    values: dict[str, Any] = {"until": tx.now + lease, "whose": worker}
     gate = domains.limits(tx, key, policy)
     if gate is None:
-        first = due.cte("taken")
-        chosen: Any = select(first.c.id)
+        values |= {"destination": key, "instant": tx.now, "most": limit}
+        keys = list(tx.connection.execute(_LEASE_FIRST, values).scalars())
     else:
-        chosen = _let_through(tx, gate, due, limit)
-        if not chosen:
-            return []
-    taken = tx.connection.execute(
-        update(schema.deliveries)
-        .where(d.id.in_(chosen))
-        .values(
-            state=DeliveryState.LEASED, lease_no=d.lease_no + 1, lease_until=tx.now + lease, leased_by=worker
-        )
-        .returning(d.id)
-    ).scalars()
-    keys = list(taken)
-    if not keys:
-        return []
-    return tx.connection.execute(query(tx.now).where(d.id.in_(keys)).order_by(d.priority, d.due, d.id)).all()
+        keys = _let_through(tx, gate, due_rows(key, tx.now, limit), limit)
+        if keys:
+            tx.connection.execute(_LEASE_THESE, {**values, "keys": keys}).all()
+    return claimed(tx, keys) if keys else []
 
 
 def _let_through(tx: Tx, gate: domains.Gate, due: Select[Any], limit: int) -> list[int]:
@@ -158,25 +176,18 @@ def start(tx: Tx, tries: Sequence[Try], lease: timedelta) -> list[Try]:
 
     Whoever is missing was taken over or cancelled meanwhile and must not be sent.
     """
-    hold(tx, tries)
-    started = tx.connection.execute(
-        update(schema.deliveries)
-        .where(fenced(tries), d.state == DeliveryState.LEASED)
-        .values(
-            state=DeliveryState.SENDING, sending=tx.now, attempts=d.attempts + 1, lease_until=tx.now + lease
-        )
-        .returning(d.id)
-    )
-    ours = set(started.scalars())
-    return [attempt for attempt in tries if attempt.id in ours]
+    mine = ours(tx, tries, DeliveryState.LEASED)
+    if mine:
+        values = {"keys": list(mine), "instant": tx.now, "until": tx.now + lease}
+        tx.connection.execute(_START, values)
+    return [attempt for attempt in tries if attempt.id in mine]
 
 
 def renew(tx: Tx, tries: Sequence[Try], lease: timedelta) -> None:
     """Keep what is being sent for another lease; what was taken over meanwhile stays where it is."""
-    if tries:
-        hold(tx, tries)
-        sending = fenced(tries) & (d.state == DeliveryState.SENDING)
-        tx.connection.execute(update(schema.deliveries).where(sending).values(lease_until=tx.now + lease))
+    if mine := ours(tx, tries, DeliveryState.SENDING):
+        kept = update(schema.deliveries).where(d.id.in_(list(mine)))
+        tx.connection.execute(kept.values(lease_until=tx.now + lease))
 
 
 def give_back(tx: Tx, tries: Sequence[Try]) -> None:
@@ -184,22 +195,14 @@ def give_back(tx: Tx, tries: Sequence[Try]) -> None:
 
     They keep their place in the queue. What was stopped meanwhile is over.
     """
-    if tries:
-        hold(tx, tries)
-        held = fenced(tries) & d.state.in_((DeliveryState.LEASED, DeliveryState.SENDING))
-        not_tried = case((d.state == DeliveryState.SENDING, d.attempts - 1), else_=d.attempts)
-        stopped = tx.connection.execute(
-            update(schema.deliveries)
-            .where(held, d.stop.is_not(None))
-            .values(attempts=not_tried, lease_until=None, leased_by=None)
-            .returning(d.id, d.stop)
-        ).all()
-        cancel(tx, [(row.id, row.stop) for row in stopped])
-        tx.connection.execute(
-            update(schema.deliveries)
-            .where(held)
-            .values(state=DeliveryState.DUE, lease_until=None, leased_by=None, attempts=not_tried)
-        )
+    mine = ours(tx, tries, DeliveryState.LEASED, DeliveryState.SENDING)
+    if not mine:
+        return
+    not_tried = case((d.state == DeliveryState.SENDING, d.attempts - 1), else_=d.attempts)
+    back = {"lease_until": None, "leased_by": None, "attempts": not_tried}
+    rows = update(schema.deliveries).where(d.id.in_(list(mine)))
+    tx.connection.execute(rows.values(state=DeliveryState.DUE, **back))
+    cancel(tx, [(row.id, row.stop) for row in mine.values() if row.stop])
 
 
 def cancel_for_subscription(tx: Tx, subscription_id: int, reason: str) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, exists, func, literal, literal_column, select, update
+from sqlalchemy import bindparam, case, exists, func, literal, literal_column, select, update
 
 from syndicator.errors import NotFound
 from syndicator.model.delivery import SPARED_FOR, Channel, DeliveryState
@@ -109,6 +109,14 @@ def lane_failed(tx: Tx, key: str, fault: str, spared: Sequence[int] = ()) -> Inc
         later = tx.now + pause + SPARED_FOR
         tx.connection.execute(update(schema.deliveries).where(behind).values(due=later))
     return Incident(pause=pause, since=since, news=news)
+
+
+_FAILURES = select(lane.failures).where(lane.key == bindparam("destination"))
+
+
+def in_trouble(tx: Tx, key: str) -> bool:
+    """Whether the last that was heard of this destination is a failure."""
+    return bool(tx.connection.execute(_FAILURES, {"destination": key}).scalar())
 
 
 def lane_works(tx: Tx, key: str) -> bool:

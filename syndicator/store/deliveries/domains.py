@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, Row, bindparam, delete, exists, func, or_, select
 
 from syndicator.model import pace
 from syndicator.model.delivery import Channel, Policy, Try
@@ -52,7 +52,7 @@ def listing(tx: Tx) -> list[Domain]:
 def limits(tx: Tx, lane: str, policy: Policy) -> Gate | None:
     """The gate before this lane, which is ours until the transaction ends; None where nothing is limited."""
     general = policy.domain_connections or policy.domain_rate
-    if not general and not tx.connection.execute(select(exists().where(m.lane == lane))).scalar():
+    if not general and not _any_row(tx, lane):
         return None
     if not tx.on_sqlite:  # two workers must not both take the last place of a domain
         key = schema.lanes.c.key
@@ -132,7 +132,10 @@ def hear(tx: Tx, results: Sequence[tuple[Try, Result]], policy: Policy) -> None:
     for attempt, result in results:
         if attempt.channel is Channel.MAIL and attempt.domain:
             by_domain.setdefault((attempt.lane, attempt.domain), []).append(result)
+    complained = any(result.cause in COMPLAINTS for _, result in results)
     for lane in {lane for lane, _ in by_domain}:
+        if not complained and not _any_row(tx, lane):
+            continue
         names = {domain for where, domain in by_domain if where == lane}
         known = _paces(tx, lane, names)
         for domain in sorted(names):
@@ -168,6 +171,13 @@ def _write(tx: Tx, lane: str, domain: str, after: pace.Pace, fault: str | None) 
     if fault != "":  # the words of the last complaint stay until all is well
         values["fault"] = fault
     insert_or_update_all(tx, schema.domains, [values], ("lane", "domain"))
+
+
+_ANY_ROW = select(exists().where(m.lane == bindparam("destination")))
+
+
+def _any_row(tx: Tx, lane: str) -> bool:
+    return bool(tx.connection.execute(_ANY_ROW, {"destination": lane}).scalar())
 
 
 def _paces(tx: Tx, lane: str, names: Collection[str]) -> dict[str, pace.Pace]:

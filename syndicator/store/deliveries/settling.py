@@ -15,7 +15,7 @@ from syndicator.model.delivery import DeliveryState, Outcome, Policy, Result, Tr
 from syndicator.store import schema
 from syndicator.store.deliveries import domains
 from syndicator.store.deliveries.destinations import IS_TAKEN
-from syndicator.store.deliveries.trying import as_try, fenced, forget, query
+from syndicator.store.deliveries.trying import as_try, forget, ours, query
 from syndicator.store.engine import Tx
 
 d = schema.deliveries.c
@@ -26,18 +26,13 @@ def settle_all(tx: Tx, results: Sequence[tuple[Try, Result]], policy: Policy) ->
 
     A worker that woke up after its lease settles nothing: another has recorded the doubt.
     """
-    held = select(d.id, d.sending, d.stop).where(
-        fenced(a for a, _ in results), d.state == DeliveryState.SENDING
-    )
-    found = {row.id: row for row in tx.connection.execute(held.order_by(d.id).with_for_update())}
+    found = ours(tx, (attempt for attempt, _ in results), DeliveryState.SENDING)
     mine = [(attempt, result) for attempt, result in results if attempt.id in found]
     if mine:
         domains.hear(tx, mine, policy)
         settled = [_settled(tx, attempt, result, policy, found[attempt.id].stop) for attempt, result in mine]
         tx.connection.execute(_SETTLE, settled)
-        tx.connection.execute(
-            insert(schema.attempts), [_tried(tx, a, result, found[a.id].sending) for a, result in mine]
-        )
+        tx.connection.execute(_REMEMBER, [_tried(tx, a, result, found[a.id].sending) for a, result in mine])
         forget(tx, [row["key"] for row in settled if row["next_state"] is DeliveryState.CANCELLED])
     return len(mine)
 
@@ -62,6 +57,7 @@ def recover(tx: Tx, policy: Policy, limit: int = 500) -> tuple[int, int]:
     return leased, len(doubts)
 
 
+_REMEMBER = insert(schema.attempts)
 _SETTLE = (
     update(schema.deliveries)
     .where(d.id == bindparam("key"))

@@ -6,16 +6,16 @@ Serves walk B.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, exists, or_, select, tuple_, update
+from sqlalchemy import BindParameter, Row, Select, bindparam, delete, exists, or_, select, update
 
 from syndicator.model.audience import SubscriptionState
 from syndicator.model.delivery import Channel, DeliveryState, OnUnknown, Priority, Try, ping_hub
 from syndicator.model.item import ItemState
 from syndicator.model.release import ReleaseState
 from syndicator.store import schema
+from syndicator.store.columns import Instant
 from syndicator.store.engine import Tx
 
 d, dc, c, s, x, p, i, r, acc = (
@@ -33,7 +33,7 @@ d, dc, c, s, x, p, i, r, acc = (
 UNDER_WAY = (ReleaseState.APPROVED, ReleaseState.SCHEDULED)
 
 
-def query(now: datetime) -> Select[Any]:
+def query(now: Any) -> Select[Any]:
     """Rows of the ledger with all that `as_try` and `why_not` ask of them; add what chooses them."""
     newer = schema.deliveries.alias("newer").c
     superseded = exists().where(
@@ -172,13 +172,29 @@ def forget(tx: Tx, keys: Sequence[int]) -> None:
         tx.connection.execute(delete(schema.delivery_contents).where(dc.delivery_id.in_(untouched)))
 
 
-def hold(tx: Tx, tries: Sequence[Try]) -> None:
-    """Lock these rows in the order everybody locks them in, by key: an UPDATE alone has none on PostgreSQL."""
-    if not tx.on_sqlite:
-        keys = [attempt.id for attempt in tries]
-        tx.connection.execute(select(d.id).where(d.id.in_(keys)).order_by(d.id).with_for_update()).all()
+# Built once: what stands here is asked for with every claim, and building it costs more than asking.
+KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_CLAIMED = (
+    query(bindparam("instant", type_=Instant())).where(d.id.in_(KEYS)).order_by(d.priority, d.due, d.id)
+)
+# In the order everybody locks them in, by key: an UPDATE alone has none on PostgreSQL.
+_OURS = (
+    select(d.id, d.lease_no, d.state, d.sending, d.stop)
+    .where(d.id.in_(KEYS))
+    .order_by(d.id)
+    .with_for_update()
+)
 
 
-def fenced(tries: Iterable[Try]) -> ColumnElement[bool]:
-    """Rows that are still ours: taken by these very claims."""
-    return tuple_(d.id, d.lease_no).in_([(attempt.id, attempt.lease_no) for attempt in tries])
+def claimed(tx: Tx, keys: Sequence[int]) -> Sequence[Row[Any]]:
+    """These rows of `query`, in the order in which they go out."""
+    return tx.connection.execute(_CLAIMED, {"keys": keys, "instant": tx.now}).all()
+
+
+def ours(tx: Tx, tries: Iterable[Try], *states: DeliveryState) -> dict[int, Row[Any]]:
+    """Lock these rows and return those, by key, that are still ours: taken by these very claims, in these states."""
+    fences = {attempt.id: attempt.lease_no for attempt in tries}
+    if not fences:
+        return {}
+    found: Iterable[Any] = tx.connection.execute(_OURS, {"keys": list(fences)})
+    return {row.id: row for row in found if row.lease_no == fences[row.id] and row.state in states}
