@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select
+from sqlalchemy import ColumnElement, and_, false, or_, select
 
 from syndicator.model.audience import Cadence, SubscriptionState
 from syndicator.model.delivery import DeliveryState, advance_subject
@@ -75,13 +74,16 @@ def wishes(tx: Tx, release: Release, ahead: Foresight) -> Iterator[Wish]:
     """
     slugs = memberships(release.content, topics.ruled(tx))
     keys = list(topics.ids(tx, slugs).values())
-    coming = s.contact_id.in_(_coming(tx, release, ahead))
+    coming = _coming(tx, release, ahead)
     has = _has(tx, release, ahead) | coming if not ahead.again else false()
     held = select(d.contact_id).where(d.release_id == release.id, IS_ADVANCE, or_(MAY, d.state.in_(WAITING)))
-    who = audience(keys, has, IMMEDIATE | s.contact_id.in_(held)).subquery()
+    # Asked for by itself: joined to the rows below, SQLite reads all of it for each of them.
+    who = audience(keys, has, IMMEDIATE | s.contact_id.in_(held))
+    owed = {row.sub for row in tx.connection.execute(who)}
     accredited = and_(a.contact_id == s.contact_id, holding(tx.now))
     query = (
         select(
+            s.id,
             s.contact_id,
             c.address,
             t.slug,
@@ -92,18 +94,30 @@ def wishes(tx: Tx, release: Release, ahead: Foresight) -> Iterator[Wish]:
             a.id.is_not(None),
             coming,
             has,
-            who.c.sub.is_not(None),
         )
         .join(schema.contacts, c.id == s.contact_id)
         .join(schema.topics, t.id == s.topic_id)
         .outerjoin(schema.suppressions, x.key == c.key)
         .outerjoin(schema.accreditations, accredited)
-        .outerjoin(who, who.c.sub == s.id)
         .where(s.topic_id.in_(sorted(keys)))
         .order_by(s.contact_id, s.id)
     )
-    for contact, address, topic, cadence, state, *rest in tx.connection.execute(query):
-        yield Wish(contact, address, topic, Cadence(cadence), SubscriptionState(state), *rest)
+    for row in tx.connection.execute(query):
+        key, contact, address, topic, cadence, state, *facts = row
+        ended, suppressed, accredited_now, advance, had = facts
+        yield Wish(
+            contact,
+            address,
+            topic,
+            Cadence(cadence),
+            SubscriptionState(state),
+            ended,
+            suppressed,
+            accredited_now,
+            advance,
+            had,
+            key in owed,
+        )
 
 
 def _has(tx: Tx, release: Release, ahead: Foresight) -> ColumnElement[bool]:
@@ -115,12 +129,11 @@ def _has(tx: Tx, release: Release, ahead: Foresight) -> ColumnElement[bool]:
     return s.contact_id.in_(select(d.contact_id).where(d.release_id == release.id, IS_ADVANCE, words))
 
 
-def _coming(tx: Tx, release: Release, ahead: Foresight) -> Select[Any]:
-    """Contacts to whom an advance copy is still to go: planned already, or by the rule by which it will be."""
+def _coming(tx: Tx, release: Release, ahead: Foresight) -> ColumnElement[bool]:
+    """Of a row of subscriptions: an advance copy is still to go to its contact, planned already or by the rule."""
     planned = advance_subject(release.uid, release.version)
-    waiting = select(d.contact_id).where(d.subject == planned, d.state.in_(WAITING))
     if tx.now >= ahead.at or ahead.advance is None:
-        return waiting.where(false())
+        return false()
     if tx.connection.execute(select(d.id).where(d.subject == planned).limit(1)).first():
-        return waiting
-    return select(entitled(tx, release, ahead.advance, anew=False).subquery().c.contact_id)
+        return s.contact_id.in_(select(d.contact_id).where(d.subject == planned, d.state.in_(WAITING)))
+    return s.contact_id.in_(select(entitled(tx, release, ahead.advance, anew=False).subquery().c.contact_id))
