@@ -110,16 +110,17 @@ def faults(count: int, verifier: Verifier = by_dkimpy, *, thorough: int = 5) -> 
     return found
 
 
-def speed(count: int, threads: int) -> float:
-    """Letters signed a second by so many threads: `cryptography` signs without the interpreter's lock."""
+def speed(count: int, threads: int) -> tuple[float, float]:
+    """Letters signed a second by so many threads, and CPU microseconds each: the library signs without our lock."""
     raw = [_released().merge(_slots(n)) for n in range(min(count, 200))]
     each = [threading.Thread(target=_sign, args=(raw, count // threads)) for _ in range(threads)]
-    start = time.perf_counter()
+    start, work = time.perf_counter(), time.process_time()
     for thread in each:
         thread.start()
     for thread in each:
         thread.join()
-    return (count // threads) * threads / (time.perf_counter() - start)
+    signed = count // threads * threads
+    return signed / (time.perf_counter() - start), (time.process_time() - work) * 1e6 / signed
 
 
 def main() -> int:
@@ -130,9 +131,9 @@ def main() -> int:
     print(
         f"{count} letters signed here, each judged by dkimpy as it was and with a second From: {len(found)} faults"
     )
-    one, two = speed(count, 1), speed(count, 2)
+    (one, work), (two, _) = speed(count, 1), speed(count, 2)
     print(
-        f"{1e6 / one:.0f} µs a signature; {one:,.0f} a second by one thread, {two:,.0f} by two ({two / one:.2f}×)"
+        f"{work:.0f} µs of CPU a signature; {one:,.0f} a second by one thread, {two:,.0f} by two ({two / one:.2f}×)"
     )
     return 1 if found else 0
 
