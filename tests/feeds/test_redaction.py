@@ -29,6 +29,7 @@ from syndicator.store import (
     documents,
     items,
     media,
+    open_store,
     schema,
 )
 from syndicator.store.media import Cabinet
@@ -70,7 +71,19 @@ def words(version: int, digest: str) -> Content:
 
 @pytest.fixture
 def house(store: Store, clock: FakeClock, tmp_path: Path) -> redaction.House:
-    """Where the words are; to wait, the clock goes on."""
+    """Where the words are, on both databases."""
+    return housed(store, clock, tmp_path)
+
+
+@pytest.fixture
+def lite(sqlite_url: str, clock: FakeClock, tmp_path: Path) -> Iterator[redaction.House]:
+    """The same on SQLite: for what never depends on the database."""
+    with open_store(sqlite_url, host_clock=clock, fixed_clock=clock) as store:
+        yield housed(store, clock, tmp_path)
+
+
+def housed(store: Store, clock: FakeClock, tmp_path: Path) -> redaction.House:
+    """A house in which the clock goes on where somebody waits."""
 
     def wait(span: timedelta) -> None:
         clock.advance(seconds=span.total_seconds())
@@ -237,55 +250,55 @@ def test_the_address_and_the_feeds_say_that_something_was_there(
         assert "canary-title-2-2" == publish.publish(tx, "tag:n", make_content("Canary title 2")).slug
 
 
-def test_the_same_file_is_refused_from_now_on(house: redaction.House, clock: FakeClock) -> None:
+def test_the_same_file_is_refused_from_now_on(lite: redaction.House, clock: FakeClock) -> None:
     """security:E2: its bytes are gone and come back by no door; a file that another item shows stays."""
-    lived(house, clock)
-    with house.store.begin() as tx:
-        shared = house.cabinet.put(b"shared")
+    lived(lite, clock)
+    with lite.store.begin() as tx:
+        shared = lite.cabinet.put(b"shared")
         media.take(tx, shared, "y.png", type="image/png", length=6)
         media.use(tx, [shared], UID)
         media.use(tx, [shared], "tag:news.example,2026:1")
-    assert 1 == redaction.redact(house, UID, "Court order").files
-    assert [shared] == list(house.cabinet.digests())
-    with house.store.begin() as tx, pytest.raises(Refused, match="redacted"):
-        media.take(tx, house.cabinet.put(PICTURE), "z.png", type="image/png", length=9)
+    assert 1 == redaction.redact(lite, UID, "Court order").files
+    assert [shared] == list(lite.cabinet.digests())
+    with lite.store.begin() as tx, pytest.raises(Refused, match="redacted"):
+        media.take(tx, lite.cabinet.put(PICTURE), "z.png", type="image/png", length=9)
 
 
-def test_a_kill_under_way_still_goes_out(house: redaction.House, clock: FakeClock) -> None:
+def test_a_kill_under_way_still_goes_out(lite: redaction.House, clock: FakeClock) -> None:
     """mail:EM5: the kill went first: its notices are sent although the words are gone by now."""
-    lived(house, clock)
-    with house.store.begin() as tx:
+    lived(lite, clock)
+    with lite.store.begin() as tx:
         publish.withdraw(tx, UID, "canary", kill=True)
-    redaction.redact(house, UID, "Court order")
-    with house.store.begin() as tx:
+    redaction.redact(lite, UID, "Court order")
+    with lite.store.begin() as tx:
         tries = deliveries.claim(tx, "mail", "w", 99, HOUR)
     assert ["jane@x.example"] == [one.address for one in tries if UID in one.subject]
 
 
-def test_what_was_redacted_stays_redacted(house: redaction.House, clock: FakeClock) -> None:
+def test_what_was_redacted_stays_redacted(lite: redaction.House, clock: FakeClock) -> None:
     """operations:B1: once; the journal is its owner's, holds no word of it, and a torn line stops nobody."""
-    lived(house, clock)
-    redaction.redact(house, UID, "Court order")
+    lived(lite, clock)
+    redaction.redact(lite, UID, "Court order")
     with pytest.raises(Refused, match="already"):
-        redaction.redact(house, UID, "Again")
+        redaction.redact(lite, UID, "Again")
     with pytest.raises(NotFound):
-        redaction.redact(house, "tag:nobody", "Why")
-    assert 0o600 == house.journal.stat().st_mode & 0o777
-    line = json.loads(house.journal.read_text())
+        redaction.redact(lite, "tag:nobody", "Why")
+    assert 0o600 == lite.journal.stat().st_mode & 0o777
+    line = json.loads(lite.journal.read_text())
     assert {"uid": UID, "reason": "Court order", "at": line["at"]} == line
-    with house.journal.open("ab") as file:
+    with lite.journal.open("ab") as file:
         file.write(b'{"uid": "tag:to')
-    assert [] == redaction.again(house)
+    assert [] == redaction.again(lite)
 
 
-def test_without_a_journal_nothing_is_redacted_nor_started(house: redaction.House, clock: FakeClock) -> None:
+def test_without_a_journal_nothing_is_redacted_nor_started(lite: redaction.House, clock: FakeClock) -> None:
     """operations:B1: where the journal takes no line nothing is begun; where it cannot be read nobody starts."""
-    lived(house, clock)
-    house.journal.mkdir()
-    for attempt in (lambda: redaction.redact(house, UID, "Court order"), lambda: redaction.again(house)):
+    lived(lite, clock)
+    lite.journal.mkdir()
+    for attempt in (lambda: redaction.redact(lite, UID, "Court order"), lambda: redaction.again(lite)):
         with pytest.raises(TryLater, match=redaction.JOURNAL):
             attempt()
-    with house.store.read() as tx:
+    with lite.store.read() as tx:
         assert items.named(tx, UID).live
 
 
