@@ -14,7 +14,7 @@ from html import escape
 from typing import NamedTuple
 
 from syndicator.model.item import Content, Revision, Significance
-from syndicator.model.markup import plain_text
+from syndicator.model.markup import plain_text, strip_illegal
 
 SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
 MOST_SENTENCES = 2_000  # of one version: beyond, comparing would take seconds
@@ -89,7 +89,10 @@ def marked(before: Content, after: Content) -> str:
     """
     words = _WORDS.get((after.language or "").partition("-")[0].lower(), _ENGLISH)
     points = [point for name in SHOWN for point in _points(FIELDS[name](before), FIELDS[name](after), words)]
-    return shortened(f"<ul>{''.join(points)}</ul>", LONGEST_MARK, "<li>…</li>") if points else ""
+    # What no text column and no XML can hold may stand in words that came from elsewhere.
+    return (
+        shortened(strip_illegal(f"<ul>{''.join(points)}</ul>"), LONGEST_MARK, "<li>…</li>") if points else ""
+    )
 
 
 def since(history: Sequence[Revision], had: int | None, number: int) -> Revision:
@@ -100,7 +103,7 @@ def since(history: Sequence[Revision], had: int | None, number: int) -> Revision
     known = {one.number: one for one in history}
     missed = [one for one in history if (had or 0) < one.number <= number]
     told = [one for one in missed if one.significance is Significance.CORRECTION]
-    if had not in known or len(told) < 2:  # noqa: PLR2004 - one is the revision itself, or what it stands on
+    if had not in known or len(told) < 2:
         return known[number]
     notes = dict.fromkeys(one.note.rstrip(" .") for one in told if one.note)
     changed = marked(known[had].content, known[number].content)

@@ -147,3 +147,9 @@ def _sentences(words: list[str]) -> list[str]:
     """ "D" ends no sentence, but joins the next."""
     text = " ".join(words).replace("D ", "D")
     return [part for part in text.split(" ") if part]
+
+
+def test_a_mark_can_be_stored_and_rendered_whatever_the_words_hold() -> None:
+    """feeds:P4: a lone surrogate or a control, which an import may bring, stands in no text column and no XML."""
+    made = marked(Content(title="One \ud800"), Content(title="Two \x01\ufffe"))
+    assert made.encode() == b"<ul><li>Before: <del>One </del> Now: <ins>Two </ins></li></ul>"
