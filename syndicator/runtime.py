@@ -62,7 +62,7 @@ from syndicator.wire.guard import parse_guard
 from syndicator.wire.http import Client
 from syndicator.wire.http_async import AsyncClient
 from syndicator.wire.letters import Postman
-from syndicator.wire.smtp import Connection, Relay, Timeouts
+from syndicator.wire.smtp import Connection, Relay
 
 if TYPE_CHECKING:
     from syndicator.ingest.poll import Polled, Poller
@@ -247,10 +247,8 @@ class Runtime:
 
     @cached_property
     def relay(self) -> Relay:
-        """The mail relay as the operator set it; the waits of one letter add up to a lease at most."""
-        mail, usual = self.settings.mail, Timeouts()
-        lease = self.policy.lease.total_seconds()
-        short = {name: min(getattr(usual, name), lease / 8) for name in ("command", "data", "block")}
+        """The mail relay as the operator set it, with the patience of RFC 5321: a lane that waits keeps its lease."""
+        mail = self.settings.mail
         return Relay(
             host=mail.host,
             port=mail.port,
@@ -261,7 +259,6 @@ class Runtime:
             ca_file=mail.ca_file or None,
             letters=LETTERS_A_CONNECTION,
             age=CONNECTION_AGE.total_seconds(),
-            timeouts=replace(usual, dot=min(usual.dot, lease / 2), **short),
         )
 
     def partner_client(self, partner: Partner) -> Client:

@@ -141,7 +141,8 @@ def _turn(crew: Crew, key: str, road: Road, parcels: Sequence[Parcel]) -> tuple[
     counted = _Counted()
     if faulty := [(parcel.attempt, parcel.fault) for parcel in mine if parcel.fault]:
         _settle(crew, key, faulty, counted, ())
-    for group in _groups(lambda: _carried(_Watch(crew, key, sorted(ours)), road, mine)):
+    patience = crew.policy.lease.total_seconds() / 4
+    for group in _groups(lambda: _carried(_Watch(crew, key, sorted(ours)), road, mine), patience):
         _settle(crew, key, counted.hear(group), counted, [parcel.attempt for parcel in mine])
     return len(counted.ids), _conclude(crew, key, tries[0].channel, counted.rest(mine), counted)
 
@@ -304,8 +305,10 @@ def _carried(watch: _Watch, road: Road, parcels: Sequence[Parcel]) -> Iterator[t
             yield parcel.attempt, result
 
 
-def _groups(carry: Callable[[], Iterator[tuple[Try, Result]]]) -> Iterator[Group]:
+def _groups(carry: Callable[[], Iterator[tuple[Try, Result]]], patience: float) -> Iterator[Group]:
     """Results as they come, in groups; none waits longer than FLUSH_AFTER for company.
+
+    After `patience` seconds without any an empty group, so that whoever waits long keeps the lease.
 
     Carried by a thread of its own, so that what is known is written while the next answer is awaited.
     """
@@ -316,7 +319,7 @@ def _groups(carry: Callable[[], Iterator[tuple[Try, Result]]]) -> Iterator[Group
     got: tuple[Try, Result] | BaseException | None = None
     while True:
         with suppress(Empty):
-            got = heard.get(timeout=FLUSH_AFTER if group else None)
+            got = heard.get(timeout=FLUSH_AFTER if group else patience)
             if not isinstance(got, tuple):
                 break
             group.append(got)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, text, update
+from sqlalchemy import insert, select, text, update
 from structlog.testing import capture_logs
 
 from syndicator import publish
@@ -16,7 +16,10 @@ from syndicator.delivery.lanes import Crew, drain
 from syndicator.errors import Unreachable
 from syndicator.model.delivery import Channel, Outcome, Policy, Priority, Result, Try
 from syndicator.model.outcomes import Cause
+from syndicator.runtime import Runtime
+from syndicator.settings import load
 from syndicator.store import Store, Tx, alarms, audience, deliveries, open_store, schema
+from syndicator.wire.relay import Timeouts
 from tests.delivery.test_lanes import ACCEPTED, Scripted, crew, owe, states
 from tests.make import NOW, FakeClock, make_content
 
@@ -354,3 +357,39 @@ def test_results_are_written_while_the_next_answer_is_awaited(store: Store) -> N
     road.say = hang
     drain(crew(store, road))
     assert first.is_set()
+
+
+def test_who_waits_for_an_answer_keeps_the_lease(store: Store, clock: FakeClock) -> None:
+    """mail:SE5: a relay may think about the final dot for ten minutes: what is alive becomes no doubt meanwhile."""
+    owe(store, 1)
+    lease = timedelta(seconds=1)
+    kept = threading.Event()
+
+    def think(_: Try) -> Result:
+        clock.advance(milliseconds=900)
+        for _look in range(3000):
+            with store.read() as tx:
+                until = tx.connection.execute(select(schema.deliveries.c.lease_until)).scalar_one()
+            if until == clock.now + lease:
+                kept.set()
+                break
+        return ACCEPTED
+
+    drain(crew(store, Scripted(say=think), policy=Policy(lease=lease)))
+    assert kept.is_set()
+    assert ["accepted"] == states(store)
+
+
+def test_the_patience_of_the_standard() -> None:
+    """mail:SE5: greeting, MAIL and RCPT five minutes, DATA two, a block three, the final dot ten, as RFC 5321 asks."""
+    usual = Timeouts()
+    assert (300, 300, 120, 180, 600, 30) == (
+        usual.greeting, usual.command, usual.data, usual.block, usual.dot, usual.connect,
+    )  # fmt: skip
+    environ = {
+        "SYNDICATOR_MAIL__TRANSPORT": "smtp",
+        "SYNDICATOR_MAIL__HOST": "relay.example",
+        "SYNDICATOR_CONFIG": "",
+    }
+    relay = Runtime(load(None, environ)).relay
+    assert (usual, 100, 300) == (relay.timeouts, relay.letters, relay.age)
