@@ -10,14 +10,18 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from syndicator import feeds, observe, press, publish
+from syndicator.delivery.mail import Desk, Links, MailRoad
 from syndicator.errors import SyndicatorError
+from syndicator.model.delivery import DeliveryState
 from syndicator.model.item import Content, Medium, Spokesperson, slug_for
 from syndicator.model.release import Embargo, ReleaseState
-from syndicator.store import Store, Tx, accreditations, deliveries, items, media, releases, topics
+from syndicator.render.mail import Sender
+from syndicator.store import Store, Tx, accreditations, deliveries, items, media, releases, schema, topics
 from syndicator.store.media import Cabinet
-from tests.make import NOW, FakeClock, make_content, make_newsroom, make_partner, make_subscription
+from tests.make import NOW, FakeClock, make_content, make_newsroom, make_partner, make_subscription, make_try
 from tests.web.served import SITE, TOKENS, Reply, Running, lasting_store, running
 
 UID, NINE = "tag:x:r", NOW + timedelta(hours=1)
@@ -171,6 +175,31 @@ def test_what_cannot_go_out_is_named_by_its_uid(store: Store, clock: FakeClock, 
     assert UID in lines.getvalue()
     assert "tag:x:late" in lines.getvalue()
     assert CANARY.lower() not in lines.getvalue().lower()
+
+
+def test_a_notice_holds_no_word_of_a_new_draft(store: Store, clock: FakeClock, tmp_path: Path) -> None:
+    """security:E1 mail:EM3 whoever had a copy hears of its embargo under the headline they had, not one nobody stands for."""
+    newsroom(store, Cabinet(tmp_path / "media", 1_000_000))
+    with store.begin() as tx:
+        for name in ("draft", "approve", "schedule"):
+            STEPS[name](tx)
+    with store.begin() as tx:
+        advances = update(schema.deliveries).where(schema.deliveries.c.subject.startswith("advance/"))
+        tx.connection.execute(advances.values(state=DeliveryState.ACCEPTED, settled=tx.now))
+        STEPS["move"](tx)
+        again = replace(words(), title="Sesquipedalian", body="<p>No word of it</p>", summary="No word of it")
+        release = press.draft(tx, UID, again, Embargo(until=NINE))
+        links = Links(confirm=str, unsubscribe=lambda _: SITE.url("/u"), preferences=lambda _: SITE.url("/p"),
+                      press=lambda *_: SITE.url("/press/x/"))  # fmt: skip
+        desk = Desk(
+            site=SITE, sender=Sender(address="press@news.example", name="S"), key=b"k" * 32, links=links
+        )
+        attempt = make_try(
+            subject=f"notice/{UID}/1", item_id=None, revision=None, release_id=release.id, version=1
+        )
+        (letter,) = MailRoad(desk, lambda: pytest.fail("nothing is sent")).prepare(tx, [attempt])
+    assert CANARY.encode() in letter.load.message
+    assert b"Sesquipedalian" not in letter.load.message
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
@@ -32,7 +32,7 @@ from syndicator.render.mail import (
     message_id,
 )
 from syndicator.render.mail.envelope import verp
-from syndicator.store import Tx, alarms, audience, items, releases, topics
+from syndicator.store import Tx, alarms, audience, deliveries, items, releases, topics
 from syndicator.store.deliveries import threads, told
 
 if TYPE_CHECKING:
@@ -183,7 +183,10 @@ class Writer:
     def _written(self, tx: Tx, kind: str, release: Release, number: int) -> Template:
         if kind == "notice":
             notice = releases.notice(tx, release.id, number)
-            return compose_notice(release, notice, **self._around(tx, release.content))
+            # In the words they had: those of now may be a draft that nobody stands for (security:E1).
+            known = max((one.version for one in deliveries.had(tx, release.id)), default=release.version)
+            words = releases.version(tx, release.id, known).content
+            return compose_notice(replace(release, content=words), notice, **self._around(tx, words))
         version = releases.version(tx, release.id, number)
         around = self._around(tx, version.content)
         if kind == "advance":
