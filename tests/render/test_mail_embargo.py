@@ -277,6 +277,9 @@ def test_an_alarm_is_short_and_plain() -> None:
     assert message["List-Id"] is None
 
 
+LIFTED = Notice(number=1, kind=NoticeKind.LIFTED, before=UNTIL, after=NOW, created=NOW)
+
+
 def made_by(person: Spokesperson) -> None:
     compose_sample(words(), EMBARGO, site=SITE, sender=SENDER, topics=[], spokesperson=person)
 
@@ -290,6 +293,13 @@ def test_nothing_typed_breaks_a_header_of_these_letters(evil: str) -> None:
         compose_sample(words(title=evil), EMBARGO, **AROUND)
     with pytest.raises(Invalid, match="name in Reply-To"):
         made_by(replace(ADA, name=evil))
+    for field, changed in (
+        ("name in From", {"sender": replace(SENDER, name=evil)}),
+        ("the sender's address", {"sender": replace(SENDER, address=f"{evil}@news.example")}),
+        ("name in List-Id", {"site": replace(SITE, title=evil)}),
+    ):
+        with pytest.raises(Invalid, match=f"{field}|address"):
+            compose_notice(released(), LIFTED, **{**AROUND, **changed})  # type: ignore[arg-type]
     with pytest.raises(Invalid, match="press_url"):
         every()["advance"].merge(replace(SLOTS, press_url=evil))
 

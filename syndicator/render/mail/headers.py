@@ -91,9 +91,9 @@ def encoded_words(text: str, column: int) -> str:
 
 def addr_spec(text: str, field: str) -> str:
     """The address as it may stand in a header: ASCII, its domain in A-labels (MC18, MC19)."""
-    if _ADDRESS.fullmatch(text):
+    if "=?" not in text and _ADDRESS.fullmatch(text):
         return text
-    spec = vetted(text, field)
+    spec = vetted(text, field)  # a local part may look like an encoded word, and some reader may decode it
     if not _ADDRESS.fullmatch(spec):
         spec = model_address(spec).typed
     if not _ADDRESS.fullmatch(spec):
