@@ -55,12 +55,6 @@ def plan(tx: Tx, uid: str, site: Site, rules: Rules = RULES) -> Plan:
     )
 
 
-def mails(tx: Tx, uid: str, site: Site, rules: Rules = RULES) -> int:
-    """How many letters leave at the release and as advance copies: the number a person is asked for."""
-    made = plan(tx, uid, site, rules)
-    return made.count(What.MAILS) + made.count(What.ADVANCE)
-
-
 def _over(release: Release) -> str:
     match release.state:
         case ReleaseState.RELEASED:

@@ -1,0 +1,27 @@
+"""`syndicator health`: what it says beside the web process's own answer."""
+
+from __future__ import annotations
+
+from syndicator.store import alarms, open_store
+from tests.cli.program import InProcess
+from tests.make import FakeClock
+from tests.web.served import running
+
+
+def test_open_alarms_are_shown_and_told_to_nobody_else(cli: InProcess, store_url: str) -> None:
+    """Each open alarm is a line, and no fault of the process; /readyz, which anybody may ask, says nothing of it."""
+    cli("contact", "list")  # a database that is ready
+    clock = FakeClock()
+    with open_store(store_url, host_clock=clock, fixed_clock=clock) as store:
+        with store.begin() as tx:
+            alarms.raise_(tx, "one", "A release is not ready: tag:x", "Do something.")
+            alarms.raise_(tx, "two", "This is over", "")
+            alarms.end(tx, "two")
+        with running(store) as web:
+            said = cli.try_("health", "--host", "127.0.0.1", "--port", str(web.port))
+            assert (0, "ready") == (said.code, said.err.splitlines()[0])
+            assert [
+                "alarm since 2026-03-02T09:00:00Z: A release is not ready: tag:x"
+            ] == said.err.splitlines()[1:]
+            assert "ready\n" == web.ask("/readyz").text
+    assert "alarm" not in cli.try_("health", "--host", "127.0.0.1", "--port", "1").err
