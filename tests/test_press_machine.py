@@ -227,7 +227,7 @@ def two(store_url: str) -> Iterator[tuple[FakeClock, Store, Store]]:
         yield clock, one, other
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(-5, 5), st.booleans()), min_size=1, max_size=4))
 def test_two_workers_lift_once_and_never_early(
     two: tuple[FakeClock, Store, Store], plan: list[tuple[int, int, bool]]
