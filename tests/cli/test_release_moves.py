@@ -70,11 +70,12 @@ def test_midnight_is_warned_about(room: InProcess, typed: str, words: str | None
 
 
 @pytest.mark.parametrize(
-    "option", [("release", "schedule"), ("release", "reschedule"), ("contact", "accredit")]
-)
-@pytest.mark.parametrize(
-    ("wall", "words"),
-    [("2099-03-29 02:30", "does not exist"), ("2099-10-25 02:30", "+02:00 or 2099-10-25T02:30:00+01:00")],
+    ("option", "wall", "words"),
+    [
+        (("release", "schedule"), "2099-03-29 02:30", "does not exist"),
+        (("release", "reschedule"), "2099-10-25 02:30", "+02:00 or 2099-10-25T02:30:00+01:00"),
+        (("contact", "accredit"), "2099-10-25 02:30", "exists twice in Europe/Vienna"),
+    ],
 )
 def test_an_odd_hour_is_refused_or_asked(
     room: InProcess, option: tuple[str, str], wall: str, words: str
