@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +18,6 @@ from sqlalchemy import (
 
 from syndicator.errors import NotFound, Refused
 from syndicator.model.delivery import (
-    MAY_HAVE,
     OPEN,
     Cause,
     Channel,
@@ -119,18 +117,6 @@ def contents(tx: Tx, delivery_id: int) -> list[tuple[int, int]]:
         select(dc.item_id, dc.revision).where(dc.delivery_id == delivery_id).order_by(dc.item_id, dc.revision)
     )
     return [(row.item_id, row.revision) for row in tx.connection.execute(query)]
-
-
-def first_subjects(tx: Tx, item_id: int, recipients: Collection[str]) -> dict[str, str]:
-    """Recipient → the subject under which they first had the item, an advance copy included: what a correction answers to."""
-    may_have = d.state.in_(MAY_HAVE) | (d.doubts > 0)
-    query = (
-        select(dc.recipient, d.subject)
-        .join(schema.deliveries, d.id == dc.delivery_id)
-        .where(dc.item_id == item_id, dc.recipient.in_(list(recipients)), may_have)
-        .order_by(d.id.desc())  # of several the first one stays
-    )
-    return {row.recipient: row.subject for row in tx.connection.execute(query)}
 
 
 def counts(tx: Tx) -> dict[tuple[Channel, DeliveryState], int]:
