@@ -14,6 +14,11 @@ FRONT = "title: On budgets\nkind: press-release\ntopics: [policy]\nembargo: 2099
 
 @pytest.fixture
 def uid(cli: InProcess) -> str:
+    """The uid of a draft, on each database."""
+    return drafted(cli)
+
+
+def drafted(cli: InProcess) -> str:
     """A draft under embargo in a newsroom with two subscribers, one of them accredited."""
     cli("topic", "add", "policy", "Policy")
     for mail in ("now@x.example", "wire@x.example"):
@@ -62,8 +67,9 @@ def test_a_rehearsal_fills_a_folder(cli: InProcess, uid: str, tmp_path: Path) ->
     assert 5 == cli.try_("release", "rehearse", "tag:none").code
 
 
-def test_a_test_is_mailed_and_marked(cli: InProcess, uid: str) -> None:
-    """Subject and head say that it is a test, and what it is under (EM2); the report knows nothing of it."""
+def test_a_test_is_mailed_and_marked(lite: InProcess) -> None:
+    """mail:EM2: subject and head say that it is a test, and what it is under; the report knows nothing of it."""
+    cli, uid = lite, drafted(lite)
     subject = cli("release", "test", uid, "boss@x.example").strip()
     assert f"sample/{uid}/1/1" == subject
     cli("worker", "--once", "deliver")
@@ -84,8 +90,9 @@ def test_a_test_is_mailed_and_marked(cli: InProcess, uid: str) -> None:
     assert 6 == cli.try_("release", "test", uid, "now@x.example").code
 
 
-def test_a_report_is_printed_and_kept_as_a_page(cli: InProcess, uid: str, tmp_path: Path) -> None:
+def test_a_report_is_printed_and_kept_as_a_page(lite: InProcess, tmp_path: Path) -> None:
     """peers:8: figures as words, JSON and one page."""
+    cli, uid = lite, drafted(lite)
     cli("release", "approve", uid, "--by", "Ann")
     cli("release", "lift", uid)
     cli("worker", "--once", "deliver")

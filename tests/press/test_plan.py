@@ -137,7 +137,7 @@ def bring_to_its_instant(
     clock.now = at
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=STORY)
 def test_who_is_planned_is_who_gets_it(store: Store, clock: FakeClock, story: dict[str, Any]) -> None:
     """peers:10: in random newsrooms those a plan names are those whose deliveries the release plans and the claim takes."""
