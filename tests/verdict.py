@@ -153,7 +153,7 @@ def canary_of(release: Release) -> str:
 
 
 def _marked(letter: Letter) -> bool:
-    return letter.subject.upper().startswith(("EMBARGO", "CANCELLED"))
+    return letter.subject.upper().startswith(("EMBARGO", "CANCELLED", "HOLD"))
 
 
 def _public_from(release: Release | None) -> datetime:
