@@ -138,8 +138,10 @@ def read(data: bytes) -> WordFile:
 def _look_through(archive: zipped.Archive, seen: _Seen) -> None:
     """Every part of XML, before mammoth builds anything of it: how large, how deep, and what will not be shown."""
     for name in archive.names:
-        if not archive.begins(name).lstrip(BLANK).startswith(b"<"):
-            continue  # a picture, say; not by its name: a relation may call any part the document
+        begins = archive.begins(name)
+        # A folder, a picture, a font; not by its name, for a relation may call any part the document.
+        if not begins.strip(b"\0") or begins.lstrip(BLANK)[:1] not in (b"", b"<"):
+            continue
         counted = _counted(archive.read(name, LARGEST_XML), name)
         if counted["w:body"]:
             for element, words in LEFT_OUT.items():

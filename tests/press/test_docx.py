@@ -118,6 +118,7 @@ def test_pictures_come_along_with_their_alt_text() -> None:
             },
         )
     )
+    assert docx.read(word(TITLE, parts={"word/font.odttf": bytes(100), "word/fonts/": b""})).title
     assert made.pictures == (docx.Picture("picture-1.png", PNG, "A dish & a cell"),)
     assert made.markdown.count("picture-1.png") == 2
     assert "tracker" not in made.markdown
@@ -166,6 +167,13 @@ BAD = {
         parts={
             "_rels/.rels": relations({"d": ("officeDocument", "word/evil.bin", False)}),
             "word/evil.bin": b"\xef\xbb\xbf" + LAUGHS.encode(),
+        },
+    ),
+    "document type, by": word(
+        TITLE,
+        parts={
+            "_rels/.rels": relations({"d": ("officeDocument", "word/blank.bin", False)}),
+            "word/blank.bin": b" " * 100 + LAUGHS.removeprefix('<?xml version="1.0"?>').encode(),
         },
     ),
     "document type": word(TITLE, parts={"word/_rels/document.xml.rels": "<!DOCTYPE x><Relationships/>"}),
