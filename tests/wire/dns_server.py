@@ -75,8 +75,8 @@ class Server:
                     reply = self._reply(asked[2:])
                     if reply is not None:
                         wire = reply.to_wire(max_size=65535)
+                        self.over_tcp += 1  # before whoever asked can look
                         talk.sendall(struct.pack("!H", len(wire)) + wire)
-                        self.over_tcp += 1
 
     def _reply(self, asked: bytes) -> dns.message.Message | None:
         query = dns.message.from_wire(asked)
