@@ -23,6 +23,8 @@ from syndicator.store.media import Cabinet
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_subscription, make_try
 from tests.web.served import SITE, TOKENS, running
 
+# What is rendered hangs on no database.
+pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 NINE = NOW + timedelta(hours=1)
 NAME = "0123456789abcdefghijklmnopqrstuv.png"
 PICTURE = b"\x89PNG\r\n\x1a\n and so on"
