@@ -243,7 +243,7 @@ def pause_partner(tx: Tx, slug: str, *, paused: bool) -> None:
     tx.connection.execute(
         update(schema.lanes)
         .where(lane.key == f"partner/{slug}")
-        .values(paused=paused, failures=0, open=tx.now, fault=None)
+        .values(paused=paused, failures=0, open=tx.now, fault=None, since=None)
     )
 
 
