@@ -313,29 +313,30 @@ def _groups(carry: Callable[[], Iterator[tuple[Try, Result]]], patience: float) 
     Carried by a thread of its own, so that what is known is written while the next answer is awaited.
     """
     heard: SimpleQueue[tuple[Try, Result] | BaseException | None] = SimpleQueue()
-    threading.Thread(target=_pump, args=(carry, heard), name="carrier", daemon=True).start()
-    group: list[tuple[Try, Result]] = []
-    since = time.monotonic()
-    got: tuple[Try, Result] | BaseException | None = None
+    ended = threading.Event()
+    threading.Thread(target=_pump, args=(carry, heard, ended), name="carrier", daemon=True).start()
     while True:
+        group: list[tuple[Try, Result]] = []
+        got: tuple[Try, Result] | BaseException | None = None
         with suppress(Empty):
-            got = heard.get(timeout=FLUSH_AFTER if group else patience)
-            if not isinstance(got, tuple):
-                break
-            group.append(got)
-            if time.monotonic() - since < FLUSH_AFTER:
-                continue
+            got = heard.get(timeout=patience)
+            # Woken for every single result, this thread would cost the carrier more than the letters do.
+            ended.wait(FLUSH_AFTER)
+            while isinstance(got, tuple):
+                group.append(got)
+                got = heard.get_nowait()
+            if group:
+                yield group
+            if got is not None:
+                raise got
+            return
         yield group
-        group, since = [], time.monotonic()
-    if group:
-        yield group
-    if got is not None:
-        raise got
 
 
 def _pump(
     carry: Callable[[], Iterator[tuple[Try, Result]]],
     heard: SimpleQueue[tuple[Try, Result] | BaseException | None],
+    ended: threading.Event,
 ) -> None:
     try:
         for result in carry():
@@ -343,6 +344,7 @@ def _pump(
         heard.put(None)
     except BaseException as fault:  # noqa: BLE001 - raised again where it can be heard
         heard.put(fault)
+    ended.set()
 
 
 def _open_lanes(crew: Crew) -> list[tuple[str, Channel]]:
