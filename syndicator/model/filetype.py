@@ -3,7 +3,7 @@
 Neither its name nor what anybody says of it counts (security:I3). Whatever a browser would run is refused
 (SVG, HTML), and so is a file that could be read as two things: what we say it is must be all it can be.
 This is pillow's home. Bytes are never changed, so what a camera wrote about the place stays in them: `position`
-says so, and whoever takes the file in decides (ADR 37).
+says so, and whoever takes the file in decides (ADR 36).
 """
 
 from __future__ import annotations
