@@ -56,7 +56,7 @@ def test_an_empty_file_works(read: Load) -> None:
     assert ("127.0.0.1", 8000) == (settings.web.host, settings.web.port)
     assert Transport.FOLDER is settings.mail.transport
     assert Site(title="Newsroom", base_url="http://127.0.0.1:8000") == settings.site()
-    assert Policy() == settings.policy()
+    assert Policy(late_after=timedelta(hours=12), stop_above=20) == settings.policy()
     assert () == settings.signing_keys()
 
 

@@ -221,7 +221,7 @@ HTML = {
         "[a]: https://x.example/" + "y" * 50_000 + "\n\n" + "[a] " * 50_000,
         "characters of HTML",
     ),
-    "escapes": ("&" * 3_000_000, "characters of HTML"),
+    "escapes": ("&" * 2_100_000, "characters of HTML"),
 }
 
 

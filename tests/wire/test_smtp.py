@@ -228,12 +228,13 @@ def test_behind_a_slow_relay_nothing_is_taken_ahead() -> None:
             taken.append(one.id)
             yield one
 
-    with Server() as server, Connection(relay(server.port)) as connection:
-        connection._swift = False  # as it is after a slow answer
-        sending = connection.send(source())
-        next(sending)
-        assert [1] == taken  # and the relay is well again: from here on one is taken ahead
-        assert 3 == len(list(sending))
+    with Server() as server:
+        with Connection(relay(server.port)) as connection:
+            connection._swift = False  # as it is after a slow answer
+            sending = connection.send(source())
+            next(sending)
+            assert [1] == taken  # and the relay is well again: from here on one is taken ahead
+            assert 3 == len(list(sending))
         server.wait()
     assert 4 == len(server.mails)
 
