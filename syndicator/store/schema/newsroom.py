@@ -247,7 +247,7 @@ media = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("digest", Text, nullable=False, unique=True),  # SHA-256 of the bytes: the file under media_dir
-    Column("name", Text, nullable=False, unique=True),  # nobody can guess it; refused before `released`
+    Column("name", Text, nullable=False, unique=True),  # nobody can guess it; refused before an item shows it
     Column("type", Text, nullable=False),
     Column("length", Integer, nullable=False),
     Column("width", Integer, nullable=False, server_default="0"),
@@ -263,7 +263,16 @@ media_uses = Table(
     metadata,
     Column("media_id", Id, ForeignKey("media.id"), primary_key=True),
     Column("uid", Text, primary_key=True),  # of a release or an item
+    Column("shown", Instant),  # since when the item's present words show it; NULL: they do not, or are not out
     Index("ix_media_uses_uid", "uid"),
+)
+
+# What was redacted: nothing becomes public or is drafted under these uids again.
+redacted = Table(
+    "redacted",
+    metadata,
+    Column("uid", Text, primary_key=True),
+    Column("at", Instant, nullable=False),
 )
 
 boilerplates = Table(

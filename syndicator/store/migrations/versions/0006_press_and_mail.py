@@ -110,10 +110,17 @@ def _newsroom() -> None:
         "media_uses",
         sa.Column("media_id", Id, nullable=False),
         sa.Column("uid", sa.Text(), nullable=False),
+        sa.Column("shown", Instant(), nullable=True),
         sa.ForeignKeyConstraint(["media_id"], ["media.id"], name=op.f("fk_media_uses_media_id")),
         sa.PrimaryKeyConstraint("media_id", "uid", name=op.f("pk_media_uses")),
     )
     op.create_index("ix_media_uses_uid", "media_uses", ["uid"])
+    op.create_table(
+        "redacted",
+        sa.Column("uid", sa.Text(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("uid", name=op.f("pk_redacted")),
+    )
     op.create_table(
         "release_versions",
         sa.Column("release_id", Id, nullable=False),
