@@ -14,12 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from tests import postgres
 from tests.make import NOW, FakeClock
 
 if TYPE_CHECKING:  # at run time only tests that open a store pay for its import
     from syndicator.store import Store
+
+# Every run draws other examples, and there are many runs; HYPOTHESIS_PROFILE=default draws a hundred at once.
+settings.register_profile("brief", max_examples=40)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "brief"))
 
 DATABASES = ["sqlite", "postgresql"]
 SERVER = pytest.StashKey[postgres.Server]()
