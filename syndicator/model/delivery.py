@@ -19,6 +19,7 @@ from syndicator.model.waits import LONGEST_ASKED, PING_LIFE, PING_WAITS, Channel
 
 __all__ = [
     "BRIEF",
+    "FEW_SPARED",
     "MAY_HAVE",
     "MOST_SPARED",
     "OPEN",
@@ -51,6 +52,7 @@ __all__ = [
     "sample_subject",
     "settle",
     "spared",
+    "spared_for",
     "wait",
 ]
 
@@ -169,6 +171,9 @@ PING_DELAY = timedelta(seconds=2)  # until bytes just stored are served by every
 # What was spared comes again behind those who wait already, so that no letter can hold up the others.
 SPARED_FOR = timedelta(seconds=1)
 MOST_SPARED = 1000
+LONGEST_SPARED = timedelta(minutes=30)
+# What ended so many connections of a relay that was well in between is itself in trouble.
+FEW_SPARED = 4
 # Subjects nobody wants any more the day after: they are given up within a day.
 BRIEF = ("confirmation/", "digest/", "newsletter/", "alarm/", "sample/")
 
@@ -268,6 +273,16 @@ def spared(attempt: Try, result: Result, *, well: bool) -> bool:
     if not blames_destination(attempt.channel, result):
         return False
     return not well or (result.code == 421 and attempt.lease_no - attempt.attempt < MOST_SPARED)
+
+
+def spared_for(times: int) -> timedelta:
+    """How long what met a relay's trouble so many times waits beyond the relay's own pause (bounded).
+
+    >>> [str(spared_for(times)) for times in (1, 2, 3, 4, 5)]
+    ['0:00:01', '0:00:08', '0:01:04', '0:08:32', '0:30:00']
+    """
+    pause: timedelta = min(SPARED_FOR * 8 ** min(max(times, 1) - 1, 6), LONGEST_SPARED)
+    return pause
 
 
 def settle(attempt: Try, result: Result, policy: Policy, now: datetime) -> Settlement:

@@ -6,18 +6,29 @@ nobody's delivery suffers for it. Serves walk B.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, case, exists, func, literal, literal_column, select, update
 
 from syndicator.errors import NotFound
-from syndicator.model.delivery import SPARED_FOR, Channel, DeliveryState
+from syndicator.model.delivery import (
+    FEW_SPARED,
+    Cause,
+    Channel,
+    DeliveryState,
+    Outcome,
+    Policy,
+    Result,
+    settle,
+    spared_for,
+)
 from syndicator.store import schema
+from syndicator.store.deliveries.trying import as_try, query
 from syndicator.store.engine import Tx
 
-d, p, lane = schema.deliveries.c, schema.partners.c, schema.lanes.c
+d, p, lane, a = schema.deliveries.c, schema.partners.c, schema.lanes.c, schema.attempts.c
 # Written out, not bound: only so does SQLite see that its partial indexes fit.
 IS_DUE = d.state == literal_column("'due'")
 IS_TAKEN = d.state.in_([literal_column("'leased'"), literal_column("'sending'")])
@@ -92,10 +103,16 @@ def lane_failed(tx: Tx, key: str, fault: str, spared: Sequence[int] = ()) -> Inc
     """The destination itself is in trouble: leave it alone for a while that doubles.
 
     Of several connections that fail at once only the first counts. `spared` are deliveries that met the
-    trouble midway: they come again behind those that wait, so that none can hold up the others.
+    trouble midway: they come again behind those that wait, the later the oftener, so that none can hold up
+    the others. One that ended several connections of a destination that was well in between is itself
+    in trouble: its try counts, and nothing is said of the destination.
     """
-    query = select(schema.lanes).where(lane.key == key).with_for_update()
-    row = tx.connection.execute(query).one()
+    locked = select(schema.lanes).where(lane.key == key).with_for_update()
+    row = tx.connection.execute(locked).one()
+    hit = _hit(tx, spared)
+    if hit and not row.failures and all(times >= FEW_SPARED for times in hit.values()):
+        _count(tx, hit, fault)
+        return Incident(pause=timedelta(), since=tx.now, news=False)
     since = row.since or tx.now
     if row.failures and row.open > tx.now:
         pause, news = row.open - tx.now, False
@@ -104,11 +121,31 @@ def lane_failed(tx: Tx, key: str, fault: str, spared: Sequence[int] = ()) -> Inc
         news = row.failures == 0 or _hours(row.open - _pause(row.failures - 1), since) < _hours(tx.now, since)
         values = {"failures": row.failures + 1, "open": tx.now + pause, "fault": fault, "since": since}
         tx.connection.execute(update(schema.lanes).where(lane.key == key).values(**values))
-    if spared:
-        behind = d.id.in_(list(spared)) & (d.state == DeliveryState.DUE) & (d.due <= tx.now + pause)
-        later = tx.now + pause + SPARED_FOR
-        tx.connection.execute(update(schema.deliveries).where(behind).values(due=later))
+    for delivery_id, times in hit.items():
+        behind = update(schema.deliveries).where(d.id == delivery_id)
+        tx.connection.execute(behind.values(due=tx.now + pause + spared_for(times)))
     return Incident(pause=pause, since=since, news=news)
+
+
+def _hit(tx: Tx, spared: Sequence[int]) -> dict[int, int]:
+    """Those of them that come again, and how many tries of each did not count."""
+    if not spared:
+        return {}
+    tried = select(func.count()).where(a.delivery_id == d.id).scalar_subquery()
+    waiting = select(d.id, (tried - d.attempts).label("times")).where(d.id.in_(list(spared)), IS_DUE)
+    if not tx.on_sqlite:
+        tx.connection.execute(select(d.id).where(d.id.in_(list(spared))).order_by(d.id).with_for_update())
+    return {row.id: row.times for row in tx.connection.execute(waiting.order_by(d.id))}
+
+
+def _count(tx: Tx, hit: Iterable[int], fault: str) -> None:
+    """These failed by themselves, at their last try."""
+    result = Result(outcome=Outcome.DEFERRED, detail=fault, cause=Cause.RELAY)
+    for row in tx.connection.execute(query(tx.now).where(d.id.in_(list(hit)))).all():
+        after = settle(as_try(row), result, Policy(), tx.now)
+        settled = None if after.state is DeliveryState.DUE else tx.now
+        values = {"state": after.state, "due": after.due, "settled": settled, "attempts": row.attempts + 1}
+        tx.connection.execute(update(schema.deliveries).where(d.id == row.id).values(**values))
 
 
 _FAILURES = select(lane.failures).where(lane.key == bindparam("destination"))
@@ -120,10 +157,18 @@ def in_trouble(tx: Tx, key: str) -> bool:
 
 
 def lane_works(tx: Tx, key: str) -> bool:
-    """The destination took something: no more back-off; returns whether an incident is over."""
+    """The destination took something: no more back-off; returns whether an incident is over.
+
+    What met the trouble, and nothing else yet, need not wait any longer.
+    """
     healed = (lane.key == key) & (lane.failures > 0)
     values = {"failures": 0, "open": tx.now, "fault": None, "since": None}
-    return bool(tx.connection.execute(update(schema.lanes).where(healed).values(**values)).rowcount)
+    if not tx.connection.execute(update(schema.lanes).where(healed).values(**values)).rowcount:
+        return False
+    spared = (d.lane == key) & IS_DUE & (d.due > tx.now) & (d.attempts == 0) & (d.doubts == 0)
+    met = spared & (d.outcome == Outcome.DEFERRED)
+    tx.connection.execute(update(schema.deliveries).where(met).values(due=tx.now))
+    return True
 
 
 def lane_over(tx: Tx, key: str, fault: str) -> None:
