@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Row, exists, insert, or_, select, update
 
 from syndicator.errors import Invalid, Refused
 from syndicator.model.audience import Accreditation
-from syndicator.store import schema
+from syndicator.store import schema, stops
 from syndicator.store.engine import Tx
 
 a, c, x = schema.accreditations.c, schema.contacts.c, schema.suppressions.c
@@ -46,6 +46,7 @@ def end(tx: Tx, contact_id: int, reason: str) -> None:
     """From now on they see nothing that is under embargo; raises Refused when there is nothing to end."""
     if not _end(tx, contact_id, reason):
         raise Refused("this contact is not accredited: there is nothing to end")
+    stops.stop_advances(tx, contact_id, "the recipient is not accredited any more")
 
 
 def live(tx: Tx, contact_id: int) -> Accreditation | None:

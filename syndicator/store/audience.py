@@ -16,7 +16,7 @@ from syndicator.errors import Conflict, NotFound, Refused
 from syndicator.model.audience import Address, Cadence, Contact, Partner, Subscription, SubscriptionState
 from syndicator.model.delivery import OPEN, Channel, DeliveryState, OnUnknown
 from syndicator.model.item import Kind
-from syndicator.store import names, schema
+from syndicator.store import names, schema, stops
 from syndicator.store.engine import Tx, insert_or_skip
 
 c, s, t, p, x, d = (
@@ -194,6 +194,7 @@ def suppress(tx: Tx, address: Address, reason: str) -> None:
     """Never mail this address again; the first reason stays."""
     values = {"key": address.key, "reason": reason, "created": tx.now}
     tx.connection.execute(insert_or_skip(tx, schema.suppressions).values(**values))
+    stops.stop_mail(tx, address.key, f"suppressed: {reason}")
 
 
 def unsuppress(tx: Tx, address: Address) -> bool:

@@ -177,6 +177,9 @@ def start(tx: Tx, tries: Sequence[Try], lease: timedelta) -> list[Try]:
     Whoever is missing was taken over or cancelled meanwhile and must not be sent.
     """
     mine = ours(tx, tries, DeliveryState.LEASED)
+    stopped = [(row.id, row.stop) for row in mine.values() if row.stop]
+    cancel(tx, stopped)
+    mine = {delivery_id: row for delivery_id, row in mine.items() if not row.stop}
     if mine:
         values = {"keys": list(mine), "instant": tx.now, "until": tx.now + lease}
         tx.connection.execute(_START, values)

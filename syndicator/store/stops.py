@@ -1,0 +1,34 @@
+"""Stops: what a lane has in hand and must not send after all, because of who would get it.
+
+What waits is looked at when it is claimed; these rows are past that. A lane looks at `stop` before it marks a letter
+*sending* and then between letters (mail:SE17). Serves walk B.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, func, literal_column, or_, select, update
+
+from syndicator.store import schema
+from syndicator.store.engine import Tx
+
+d, c = schema.deliveries.c, schema.contacts.c
+# Written out, so that SQLite sees that its partial index fits.
+IN_HAND = d.state.in_([literal_column("'leased'"), literal_column("'sending'")])
+
+
+def stop_advances(tx: Tx, contact_id: int, reason: str) -> None:
+    """Nothing under embargo goes to this contact, for this reason (EM1)."""
+    _stop(tx, (d.contact_id == contact_id) & d.subject.like("advance/%"), reason)
+
+
+def stop_mail(tx: Tx, key: str, reason: str) -> None:
+    """No mail at all goes to the address with this key, for this reason."""
+    theirs = d.contact_id.in_(select(c.id).where(c.key == key))
+    _stop(tx, or_(theirs, func.lower(d.mailbox) == key), reason)
+
+
+def _stop(tx: Tx, which: ColumnElement[bool], reason: str) -> None:
+    taken = which & IN_HAND & d.stop.is_(None)
+    if not tx.on_sqlite:  # locked by key, as the claims do
+        tx.connection.execute(select(d.id).where(taken).order_by(d.id).with_for_update()).all()
+    tx.connection.execute(update(schema.deliveries).where(taken).values(stop=reason))
