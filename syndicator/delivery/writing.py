@@ -32,8 +32,9 @@ from syndicator.render.mail import (
     message_id,
 )
 from syndicator.render.mail.envelope import verp
-from syndicator.store import Tx, alarms, audience, deliveries, items, releases, topics
+from syndicator.store import Tx, alarms, audience, items, releases, topics
 from syndicator.store.deliveries import threads, told
+from syndicator.store.deliveries.copies import version_had
 
 if TYPE_CHECKING:
     from syndicator.render.mail.dkim import Signer  # most newsrooms' relays sign
@@ -176,15 +177,15 @@ class Writer:
 
     def _of_release(self, tx: Tx, attempt: Try, release: Release) -> Template:
         kind, (_, number) = sort(attempt), _about(attempt)
+        # In the words they had: those of now may be a draft, or for those who are accredited still (security:E1).
+        known = version_had(tx, release.id, attempt.recipient) if kind == "notice" else None
         # Moved once more, or edited, it says something else.
-        key = (kind, release.id, number, release.moves, release.state, release.version)
-        return self._once(key, lambda: self._written(tx, kind, release, number))
+        key = (kind, release.id, number, known, release.moves, release.state, release.version)
+        return self._once(key, lambda: self._written(tx, kind, release, number, known or 1))
 
-    def _written(self, tx: Tx, kind: str, release: Release, number: int) -> Template:
+    def _written(self, tx: Tx, kind: str, release: Release, number: int, known: int) -> Template:
         if kind == "notice":
             notice = releases.notice(tx, release.id, number)
-            # In the words they had: those of now may be a draft that nobody stands for (security:E1).
-            known = max((one.version for one in deliveries.had(tx, release.id)), default=release.version)
             words = releases.version(tx, release.id, known).content
             return compose_notice(replace(release, content=words), notice, **self._around(tx, words))
         version = releases.version(tx, release.id, number)
@@ -239,7 +240,7 @@ def contact_id(attempt: Try) -> int | None:
 
 def embargoed(attempt: Try) -> bool:
     """Whether nobody on its way may read it: it tells of a release before its time (EM7)."""
-    return sort(attempt) in EMBARGOED
+    return sort(attempt) in EMBARGOED or (sort(attempt) == "sample" and attempt.under_embargo)
 
 
 def _date(attempt: Try, release: Release | None) -> datetime:

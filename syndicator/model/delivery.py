@@ -128,7 +128,8 @@ class Try:
 
     `recipient` is the ledger's key of the recipient ("contact/42"); `address` the mail address or the
     partner's slug, `domain` the former's domain; `planned` the instant it became a duty. An advance names
-    its release and the `version` of it, a notice about an embargo the release and the notice's number.
+    its release and the `version` of it, a notice about an embargo the release and the notice's number;
+    `under_embargo`: that release has an embargo and is not out yet.
     """
 
     id: int
@@ -144,6 +145,7 @@ class Try:
     revision: int | None
     release_id: int | None = None
     version: int | None = None
+    under_embargo: bool = False
     domain: str = ""
     subscription_id: int | None = None
     planned: datetime

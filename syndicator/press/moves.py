@@ -18,7 +18,7 @@ from syndicator.model.release import (
 )
 from syndicator.press import told
 from syndicator.press.rules import RULES, Rules
-from syndicator.store import Tx, audit, deliveries, releases
+from syndicator.store import Tx, audit, deliveries, releases, stops
 
 WALL = "%Y-%m-%d %H:%M"
 
@@ -94,6 +94,7 @@ def cancel(tx: Tx, uid: str, reason: str, by: str = "") -> Release:
     held = releases.held_for_change(tx, uid)
     over = replace(moved(held, ReleaseState.CANCELLED), reason=reason or None, at=None, advance=None)
     stopped = deliveries.cancel_advances(tx, held.id, "the release was cancelled")
+    stops.cancel_samples(tx, held.id, "the release was cancelled")
     knew = told.tell(tx, held, NoticeKind.CANCELLED, None, reason)
     if held.embargo:
         over = replace(over, moves=held.moves + 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, func, literal_column, or_, select, update
 
+from syndicator.model.delivery import DeliveryState
 from syndicator.store import schema
 from syndicator.store.engine import Tx
 
@@ -25,6 +26,15 @@ def stop_mail(tx: Tx, key: str, reason: str) -> None:
     """No mail at all goes to the address with this key, for this reason."""
     theirs = d.contact_id.in_(select(c.id).where(c.key == key))
     _stop(tx, or_(theirs, func.lower(d.mailbox) == key), reason)
+
+
+def cancel_samples(tx: Tx, release_id: int, reason: str) -> None:
+    """No test of this release that is not on the wire goes out any more."""
+    theirs = (d.release_id == release_id) & d.subject.like("sample/%")
+    _stop(tx, theirs, reason)
+    over = {"state": DeliveryState.CANCELLED, "detail": reason, "settled": tx.now, "due": None}
+    due = theirs & (d.state == DeliveryState.DUE)
+    tx.connection.execute(update(schema.deliveries).where(due).values(**over))
 
 
 def _stop(tx: Tx, which: ColumnElement[bool], reason: str) -> None:

@@ -84,6 +84,7 @@ def query(now: Any) -> Select[Any]:
             superseded.label("superseded"),
             repinged.label("repinged"),
             r.state.label("release"),
+            r.embargo_until.label("embargo"),
             (r.version != d.version).label("reworded"),
             accredited.label("accredited"),
         )
@@ -113,6 +114,7 @@ def as_try(row: Row[Any]) -> Try:
         revision=row.revision,
         release_id=row.release_id,
         version=row.version,
+        under_embargo=row.embargo is not None and row.release != ReleaseState.RELEASED,
         subscription_id=row.subscription_id,
         planned=row.created,
         doubts=row.doubts,
@@ -132,7 +134,7 @@ def why_not(row: Row[Any]) -> str | None:
     warning = row.priority == Priority.KILL or row.subject.startswith("notice/")
     if row.subscription == SubscriptionState.ENDED and not warning:
         return "the subscription has ended"
-    if row.subject.startswith("advance/"):
+    if row.subject.startswith(("advance/", "sample/")):
         return _why_no_advance(row)
     # A try that was on the wire when its item was corrected or taken back, and came back unsent.
     if row.outdated and row.item != ItemState.LIVE:
@@ -146,6 +148,8 @@ def why_not(row: Row[Any]) -> str | None:
 
 def _why_no_advance(row: Row[Any]) -> str | None:
     """Words under embargo are for who is accredited at this moment, and only as they stand (EM1, E4)."""
+    if row.subject.startswith("sample/"):
+        return "the release is cancelled" if row.release == ReleaseState.CANCELLED else None
     if not row.accredited:
         return "the recipient is not accredited (any more)"
     if row.release not in UNDER_WAY:
