@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from syndicator.errors import Conflict, Invalid, Refused
+from syndicator.errors import Conflict, Invalid, NotFound, Refused
 from syndicator.model.delivery import Priority, revision_subject
 from syndicator.model.difference import marked
 from syndicator.model.item import (
@@ -27,7 +27,7 @@ from syndicator.model.item import (
     reworded,
 )
 from syndicator.model.markup import Draft, strip_illegal
-from syndicator.model.release import OPEN_RELEASES
+from syndicator.model.release import OPEN_RELEASES, ReleaseState
 from syndicator.store import (
     Tx,
     archives,
@@ -41,6 +41,7 @@ from syndicator.store import (
     releases,
     topics,
     upstreams,
+    wiped,
 )
 
 
@@ -57,7 +58,6 @@ class Push:
 
 
 PUSH = Push()
-NEVER_PUSH = Push(allowed=False)
 
 
 def push_of(tx: Tx, upstream: str | None) -> Push:
@@ -211,22 +211,44 @@ def _refuse_unreleased(tx: Tx, uid: str) -> None:
         )
 
 
-def check_redactable(tx: Tx, uid: str) -> Item:
-    """The item, if there is one whose words could be wiped; raises NotFound, and Refused where they are already."""
-    item = items.named(tx, uid)
-    if item.state is ItemState.REDACTED:
-        raise Refused(f"the item {uid} is redacted already; not a word of it is left here")
+def check_redactable(tx: Tx, uid: str) -> Item | None:
+    """The item, or None for a release that never was public; raises NotFound, and Refused where there is nothing to do.
+
+    A release that may still go out is refused: cancelling it first tells whoever had a copy.
+    """
+    item, release = items.find(tx, uid), releases.find(tx, uid)
+    if item is None and release is None:
+        raise NotFound(
+            f"there is no item and no release {uid}; `syndicator item list` and `release list` show all"
+        )
+    if wiped.marked(tx, uid) and not redactions.unwiped(tx, uid):
+        raise Refused(f"{uid} is redacted already; not a word of it is left here")
+    if (
+        item is None
+        and release
+        and release.state in OPEN_RELEASES
+        and release.state is not ReleaseState.DRAFT
+    ):
+        raise Refused(
+            f"release {uid} is {release.state} and may still go out: `syndicator release cancel {uid}` first, "
+            f"which tells whoever had a copy"
+        )
     return item
 
 
 def redact(tx: Tx, uid: str, *, by: str = "") -> list[str]:
-    """Wipe every word of an item from every row, whatever its state; the digests of files to be removed.
+    """Wipe every word of an item or a release from every row, whatever its state; the digests of files to be removed.
 
     It tells nobody: a kill does. Nothing of it that is still to be sent goes out, but for the notices of a kill.
+    A release that was not public never will be.
     The bytes of feeds are marked and made anew by `feeds.redaction`, which is what calls this. Doing it
     twice, or after a restore, does no harm.
     """
+    if releases.find(tx, uid):  # before the names, as whoever makes it public
+        releases.held_for_change(tx, uid)
     names.hold(tx)
+    if items.find(tx, uid) is None:
+        return _redact_release(tx, uid, by)
     item = items.held_for_change(tx, uid)
     was_live = item.live
     if was_live:
@@ -242,6 +264,13 @@ def redact(tx: Tx, uid: str, *, by: str = "") -> list[str]:
     digests = media.wipe(tx, uid)
     _write_down(tx, by, "redact", item)
     return digests
+
+
+def _redact_release(tx: Tx, uid: str, by: str) -> list[str]:
+    redactions.wipe_release(tx, uid)
+    if by:
+        audit.record(tx, by, "release.redact", uid)
+    return media.wipe(tx, uid)
 
 
 def reach(tx: Tx, uid: str, act: Significance, content: Content | None = None) -> deliveries.Radius:

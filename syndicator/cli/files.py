@@ -249,6 +249,30 @@ def write(path: Path, text: str) -> None:
         ) from None
 
 
+def put(folder: Path, name: str, data: bytes) -> Path:
+    """Write a file below a folder, for its owner alone: it holds what is not public yet. Returns its path.
+
+    Whatever stands in its place, a link or a file others may read, is replaced, not written to. Raises Invalid.
+    """
+    path = folder / name
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        inner = [one for one in path.relative_to(folder).parents if one != Path()]
+        if any((folder / one).is_symlink() for one in inner):
+            raise Invalid(f"{path.parent} is a link and may lead anywhere: name a folder of its own")
+        handle, new = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(new).replace(path)
+        except BaseException:
+            Path(new).unlink(missing_ok=True)
+            raise
+    except OSError as fault:
+        raise Invalid(f"{path} cannot be written: {fault.strerror}; name another folder") from None
+    return path
+
+
 @contextmanager
 def table(name: str) -> Iterator[io.TextIOBase]:
     """A CSV file, or stdin for `-`, as text line by line; raises Invalid if it cannot be opened."""

@@ -21,6 +21,7 @@ from syndicator.model.site import Site
 from syndicator.model.upstream import Relation
 
 if TYPE_CHECKING:
+    from syndicator.model.markup import Draft
     from syndicator.runtime import Runtime
     from syndicator.store import Tx
     from syndicator.store.deliveries import Radius
@@ -99,8 +100,8 @@ def edit(
 
     act = Act(uid, Significance.SILENT, confirm, dry_run=dry_run, as_json=as_json)
     with session.opened(ctx) as runtime:
-        content = _words(runtime, uid, file)
-        _act(runtime, act, lambda tx: publish.edit(tx, uid, content, by=session.actor(by)), content)
+        handed = files.handed(file, runtime.site)
+        _reword(runtime, act, handed, lambda tx, words: publish.edit(tx, uid, words, by=session.actor(by)))
 
 
 @app.command()
@@ -120,8 +121,8 @@ def correct(
 
     act = Act(uid, Significance.CORRECTION, confirm, dry_run=dry_run, as_json=as_json)
     with session.opened(ctx) as runtime:
-        content = _words(runtime, uid, file)
-        _act(runtime, act, lambda tx: publish.correct(tx, uid, content, note, by=session.actor(by)), content)
+        handed, who = files.handed(file, runtime.site), session.actor(by)
+        _reword(runtime, act, handed, lambda tx, words: publish.correct(tx, uid, words, note, by=who))
 
 
 @app.command()
@@ -166,7 +167,7 @@ def kill(
 def redact(
     ctx: typer.Context, uid: given.Uid, reason: Redacting, by: given.By = "", *, as_json: given.Json = False
 ) -> None:
-    """Wipe an item's words and files from everywhere here, for good. Tells nobody: kill it first. Exit 4 if some stay."""
+    """Wipe an item, or a release that was not public, from everywhere here, for good. Tells nobody: kill it first. Exit 4 if some stay."""
     from syndicator.feeds import redaction
 
     with session.opened(ctx) as runtime:
@@ -306,21 +307,24 @@ def _about(uid: str, handed: files.Handed) -> files.Handed:
     return handed
 
 
-def _words(runtime: Runtime, uid: str, file: str) -> Content:
+def _reword(runtime: Runtime, act: Act, handed: files.Handed, do: Callable[[Tx, Content], Item]) -> None:
+    """Act with new words: what they bring along is kept in the act's own transaction, and by none other."""
     from syndicator import publish
 
-    handed = _about(uid, files.handed(file, runtime.site))
-    with runtime.store.begin() as tx:  # what it brings along is kept and shown to nobody before the act
-        handed = files.settled(tx, runtime, handed, uid)
-        return publish.public_words(handed.draft, tx.now, first=False)
+    def with_files(tx: Tx) -> Item:
+        settled = files.settled(tx, runtime, handed, act.uid)
+        return do(tx, publish.public_words(settled.draft, tx.now, first=False))
+
+    _act(runtime, act, with_files, _about(act.uid, handed).draft)
 
 
-def _act(runtime: Runtime, act: Act, do: Callable[[Tx], Item], content: Content | None = None) -> None:
+def _act(runtime: Runtime, act: Act, do: Callable[[Tx], Item], draft: Draft | None = None) -> None:
     """Show how far an act on a public item goes, ask where that is far, then do it in one transaction."""
     from syndicator import publish
 
     limit, what = runtime.settings.mail.confirm_above, f"mails about {act.uid}"
     with runtime.store.read() as tx:
+        content = publish.public_words(draft, tx.now, first=False) if draft else None
         shown = publish.reach(tx, act.uid, act.act, content)
     if act.dry_run:
         _show_radius(shown, as_json=act.as_json)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syndicator.cli import arguments as given
-from syndicator.cli import output, session
-from syndicator.errors import Invalid
+from syndicator.cli import files, output, session
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -122,17 +121,13 @@ def report(
 
 
 def _page(made: Report, site: Site, path: Path) -> None:
-    from syndicator.cli.release_rehearse import put
     from syndicator.render.report import report_page
 
     page = report_page(made, site)
     if str(path) == "-":
         print(page.decode(), end="")
         return
-    try:
-        put(path, page)
-    except OSError as fault:
-        raise Invalid(f"cannot write {path}: {fault.strerror or fault}") from None
+    files.put(path.parent, path.name, page)
     output.say(f"the report of {made.uid} is in {path}")
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from syndicator.cli import arguments as given
-from syndicator.cli import output, session
+from syndicator.cli import files, output, session
 
 if TYPE_CHECKING:
     from syndicator.model.release import Release, Version
@@ -81,12 +80,4 @@ def _write(out: Path, runtime: Runtime, tx: Tx, release: Release, version: Versi
         if kept:
             with runtime.cabinet.open(kept.digest) as file:
                 made[f"media/{name}"] = file.read()
-    return [_put(out / name, data) for name, data in made.items()]
-
-
-def _put(path: Path, data: bytes) -> Path:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    return path
+    return [files.put(out, name, data) for name, data in made.items()]

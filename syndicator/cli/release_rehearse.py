@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from syndicator.cli import arguments as given
-from syndicator.cli import output, session
+from syndicator.cli import files, output, session
 from syndicator.errors import Refused
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ def rehearse(
     """Play a release through: every mail, event, feed and page as it would be. Nothing is sent, nothing changes."""
     from syndicator.press.rehearsal import rehearse as play
 
-    with session.opened(ctx) as runtime, _folder(out) as folder:
+    with session.opened(ctx) as runtime, _folder(out, runtime) as folder:
         played = play(runtime.store, uid, house(runtime, folder))
     _show(played, out, as_json=as_json)
     if played.refused:
@@ -103,14 +101,14 @@ class Bench:
         slugs = topics.of_item(tx, item.id)
         values = item_values(tx, item, slugs, self.runtime.site)
         page = Pages(self.runtime.site).html("item.html", **values)
-        put(self.folder / "page" / f"{item.slug}.html", page)
+        files.put(self.folder, f"page/{item.slug}.html", page)
         for slug in slugs:
             for format in Format:
                 if kept := documents.bodies(tx, slug, format):
-                    put(self.folder / "feeds" / f"{slug}.{format}", kept.body)
+                    files.put(self.folder, f"feeds/{slug}.{format}", kept.body)
         pings = [{"hub": hub, "url": url} for hub, url in rehearsal.pings(tx)]
         if pings:
-            put(self.folder / "hub" / "pings.json", _json(pings))
+            files.put(self.folder, "hub/pings.json", _json(pings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,26 +121,24 @@ class Drawer:
         """Keep the request, and say that it was taken."""
         from syndicator.wire.exchange import Reply
 
-        put(self.path, _json({"url": url, "headers": dict(headers), "body": json.loads(body)}))
+        files.put(
+            self.path.parent,
+            self.path.name,
+            _json({"url": url, "headers": dict(headers), "body": json.loads(body)}),
+        )
         return Reply(status=200, headers=cast("Any", {}), body=b"", url=url)
 
     def close(self) -> None:
         """There is nothing to hang up."""
 
 
-def put(path: Path, data: bytes) -> None:
-    """A file for its owner alone: it holds what is not public yet."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-
-
 @contextmanager
-def _folder(out: Path | None) -> Iterator[Path]:
+def _folder(out: Path | None, runtime: Runtime) -> Iterator[Path]:
+    from syndicator.store import rehearsal
+
     if out is None:
-        with tempfile.TemporaryDirectory(prefix="syndicator-rehearsal-") as folder:
-            yield Path(folder)
+        with rehearsal.scratch(runtime.store) as folder:
+            yield folder
         return
     if out.exists() and any(out.iterdir()):
         raise Refused(f"{out} is not empty: a rehearsal is kept in a folder of its own")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ from syndicator.feeds import archive, rebuild
 from syndicator.model.item import Item, ItemState
 from syndicator.model.site import Site
 from syndicator.observe import logger
-from syndicator.store import Store, Tx, items, notices, redactions, topics
+from syndicator.store import Store, Tx, items, media, notices, redactions, rehearsal, topics, wiped
 from syndicator.store.media import Cabinet
 
 log = logger("redaction")
@@ -30,6 +31,10 @@ BEYOND_PG = (
     "PostgreSQL's own files, WAL and replicas: dead rows are vacuumed, their bytes go as room is reused; "
     "VACUUM FULL, and dropping old WAL, is for whoever runs the database"
 )
+# The beginning of a line, whose uid is not whole: the deed had not begun.
+CUT_OFF = re.compile(r'\{(?:"(?:u(?:i(?:d(?:"(?:: ?)?)?)?)?)?)?|\{"uid": "(?:[^"\\]|\\.)*\\?')
+FOREIGN = timedelta(hours=1)  # after which a half file of another machine is nobody's
+UNUSED = timedelta(minutes=1)  # the same of a rehearsal's folder that nobody has locked
 ROUNDS = 5  # times the documents are looked at again; each waits at most for the next second
 
 
@@ -59,13 +64,16 @@ class Redacted:
 
 
 def redact(house: House, uid: str, reason: str, *, by: str = "") -> Redacted:
-    """Wipe an item's words from everywhere in this house; raises NotFound, and Refused where they are already.
+    """Wipe the words of an item, or of a release that was not public, from everywhere in this house.
 
-    It tells nobody who had it: `item kill` does, and goes first.
+    It tells nobody who had it: `item kill` or `release cancel` does, and goes first. Raises NotFound, and Refused
+    where they are wiped already or the release may still go out.
     """
     with house.store.read() as tx:
         item, now = publish.check_redactable(tx, uid), tx.now
-        beyond = list(_beyond(tx, item, house.site))
+    left = _sweep(house, now)
+    with house.store.read() as tx:
+        beyond = list(_beyond(tx, uid, item, house.site)) + left
     if house.store.kind == "postgresql":
         beyond.append(BEYOND_PG)
     # Before the deed: what is journalled and not done yet is done at the next start.
@@ -75,9 +83,18 @@ def redact(house: House, uid: str, reason: str, *, by: str = "") -> Redacted:
 
 
 def again(house: House) -> list[str]:
-    """Redact anew whatever the journal names and the store still shows, as after a restore; the uids."""
+    """Redact anew whatever the journal names and the store still shows, as after a restore; the uids.
+
+    What the store does not have (yet) comes in under none of these uids, and what killed processes left goes.
+    """
+    uids = list(dict.fromkeys(_journalled(house.journal)))
     with house.store.read() as tx:
-        shown = [uid for uid in dict.fromkeys(_journalled(house.journal)) if _shows(tx, uid)]
+        shown, now = [uid for uid in uids if redactions.unwiped(tx, uid)], tx.now
+        unknown = [uid for uid in uids if not wiped.marked(tx, uid)]
+    if unknown:
+        with house.store.begin() as tx:
+            wiped.mark(tx, unknown)
+    _sweep(house, now)
     for uid in shown:
         _, undone = _wipe(house, uid, "")
         log.warning("redacted again: the store still showed it", uid=uid, undone=undone)
@@ -87,8 +104,8 @@ def again(house: House) -> list[str]:
 def _wipe(house: House, uid: str, by: str) -> tuple[int, list[str]]:
     with house.store.begin() as tx:
         digests = publish.redact(tx, uid, by=by)
-        item_id = items.named(tx, uid).id
-    undone = list(_rebuild(house, item_id))
+        item = items.find(tx, uid)
+    undone = list(_rebuild(house, item.id)) if item else []
     files = 0
     for digest in digests:
         try:
@@ -130,39 +147,47 @@ def _retell(tx: Tx, site: Site, item_id: int) -> list[str]:
     return sorted(late)
 
 
-def _shows(tx: Tx, uid: str) -> bool:
-    item = items.find(tx, uid)
-    return item is not None and item.state is not ItemState.REDACTED
+def _sweep(house: House, now: datetime) -> list[str]:
+    """Remove what killed processes left; in words what is left of them."""
+    house.cabinet.sweep(now - FOREIGN)
+    left = rehearsal.sweep(house.store, now - UNUSED)
+    return [f"the copy of a rehearsal that goes on, {folder}: it goes with it" for folder in left]
 
 
-def _beyond(tx: Tx, item: Item, site: Site) -> Iterator[str]:
+def _beyond(tx: Tx, uid: str, item: Item | None, site: Site) -> Iterator[str]:
     """What holds the words and is not ours to wipe."""
-    letters, partners = redactions.handed_over(tx, item)
+    letters, partners = redactions.handed_over(tx, uid, item.id if item else None)
     if letters:
-        untold = (
-            "" if item.state is ItemState.KILLED else "; `syndicator item kill` first would have told them"
-        )
+        told = item is None or item.state is ItemState.KILLED
+        untold = "" if told else "; `syndicator item kill` first would have told them"
         yield f"{letters:,} mails handed over, in relay queues and mailboxes{untold}"
     if partners:
         yield f"copies at the partners {', '.join(partners)}"
-    hubs = f" and the hubs {', '.join(site.hubs)}" if site.hubs else ""
-    yield f"copies at aggregators, search engines and caches that read the feeds{hubs}; Atom's tombstone tells them"
-    yield "directories of `syndicator feed export`, and mail written to a folder: write or remove them anew"
+    for name, holders in media.kept_for(tx, uid):
+        yield f"the file {name}: {', '.join(holders)} holds it too, so it stays until that is redacted"
+    if item:
+        hubs = f" and the hubs {', '.join(site.hubs)}" if site.hubs else ""
+        yield f"copies at aggregators, search engines and caches that read the feeds{hubs}; Atom's tombstone tells them"
+    exports = "directories of `syndicator feed export`, `release preview --out` and `rehearse --out`"
+    yield f"{exports}, and mail written to a folder: write or remove them anew"
     yield "backups made before, and logs: the journal beside the media redacts a restored copy again"
     yield "the reasons people gave in the audit, and whatever else quotes it under another uid"
-    if item.upstream:
+    if item and item.upstream:
         yield f"its origin, {item.upstream}: it is not taken in again from there"
-    if item.uid.startswith(("http:", "https:")):
-        yield f"its uid {item.uid}, by which readers delete it: it stays, with what words it holds"
+    if uid.startswith(("http:", "https:")):
+        yield f"its uid {uid}, by which readers delete it: it stays, with what words it holds"
 
 
 def _write(journal: Path, uid: str, reason: str, now: datetime) -> None:
-    line = json.dumps({"uid": uid, "reason": reason, "at": now.isoformat()}, ensure_ascii=False)
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    """One line more, on the disk before this returns; what a crash left of another line stays by itself."""
+    line = json.dumps({"uid": uid, "reason": reason, "at": now.isoformat()})
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(journal, flags, 0o600), "wb") as file:
-            file.write(f"{line}\n".encode())
+        with os.fdopen(os.open(journal, flags, 0o600), "r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            torn = size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
+            file.write(b"\n" * torn + f"{line}\n".encode())
             file.flush()
             os.fsync(file.fileno())
     except OSError as fault:
@@ -172,20 +197,27 @@ def _write(journal: Path, uid: str, reason: str, now: datetime) -> None:
 
 
 def _journalled(journal: Path) -> Iterator[str]:
-    """The uids in the journal; a line that was cut off by a crash names nothing that was begun.
+    """The uids in the journal; a line that a crash cut off before its uid was whole names nothing that was begun.
 
     Raises TryLater where there is one that cannot be read: better nobody serves than what was redacted is served.
     """
     try:
-        lines = journal.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = journal.read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
         return
     except OSError as fault:
         raise TryLater(
             f"{journal} cannot be read: {fault.strerror}; it says what must stay redacted, give it back to us"
         ) from None
-    for line in lines:
+    for number, line in enumerate(lines, 1):
+        if not (text := line.strip(" \t\r\0")):
+            continue
         try:
-            yield str(json.loads(line)["uid"])
+            yield str(json.loads(text)["uid"])
         except (ValueError, KeyError, TypeError):
-            log.warning("a line of the journal of redactions cannot be read", journal=str(journal))
+            if not CUT_OFF.fullmatch(text):
+                raise TryLater(
+                    f"line {number} of {journal} cannot be read and may name what must stay redacted: mend it as "
+                    f'{{"uid": "…"}}, or remove it if it names nothing'
+                ) from None
+            log.warning("a line of the journal of redactions was cut off", journal=str(journal), line=number)

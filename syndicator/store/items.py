@@ -26,7 +26,7 @@ from syndicator.model.item import (
     content_to_json,
     slug_for,
 )
-from syndicator.store import names, schema
+from syndicator.store import names, schema, wiped
 from syndicator.store.engine import Tx, insert_or_skip, insert_or_update
 
 i, r = schema.items.c, schema.revisions.c
@@ -110,7 +110,11 @@ def revision(tx: Tx, item_id: int, number: int) -> Revision:
 
 
 def add(tx: Tx, uid: str, content: Content, published: datetime, upstream: str | None) -> Item:
-    """A new live item with its first revision and the first slug that is free; raises Conflict if the uid exists."""
+    """A new live item with its first revision and the first slug that is free.
+
+    Raises Conflict if the uid exists, Refused if it was redacted.
+    """
+    wiped.refuse(tx, uid)
     values = {
         "uid": uid,
         "state": ItemState.LIVE,

@@ -19,20 +19,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sqlalchemy import ColumnElement, Row, exists, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, exists, func, select, update
 
 from syndicator.errors import Invalid, NotFound, Refused, TryLater
 from syndicator.model.item import ItemState, content_from_json
+from syndicator.model.release import ReleaseState
 from syndicator.store import schema
 from syndicator.store.engine import Tx, insert_or_skip
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
+HALF = re.compile(r"\.[0-9a-f]{64}\.(.*)\.([0-9]+)\.[0-9]+")  # machine, process and thread that write it
 NAME = re.compile(r"[0-9a-z.]{1,64}")  # what visitors may ask for at all: no database is given anything else
 BLOCK = 1 << 16  # bytes read at a time
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 m, u = schema.media.c, schema.media_uses.c
+_others = schema.media_uses.alias("others")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +103,15 @@ class Cabinet:
         return os.fdopen(handle, "rb")
 
     def remove(self, digest: str) -> bool:
-        """Take the file away for good, and say whether it was there; raises TryLater when that is not allowed."""
+        """Take the file away for good, and say whether it was there; raises TryLater when that is not allowed.
+
+        What was left half written of it goes with it.
+        """
         try:
             with self._shard(digest) as shard:
+                for half in os.listdir(shard):  # noqa: PTH208 - of an open folder
+                    if half.startswith(f".{digest}."):
+                        os.unlink(half, dir_fd=shard)
                 os.unlink(digest, dir_fd=shard)
                 os.fsync(shard)
         except FileNotFoundError:
@@ -119,6 +128,18 @@ class Cabinet:
             for shard in sorted(self.folder.iterdir()):
                 if shard.is_dir() and not shard.is_symlink():
                     yield from (path.name for path in shard.iterdir() if DIGEST.fullmatch(path.name))
+
+    def sweep(self, before: datetime) -> int:
+        """Remove what killed processes left half written: theirs on this machine, any from `before`; returns how many."""
+        found = 0
+        with contextlib.suppress(FileNotFoundError):
+            for path in self.folder.glob("[0-9a-f][0-9a-f]/.*"):
+                half = HALF.fullmatch(path.name)
+                with contextlib.suppress(OSError):
+                    if half and (_died(half) or path.lstat().st_mtime < before.timestamp()):
+                        path.unlink()
+                        found += 1
+        return found
 
     @contextlib.contextmanager
     def _shard(self, digest: str, *, make: bool = False) -> Iterator[int]:
@@ -183,31 +204,39 @@ def use(tx: Tx, digests: Collection[str], uid: str) -> None:
 
 
 def release(tx: Tx, uid: str) -> None:
-    """Let the public have the files that the item of this uid shows now; those of former versions stay shut."""
+    """Let the public have the files that the item of this uid shows now; those of former versions are shut (again)."""
     i, r = schema.items.c, schema.revisions.c
     current = select(r.content).join(schema.items, (r.item_id == i.id) & (r.number == i.revision))
     words = tx.connection.execute(current.where(i.uid == uid)).scalar()
     shown = [medium.digest for medium in content_from_json(words).media if medium.digest] if words else []
+    theirs = update(schema.media_uses).where(u.uid == uid)
+    present = u.media_id.in_(select(m.id).where(m.digest.in_(shown)))
+    tx.connection.execute(theirs.where(u.shown.is_not(None), ~present).values(shown=None))
     if shown:
         use(tx, shown, uid)
+        tx.connection.execute(theirs.where(u.shown.is_(None), present).values(shown=tx.now))
         opened = update(schema.media).where(m.digest.in_(shown), m.released.is_(None), m.redacted.is_(None))
         tx.connection.execute(opened.values(released=tx.now))
 
 
 def public(tx: Tx, name: str) -> Kept | None:
-    """The file the public gets by this name, or None: released, not redacted, and of an item that is live."""
+    """The file the public gets by this name, or None: not redacted, and in the present words of an item that is live."""
     if not NAME.fullmatch(name):
         return None
     i = schema.items.c
-    live = exists().where(u.media_id == m.id, u.uid == i.uid, i.state == ItemState.LIVE)
-    return _one(tx, m.name == name, m.released.is_not(None), m.redacted.is_(None), live)
+    live = exists().where(u.media_id == m.id, u.uid == i.uid, i.state == ItemState.LIVE, u.shown.is_not(None))
+    return _one(tx, m.name == name, m.redacted.is_(None), live)
 
 
 def slug(tx: Tx, media_id: int) -> str:
-    """The slug of the first live item that holds this file, or an empty text; what it may be called in public."""
+    """The slug of the first live item that shows this file, or an empty text; what it may be called in public."""
     i = schema.items.c
     live = select(i.slug).join(schema.media_uses, u.uid == i.uid)
-    query = live.where(u.media_id == media_id, i.state == ItemState.LIVE).order_by(i.id).limit(1)
+    query = (
+        live.where(u.media_id == media_id, u.shown.is_not(None), i.state == ItemState.LIVE)
+        .order_by(i.id)
+        .limit(1)
+    )
     return tx.connection.execute(query).scalar() or ""
 
 
@@ -231,18 +260,38 @@ def used_by(tx: Tx, uid: str) -> list[Kept]:
 
 
 def wipe(tx: Tx, uid: str) -> list[str]:
-    """Redact what the item of this uid holds and nothing else does; the digests of files to be removed.
+    """Redact what the item or release of this uid holds and nothing else does; the digests of files to be removed.
 
-    Their rows stay, without the names their authors gave them: the same bytes are refused from now on. What
+    Others hold it that show it, or may: `kept_for` names them. Their rows stay, without the names their authors gave them: the same bytes are refused from now on. What
     was redacted before is named again, so that a restore can be followed by the same call.
     """
-    others = select(func.count()).where(u.media_id == m.id, u.uid != uid).scalar_subquery()
     held = exists().where(u.media_id == m.id, u.uid == uid)
-    alone = select(m.id, m.digest).where(held, others == 0).order_by(m.id)
+    alone = select(m.id, m.digest).where(held, ~_holders(uid).exists()).order_by(m.id)
     rows = tx.connection.execute(alone).all()
     gone = update(schema.media).where(m.id.in_([row.id for row in rows]))
     tx.connection.execute(gone.values(filename="", redacted=func.coalesce(m.redacted, tx.now)))
     return [row.digest for row in rows]
+
+
+def kept_for(tx: Tx, uid: str) -> list[tuple[str, list[str]]]:
+    """The names of the files of this uid that outlive it, each with the uids that hold it as well."""
+    held = exists().where(u.media_id == m.id, u.uid == uid)
+    query = select(m.id, m.name).where(held, m.redacted.is_(None)).order_by(m.id)
+    found = []
+    for row in tx.connection.execute(query).all():
+        other = _others.c
+        theirs = _holders(uid).where(other.media_id == row.id).order_by(other.uid)
+        found.append((row.name, list(tx.connection.execute(theirs).scalars())))
+    return [(name, holders) for name, holders in found if holders]
+
+
+def _holders(uid: str) -> Select[Any]:
+    """Who holds a file besides this uid: items that show it, and releases not out yet; nothing that was redacted."""
+    i, r, other = schema.items.c, schema.releases.c, _others.c
+    showing = exists().where(i.uid == other.uid, i.state != ItemState.REDACTED) & other.shown.is_not(None)
+    coming = exists().where(r.uid == other.uid, r.state != ReleaseState.RELEASED)
+    redacted = exists().where(schema.redacted.c.uid == other.uid)
+    return select(other.uid).where(other.media_id == m.id, other.uid != uid, showing | coming, ~redacted)
 
 
 def _one(tx: Tx, *which: ColumnElement[bool]) -> Kept | None:
@@ -265,6 +314,19 @@ def _holds(shard: int, digest: str) -> bool:
             stat.S_ISREG(os.fstat(handle).st_mode)
             and hashlib.file_digest(file, "sha256").hexdigest() == digest
         )
+
+
+def _died(half: re.Match[str]) -> bool:
+    """Whether the process that wrote this half is one of this machine and is no more."""
+    if half[1] != os.uname().nodename:
+        return False
+    try:
+        os.kill(int(half[2]), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _write(shard: int, digest: str, data: bytes) -> None:

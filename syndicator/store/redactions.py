@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select, union, update
+from sqlalchemy import Select, delete, func, or_, select, union, update
 
 from syndicator.model.delivery import DeliveryState
 from syndicator.model.incoming import READING
 from syndicator.model.item import Content, Item, ItemState, content_to_json
-from syndicator.store import schema
+from syndicator.model.release import OPEN_RELEASES, ReleaseState
+from syndicator.store import schema, wiped
+from syndicator.store.deliveries.duties import cancel
 from syndicator.store.engine import Tx
 from syndicator.store.incoming import veiled
 from syndicator.store.items import former_slug
@@ -21,10 +23,12 @@ from syndicator.store.topics import is_open
 
 TITLE = "(removed)"
 MARK = "redacted"  # stands where a column wants some text
+WHY = "it was redacted"
+QUOTED = "what was said here may have quoted what was redacted since: look at `syndicator delivery lanes`"
 # Tables that held words: where a database must be told to forget what it deleted, these are meant.
 WORDY = (
     "items revisions fragments documents archives releases release_versions embargo_notices incoming inbox "
-    "deliveries attempts media upstreams alarms"
+    "deliveries attempts media upstreams alarms lanes domains"
 ).split()
 
 i, r, d, dc, a, n = (
@@ -45,13 +49,38 @@ def bare(content: Content) -> Content:
 def wipe(tx: Tx, item: Item) -> None:
     """Take every word of this item out of every row; the bytes of feeds are made anew by `feeds`."""
     _wipe_item(tx, item)
-    _wipe_release(tx, item.uid)
-    _wipe_ledger(tx, item)
-    _wipe_intake(tx, item.uid)
+    wipe_release(tx, item.uid)
+    _wipe_ledger(tx, deliveries_of(item.uid, item.id))
     _wipe_closed(tx, item.id)
     tx.connection.execute(delete(schema.fragments).where(schema.fragments.c.item_id == item.id))
-    named = schema.alarms.c.key.contains(item.uid, autoescape=True)
+
+
+def wipe_release(tx: Tx, uid: str) -> None:
+    """Take every word that a release of this uid left out of every row, and close the uid for good.
+
+    What was not public is cancelled, whatever its state; of what waits only notices about its embargo still go out.
+    """
+    e = schema.releases.c
+    wiped.mark(tx, [uid])
+    unreleased = (e.uid == uid) & (e.state != ReleaseState.RELEASED)
+    over = {"state": ReleaseState.CANCELLED, "at": None, "advance": None}
+    tx.connection.execute(update(schema.releases).where(unreleased).values(**over))
+    _wipe_words(tx, uid)
+    _stop(tx, select(e.id).where(e.uid == uid))
+    _wipe_ledger(tx, deliveries_of(uid))
+    _wipe_intake(tx, uid)
+    named = schema.alarms.c.key.contains(uid, autoescape=True)
     tx.connection.execute(update(schema.alarms).where(named).values(subject=MARK, words=MARK))
+    _wipe_faults(tx)
+
+
+def unwiped(tx: Tx, uid: str) -> bool:
+    """Whether the store shows words of an item or a release of this uid, or could make them public."""
+    e = schema.releases.c
+    item = select(i.id).where(i.uid == uid, i.state != ItemState.REDACTED)
+    words = or_(e.content["title"].as_string() != TITLE, e.state.in_(OPEN_RELEASES))
+    release = select(e.id).where(e.uid == uid, words)
+    return any(tx.connection.execute(query).first() is not None for query in (item, release))
 
 
 def pages(tx: Tx, item_id: int) -> list[tuple[int, int]]:
@@ -80,11 +109,11 @@ def waiting(tx: Tx, item_id: int) -> list[str]:
     )
 
 
-def handed_over(tx: Tx, item: Item) -> tuple[int, list[str]]:
+def handed_over(tx: Tx, uid: str, item_id: int | None = None) -> tuple[int, list[str]]:
     """How many letters with it left the house, or may have, and the partners who were sent it: nobody recalls those."""
     p = schema.partners.c
     had = or_(d.state == DeliveryState.ACCEPTED, d.state == DeliveryState.UNKNOWN, d.doubts > 0)
-    carried = d.id.in_(_deliveries_of(item))
+    carried = d.id.in_(deliveries_of(uid, item_id))
     letters = select(func.count()).where(carried, had, d.partner_id.is_(None), d.subject.not_like("ping/%"))
     slugs = select(p.slug).join(schema.deliveries, d.partner_id == p.id).where(carried, had).distinct()
     return (
@@ -114,7 +143,7 @@ def _wipe_item(tx: Tx, item: Item) -> None:
     tx.connection.execute(update(schema.revisions).where(r.item_id == item.id).values(**kept))
 
 
-def _wipe_release(tx: Tx, uid: str) -> None:
+def _wipe_words(tx: Tx, uid: str) -> None:
     e, v, w = schema.releases.c, schema.release_versions.c, schema.embargo_notices.c
     words = content_to_json(Content(title=TITLE))
     own = select(e.id).where(e.uid == uid)
@@ -124,9 +153,24 @@ def _wipe_release(tx: Tx, uid: str) -> None:
     tx.connection.execute(update(schema.embargo_notices).where(w.release_id.in_(own)).values(words=None))
 
 
-def _wipe_ledger(tx: Tx, item: Item) -> None:
+def _stop(tx: Tx, release: Select[Any]) -> None:
+    """Advance copies and tests that are not on the wire are cancelled; notices say what became of it, without words."""
+    theirs = d.release_id.in_(release) & d.subject.not_like("notice/%")
+    sending = update(schema.deliveries).where(theirs, d.state == DeliveryState.SENDING)
+    tx.connection.execute(sending.values(stop=WHY))
+    cancel(tx, theirs & d.state.in_((DeliveryState.DUE, DeliveryState.LEASED)), WHY)
+
+
+def _wipe_faults(tx: Tx) -> None:
+    """What a server said of one letter is kept as the fault of its lane, too, and told in alarms about lanes."""
+    for table in (schema.lanes, schema.domains):
+        tx.connection.execute(update(table).where(table.c.fault.is_not(None)).values(fault=MARK))
+    about = or_(*(schema.alarms.c.key.startswith(f"{sort}/") for sort in ("lane", "stop")))
+    tx.connection.execute(update(schema.alarms).where(about).values(words=QUOTED))
+
+
+def _wipe_ledger(tx: Tx, theirs: Select[Any]) -> None:
     """What servers answered may quote a headline."""
-    theirs = _deliveries_of(item)
     tx.connection.execute(update(schema.attempts).where(a.delivery_id.in_(theirs)).values(detail=MARK))
     said = d.id.in_(theirs) & d.detail.is_not(None)
     tx.connection.execute(update(schema.deliveries).where(said).values(detail=MARK))
@@ -165,9 +209,11 @@ def _wipe_closed(tx: Tx, item_id: int) -> None:
     tx.connection.execute(delete(schema.archives).where(page.topic_id.in_(over)))
 
 
-def _deliveries_of(item: Item) -> Select[Any]:
-    own: ColumnElement[bool] = d.item_id == item.id
-    release = select(schema.releases.c.id).where(schema.releases.c.uid == item.uid)
-    carried = select(dc.delivery_id.label("id")).where(dc.item_id == item.id)
-    every = union(select(d.id).where(own), select(d.id).where(d.release_id.in_(release)), carried)
+def deliveries_of(uid: str, item_id: int | None = None) -> Select[Any]:
+    """The keys of the rows that carried this release, and, with `item_id`, the item it became."""
+    release = select(schema.releases.c.id).where(schema.releases.c.uid == uid)
+    every: Any = select(d.id).where(d.release_id.in_(release))
+    if item_id is not None:
+        carried = select(dc.delivery_id.label("id")).where(dc.item_id == item_id)
+        every = union(select(d.id).where(d.item_id == item_id), every, carried)
     return select(every.subquery().c.id)

@@ -7,9 +7,14 @@ thread. Serves `release rehearse`.
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, select, update
@@ -21,6 +26,7 @@ from syndicator.store.deliveries.trying import as_try, query, why_not
 from syndicator.store.engine import Clock, Tx
 
 d = schema.deliveries.c
+PREFIX = "syndicator-rehearsal-"
 CHUNK = 500  # rows in memory at a time
 
 
@@ -100,10 +106,58 @@ class _Undone(Store):
 
 
 @contextmanager
+def scratch(store: Store) -> Iterator[Path]:
+    """A folder for what is under embargo, for its owner alone, that goes with the block.
+
+    It lies beside the store, which is kept as well as that; beside PostgreSQL, where temporary files do. What a
+    killed process left there `sweep` removes.
+    """
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=_beside(store)) as folder:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)  # in use, as long as this process lives
+            yield Path(folder)
+        finally:
+            os.close(handle)
+
+
+def sweep(store: Store, before: datetime) -> list[Path]:
+    """Remove folders of rehearsals that nobody uses and that are from `before`; those that are left."""
+    left = []
+    for folder in _beside(store).glob(f"{PREFIX}*"):
+        about = folder.lstat()
+        if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid():
+            continue
+        if _in_use(folder) or about.st_mtime >= before.timestamp():
+            left.append(folder)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            left += [folder] if folder.exists() else []
+    return sorted(left)
+
+
+def _in_use(folder: Path) -> bool:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _beside(store: Store) -> Path:
+    address = store._engine.url.database  # noqa: SLF001 - this is the store's room
+    if store.kind == "sqlite" and address and address != ":memory:":
+        return Path(address).absolute().parent
+    return Path(tempfile.gettempdir())
+
+
+@contextmanager
 def _copied(store: Store, clock: Clock) -> Iterator[Store]:
-    # What is under embargo is in the copy: the folder is for its owner alone, and goes with the block.
-    with tempfile.TemporaryDirectory(prefix="syndicator-rehearsal-") as folder:
-        path = Path(folder) / "store.db"
+    with scratch(store) as folder:
+        path = folder / "store.db"
         address = f"sqlite:///{path}"
         with _engine_of(address) as target:
             source = store._engine.raw_connection()  # noqa: SLF001 - this is the store's room

@@ -19,7 +19,7 @@ from syndicator.model.release import (
     ReleaseState,
     Version,
 )
-from syndicator.store import names, schema
+from syndicator.store import names, schema, wiped
 from syndicator.store.engine import Tx, insert_or_skip
 
 r, v, n = schema.releases.c, schema.release_versions.c, schema.embargo_notices.c
@@ -80,7 +80,11 @@ def add(
     reason: str | None = None,
     by: str | None = None,
 ) -> Release:
-    """A new release in its first version, drafted `by`; raises Conflict if somebody else was faster."""
+    """A new release in its first version, drafted `by`.
+
+    Raises Conflict if somebody else was faster, Refused for a uid that was redacted.
+    """
+    wiped.refuse(tx, uid)
     values = {
         "uid": uid,
         "state": state,
@@ -103,7 +107,11 @@ def add(
 
 
 def save(tx: Tx, release: Release) -> Release:
-    """Write what may change of a release, and keep its words if they are a new version; the caller holds it (`held_for_change`)."""
+    """Write what may change of a release, and keep its words if they are a new version; raises Refused if it was redacted.
+
+    The caller holds it (`held_for_change`).
+    """
+    wiped.refuse(tx, release.uid)
     values = {
         "state": release.state,
         "version": release.version,

@@ -13,14 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from syndicator.errors import NotFound, SyndicatorError
-from syndicator.model.item import Content, ItemState, Medium
+from syndicator.model.item import Content, Medium
 from syndicator.model.release import Actor, Release, ReleaseState, Version, foreseen, visible
 from syndicator.model.site import Site
 from syndicator.press import preview
 from syndicator.press.preview import House
 from syndicator.render.mail import Sender
 from syndicator.signup import Preview, Tokens
-from syndicator.store import Tx, items, media, press_links, releases
+from syndicator.store import Tx, media, press_links, releases, wiped
 from syndicator.store.media import Cabinet
 from syndicator.web.banner import PRIVATE, Banner, Way, in_words
 from syndicator.web.media import answer
@@ -79,8 +79,7 @@ class Previews:
         release = press_links.release(tx, link.release_id) if link else None
         if link is None or release is None or not visible(release, Actor.STAFF, tx.now):
             return None
-        item = items.find(tx, release.uid) if release.state is ReleaseState.RELEASED else None
-        if item and item.state is ItemState.REDACTED:
+        if wiped.marked(tx, release.uid):
             return None
         try:
             return Shown(release, releases.version(tx, release.id, link.version), link)

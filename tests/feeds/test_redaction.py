@@ -257,8 +257,11 @@ def test_the_same_file_is_refused_from_now_on(lite: redaction.House, clock: Fake
         shared = lite.cabinet.put(b"shared")
         media.take(tx, shared, "y.png", type="image/png", length=6)
         media.use(tx, [shared], UID)
+        press.draft(tx, "tag:news.example,2026:1", make_content(), None)
         media.use(tx, [shared], "tag:news.example,2026:1")
-    assert 1 == redaction.redact(lite, UID, "Court order").files
+    done = redaction.redact(lite, UID, "Court order")
+    assert 1 == done.files
+    assert "the file y.png: tag:news.example,2026:1 holds it too" in " ".join(done.beyond)
     assert [shared] == list(lite.cabinet.digests())
     with lite.store.begin() as tx, pytest.raises(Refused, match="redacted"):
         media.take(tx, lite.cabinet.put(PICTURE), "z.png", type="image/png", length=9)

@@ -72,15 +72,15 @@ def test_slugs_collide_without_harm(store: Store) -> None:
 
 
 def test_many_of_one_title_ask_little(store: Store) -> None:
-    """delivery:4: 150 items of one title in one transaction get slugs in order, eight statements each."""
+    """delivery:4: 150 items of one title in one transaction get slugs in order, nine statements each."""
     asked: list[str] = []
     with store.begin() as tx:
         event.listen(tx.connection, "before_cursor_execute", lambda *seen: asked.append(seen[2]))
         slugs = [items.add(tx, f"tag:{n}", make_content("A title"), NOW, None).slug for n in range(150)]
     assert ["a-title", *(f"a-title-{n}" for n in range(2, 151))] == slugs
-    # A second of its own, was it redacted, insert, and for all but the first: whose is it, which is free, was that
-    # redacted, insert; then the revision.
-    assert 4 + 8 * 149 == len(asked)
+    # Is its uid redacted, a second of its own, was its address, insert, and for all but the first: whose is it,
+    # which is free, was that redacted, insert; then the revision.
+    assert 5 + 9 * 149 == len(asked)
 
 
 def test_the_first_free_slug_is_taken(store: Store) -> None:

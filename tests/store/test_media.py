@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from syndicator import publish
+from syndicator import press, publish
 from syndicator.errors import Invalid, NotFound, Refused, TryLater
 from syndicator.model.item import Medium
 from syndicator.store import Store, media
 from syndicator.store.media import Cabinet
-from tests.make import make_content, make_newsroom
+from tests.make import NOW, make_content, make_newsroom
 
 UID, OTHER = "tag:news.example,2026:1", "tag:news.example,2026:2"
 DATA = b"%PDF-1.7 a small file"
@@ -34,12 +38,15 @@ def _taken(store: Store, cabinet: Cabinet, uid: str = UID, data: bytes = DATA) -
 
 
 def _publish(store: Store, kept: media.Kept | None, uid: str = UID) -> None:
-    shown = (
-        () if kept is None else (Medium(url="https://x.example/m", type="a/b", length=1, digest=kept.digest),)
-    )
     with store.begin() as tx:
-        publish.publish(tx, uid, make_content(media=shown))
+        publish.publish(tx, uid, make_content(media=_shown(kept)))
         media.release(tx, uid)
+
+
+def _shown(kept: media.Kept | None) -> tuple[Medium, ...]:
+    if kept is None:
+        return ()
+    return (Medium(url="https://x.example/m", type="a/b", length=1, digest=kept.digest),)
 
 
 # -- the cabinet ------------------------------------------------------------------------------------------
@@ -116,6 +123,41 @@ def test_what_is_removed_is_gone(cabinet: Cabinet) -> None:
         cabinet.open(digest)
 
 
+DIES = """
+import os, sys
+from pathlib import Path
+from syndicator.store import media
+os.rename = lambda *_, **__: os.kill(os.getpid(), 9)
+media.Cabinet(Path(sys.argv[1]), 100).put(b"%PDF-1.7 a small file")
+"""
+
+
+def test_what_a_killed_process_left_is_removed(cabinet: Cabinet) -> None:
+    """security:I3: a half file of a process that is no more goes at the next start, one of elsewhere in an hour."""
+    _die(cabinet)
+    assert 1 == cabinet.sweep(NOW)
+    assert [] == _all(cabinet)
+    half = _die(cabinet)
+    digest = cabinet.put(DATA)
+    assert cabinet.remove(digest)  # and with the file of a redaction, whatever its age
+    assert [] == _all(cabinet)
+    elsewhere = half.with_name(f".{digest}.another-machine.{os.getpid()}.1")
+    elsewhere.write_bytes(DATA)
+    written = datetime.fromtimestamp(elsewhere.stat().st_mtime, UTC)
+    assert 0 == cabinet.sweep(written)
+    assert 1 == cabinet.sweep(written + timedelta(seconds=1))
+
+
+def _die(cabinet: Cabinet) -> Path:
+    subprocess.run([sys.executable, "-c", DIES, str(cabinet.folder)], check=False)
+    (half,) = _all(cabinet)
+    return half
+
+
+def _all(cabinet: Cabinet) -> list[Path]:
+    return [path for path in cabinet.folder.rglob("*") if path.is_file()]
+
+
 # -- who may have it ----------------------------------------------------------------------------------------
 
 
@@ -159,11 +201,48 @@ def test_the_same_bytes_are_one_file_under_one_name(store: Store, cabinet: Cabin
     assert again == kept
 
 
+def test_a_file_is_public_only_while_present_words_show_it(store: Store, cabinet: Cabinet) -> None:
+    """security:E1: neither an item that held it in a draft nor one it was corrected out of keeps it public or alive."""
+    make_newsroom(store)
+    kept = _taken(store, cabinet)
+    _publish(store, None)  # held it in a draft only
+    _publish(store, kept, OTHER)
+    with store.begin() as tx:
+        publish.correct(tx, OTHER, make_content("Without it"), "The wrong person")
+        assert media.public(tx, kept.name) is None
+        publish.correct(tx, OTHER, make_content(media=_shown(kept)), "The right person, after all")
+        assert media.public(tx, kept.name)
+        publish.withdraw(tx, OTHER, "Illegal", kill=True)
+        assert (None, "") == (media.public(tx, kept.name), media.slug(tx, kept.id))
+        assert [] == media.kept_for(tx, OTHER)
+        assert [kept.digest] == publish.redact(tx, OTHER)
+
+
+def test_whoever_shows_a_file_keeps_it_and_is_named(store: Store, cabinet: Cabinet) -> None:
+    """security:I3: a live item and a draft hold a file; a uid that was mistyped, and one that is redacted, do not."""
+    make_newsroom(store)
+    kept = _taken(store, cabinet)
+    _publish(store, kept, OTHER)
+    with store.begin() as tx:
+        press.draft(tx, "tag:draft", make_content(), None)
+        press.draft(tx, UID, make_content(), None)
+        media.use(tx, [kept.digest], "tag:draft")
+        media.use(tx, [kept.digest], "tag:mistyped")
+        assert [(kept.name, [OTHER, "tag:draft"])] == [
+            (name, sorted(uids, reverse=True)) for name, uids in media.kept_for(tx, UID)
+        ]
+        assert [] == publish.redact(tx, UID)
+        assert [] == publish.redact(tx, "tag:draft")
+        assert media.public(tx, kept.name)
+        assert [kept.digest] == publish.redact(tx, OTHER)
+
+
 def test_redacted_bytes_come_back_by_no_door(store: Store, cabinet: Cabinet) -> None:
     """security:I3: wiped, its author's name for it too; the same bytes are refused; what others hold stays."""
     make_newsroom(store)
     shared, own = _taken(store, cabinet), _taken(store, cabinet, data=b"%PDF-1.7 own")
     with store.begin() as tx:
+        press.draft(tx, OTHER, make_content(), None)
         media.use(tx, [shared.digest], OTHER)
         for _ in range(2):  # and once more, as after a restore
             assert media.wipe(tx, UID) == [own.digest]
