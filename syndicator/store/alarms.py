@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, exists, literal, select, update
+from sqlalchemy import Row, exists, literal, select
 from sqlalchemy import Text as TextType
 from sqlalchemy import cast as as_type
 
@@ -21,7 +21,10 @@ from syndicator.model.delivery import alarm_subject
 from syndicator.model.release import ReleaseState
 from syndicator.store import schema
 from syndicator.store.deliveries.owed import plan_mailbox
-from syndicator.store.engine import Tx, insert_or_skip
+from syndicator.store.engine import Tx
+from syndicator.store.occasions import end, raise_
+
+__all__ = ["Alarm", "Unready", "by_id", "end", "known", "open_", "plan_mails", "raise_", "unmailed", "unready"]
 
 a, d, r = schema.alarms.c, schema.deliveries.c, schema.releases.c
 
@@ -46,18 +49,6 @@ class Unready:
     state: ReleaseState
     until: datetime
     created: datetime
-
-
-def raise_(tx: Tx, key: str, subject: str, words: str) -> bool:
-    """Raise the alarm of this key, once however many ask; returns whether it is new."""
-    values = {"key": key, "subject": subject, "words": words, "raised": tx.now}
-    return bool(tx.connection.execute(insert_or_skip(tx, schema.alarms).values(**values)).rowcount)
-
-
-def end(tx: Tx, key_prefix: str) -> int:
-    """End the open alarms whose key begins so; returns how many there were."""
-    which = a.key.startswith(key_prefix, autoescape=True) & a.ended.is_(None)
-    return tx.connection.execute(update(schema.alarms).where(which).values(ended=tx.now)).rowcount
 
 
 def open_(tx: Tx) -> list[Alarm]:
