@@ -4,158 +4,38 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, update
 
 from syndicator import press, publish
 from syndicator.errors import NotFound, Refused, TryLater
 from syndicator.feeds import rebuild_stale, redaction
-from syndicator.model.delivery import Outcome, Policy, Result
-from syndicator.model.item import Content, ItemState, Medium, Quote
-from syndicator.model.release import Embargo
+from syndicator.model.item import ItemState
 from syndicator.model.site import Format
 from syndicator.store import (
-    Store,
-    accreditations,
-    alarms,
     archives,
     deliveries,
     documents,
     items,
     media,
-    open_store,
     schema,
 )
-from syndicator.store.media import Cabinet
+from tests.feeds.redacting import (
+    HOUR,
+    PICTURE,
+    UID,
+    copied,
+    files,
+    listed,
+    lived,
+    restore,
+    sung,
+)
 from tests.ingest.filed import Origin, thing
-from tests.make import NOW, FakeClock, make_content, make_newsroom, make_partner, make_site, make_subscription
-
-UID = "tag:news.example,2026:r"
-WORD = b"canary"  # in every word of the release, and in nothing else
-SITE = make_site(window=2)
-HOUR = timedelta(hours=1)
-PICTURE = b"\x89PNG canary-bytes"
-
-
-def words(version: int, digest: str) -> Content:
-    """A release that sings in every field."""
-    return make_content(
-        f"Canary title {version}",
-        summary=f"canary-summary {version}",
-        body=f"<p>canary-body {version}. A second sentence.</p>",
-        text=f"canary-markdown {version}",
-        kicker="canary-kicker",
-        dek="canary-dek",
-        dateline="canary-dateline",
-        notes="canary-notes",
-        paper="https://doi.example/canary-paper",
-        url=None,
-        quotes=(Quote(text="canary-quote", speaker="Canary Speaker"),),
-        media=(
-            Medium(
-                url="https://news.example/media/x.png",
-                type="image/png",
-                length=1,
-                alt="canary-alt",
-                digest=digest,
-            ),
-        ),
-    )
-
-
-@pytest.fixture
-def house(store: Store, clock: FakeClock, tmp_path: Path) -> redaction.House:
-    """Where the words are, on both databases."""
-    return housed(store, clock, tmp_path)
-
-
-@pytest.fixture
-def lite(sqlite_url: str, clock: FakeClock, tmp_path: Path) -> Iterator[redaction.House]:
-    """The same on SQLite: for what never depends on the database."""
-    with open_store(sqlite_url, host_clock=clock, fixed_clock=clock) as store:
-        yield housed(store, clock, tmp_path)
-
-
-def housed(store: Store, clock: FakeClock, tmp_path: Path) -> redaction.House:
-    """A house in which the clock goes on where somebody waits."""
-
-    def wait(span: timedelta) -> None:
-        clock.advance(seconds=span.total_seconds())
-
-    return redaction.House(store=store, site=SITE, cabinet=Cabinet(tmp_path / "media", 1_000), wait=wait)
-
-
-def send(store: Store, lane: str, detail: str) -> None:
-    """Whatever is due on a lane is accepted by a server that answers with the words."""
-    with store.begin() as tx:
-        tries = deliveries.start(tx, deliveries.claim(tx, lane, "w", 99, HOUR), HOUR)
-        accepted = Result(outcome=Outcome.ACCEPTED, detail=detail)
-        deliveries.settle_all(tx, [(one, accepted) for one in tries], Policy())
-
-
-def lived(house: redaction.House, clock: FakeClock, *, others: int = 0) -> None:
-    """A release with a long life: drafts, an advance, a correction; with `others` after it on a closed page."""
-    store, embargo = house.store, Embargo(until=NOW + HOUR, wall="10:00")
-    make_newsroom(store)
-    with store.begin() as tx:
-        make_partner(tx)
-        contact = make_subscription(tx, "jane@x.example").contact_id
-        accreditations.accredit(tx, contact, "Ada", "signed in 2025")
-        digest = house.cabinet.put(PICTURE)
-        kept = media.take(tx, digest, "x.png", type="image/png", length=9, filename="canary-file.png")
-        media.use(tx, [kept.digest], UID)
-        press.draft(tx, UID, words(1, digest), embargo, by="Ada")
-        press.draft(tx, UID, words(2, digest), embargo, by="Ada")
-        press.approve(tx, UID, "Ada")
-        press.schedule(tx, UID, None, "Ada")
-        alarms.raise_(tx, f"unapproved/{UID}/2", "canary alarm", "approve canary")
-    send(store, "mail", "250 canary advance queued")
-    clock.advance(hours=1)
-    assert 1 == len(press.release_due(store).items)
-    send(store, "mail", "250 canary queued")
-    send(store, "partner/agency", "200 canary")
-    with store.begin() as tx:
-        publish.correct(tx, UID, replace(words(3, digest), media=words(2, digest).media), "canary-note")
-    rebuild_stale(store, house.site)
-    for number in range(others):
-        clock.advance(minutes=1)
-        with store.begin() as tx:
-            publish.publish(tx, f"tag:news.example,2026:{number}", make_content(f"Another {number}"))
-        rebuild_stale(store, house.site)
-
-
-def sung(store: Store) -> set[str]:
-    """The tables in which the word is, in any column, compressed or not."""
-    found = set()
-    with store.read() as tx:
-        for table in schema.metadata.sorted_tables:
-            for row in tx.connection.execute(select(table)):
-                if any(WORD in one.lower() for one in _said(row)):
-                    found.add(table.name)
-    return found
-
-
-def _said(row: Any) -> Iterator[bytes]:
-    for value in row:
-        if isinstance(value, bytes):
-            yield zlib.decompress(value, 31) if value.startswith(b"\x1f\x8b") else value
-        elif value is not None:
-            yield json.dumps(value, default=str, ensure_ascii=False).encode()
-
-
-def files(house: redaction.House, tmp_path: Path) -> list[Path]:
-    """Files below here, the database's own and those of the media, that hold the word or are named so."""
-    with house.store.read() as tx:  # a reader, as the web always is one
-        list(tx.connection.execute(select(schema.items)))
-    every = [path for path in tmp_path.rglob("*") if path.is_file()]
-    return [path for path in every if WORD in path.read_bytes().lower() or WORD in path.name.lower().encode()]
-
+from tests.make import NOW, FakeClock, make_content, make_newsroom
 
 BEFORE = {
     "alarms", "attempts", "deliveries", "fragments", "items", "media", "release_versions", "releases", "revisions",
@@ -179,37 +59,20 @@ def test_not_a_word_is_left(
     else:
         assert {*BEFORE, "archives" if others else "documents"} <= sung(store)
     assert sung(store)
-    copy = _copied(store)
+    copy = copied(store)
 
     done = redaction.redact(house, UID, "Court order", by="Ada")
     assert ((), 1) == (done.undone, done.files)
     assert set() == sung(store)
     assert [] == files(house, tmp_path)
 
-    _restore(store, copy)
+    restore(store, copy)
     house.cabinet.put(PICTURE)
     assert sung(store)
     assert [UID] == redaction.again(house)
     assert set() == sung(store)
     assert [] == files(house, tmp_path)
     assert [] == redaction.again(house)
-
-
-def _copied(store: Store) -> dict[str, list[dict[str, Any]]]:
-    with store.read() as tx:
-        return {
-            table.name: [row._asdict() for row in tx.connection.execute(select(table))]
-            for table in schema.metadata.sorted_tables
-        }
-
-
-def _restore(store: Store, copy: dict[str, list[dict[str, Any]]]) -> None:
-    with store.begin() as tx:
-        for table in reversed(schema.metadata.sorted_tables):
-            tx.connection.execute(delete(table))
-        for table in schema.metadata.sorted_tables:
-            if copy[table.name]:
-                tx.connection.execute(insert(table), copy[table.name])
 
 
 def test_the_address_and_the_feeds_say_that_something_was_there(
@@ -330,17 +193,12 @@ def test_its_origin_does_not_bring_it_back(house: redaction.House, clock: FakeCl
         tx.connection.execute(update(schema.upstreams).values(fault="canary is odd").where(brought.id == 1))
     assert {"incoming", "inbox", "items", "revisions", "upstreams"} <= sung(store)
     clock.advance(minutes=5)
-    (item,) = [found for found in _listed(store) if found.content.title == "Canary"]
+    (item,) = [found for found in listed(store) if found.content.title == "Canary"]
     assert item.uid.startswith("tag:news.example")  # minted here: it does not say what it was called there
     redaction.redact(house, item.uid, "Court order")
     assert set() == sung(store)
     for again in (one, replace(one, raw="other", content=replace(one.content, title="Canary two"))):
         clock.advance(minutes=5)
         origin.reads(again, thing(2))
-    assert ["(removed)", "Item 2"] == sorted(found.content.title for found in _listed(store))
+    assert ["(removed)", "Item 2"] == sorted(found.content.title for found in listed(store))
     assert set() == sung(store)
-
-
-def _listed(store: Store) -> list[Any]:
-    with store.read() as tx:
-        return items.listing(tx)
