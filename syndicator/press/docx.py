@@ -7,9 +7,11 @@ and markdownify's home.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import xml.parsers.expat
+import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -32,6 +34,8 @@ LARGEST_XML = 20_000_000  # bytes of one part; 300 pages of text have two millio
 MOST_ELEMENTS = 200_000  # of one part; mammoth keeps them all in memory at once, 2 kB each
 DEEPEST = 200  # elements within each other; mammoth reads them by recursion
 MOST_PICTURES = 100
+MOST_SHOWN = 400  # places where pictures are shown: one may be shown more than once
+SHOWN = ("a:blip", "v:imagedata")
 LARGEST_PICTURE = 50_000_000  # bytes
 MOST_TOLD = 20  # lines about what was left out
 LONGEST = 300  # characters of a title or a subtitle
@@ -114,19 +118,22 @@ class WordFile:
 class _Seen:
     """What was met on the way."""
 
+    archive: zipped.Archive
     told: Counter[str] = field(default_factory=Counter)
     pictures: list[Picture] = field(default_factory=list)
-    names: dict[bytes, str] = field(default_factory=dict)
+    names: dict[bytes, str] = field(default_factory=dict)  # by digest
+    looked_at: dict[str, str | Invalid] = field(
+        default_factory=dict
+    )  # by entry: its name, or why it is left out
 
 
 def read(data: bytes) -> WordFile:
     """The document; raises Invalid, in one line, for what is no Word file, a harmful one, or one without a title."""
-    seen = _Seen()
     archive = zipped.Archive(data, UNPACKED)
+    seen = _Seen(archive)
     if not any(name.startswith("word/") for name in archive.names):
         raise Invalid("it is no Word file (.docx): save it as one, or hand in Markdown")
-    _look_through(archive, seen)
-    html = _html(data, seen)
+    html = _html(_looked_through(seen), seen)
     title, dek, markdown = _markdown(html)
     if not title:
         raise Invalid("it has no title: give its first line the style Title, or make it a heading")
@@ -135,20 +142,32 @@ def read(data: bytes) -> WordFile:
     return WordFile(title, dek, markdown, tuple(_told(seen.told)), tuple(seen.pictures))
 
 
-def _look_through(archive: zipped.Archive, seen: _Seen) -> None:
-    """Every part of XML, before mammoth builds anything of it: how large, how deep, and what will not be shown."""
-    for name in archive.names:
-        begins = archive.begins(name)
-        # A folder, a picture, a font; not by its name, for a relation may call any part the document.
-        if not begins.strip(b"\0") or begins.lstrip(BLANK)[:1] not in (b"", b"<"):
-            continue
-        counted = _counted(archive.read(name, LARGEST_XML), name)
-        if counted["w:body"]:
-            for element, words in LEFT_OUT.items():
-                if counted[element]:
-                    seen.told[words] += counted[element]
-        elif HEADER.fullmatch(name) and counted["w:t"]:
-            seen.told["headers and footers are left out: {}"] += 1
+def _looked_through(seen: _Seen) -> io.BytesIO:
+    """The file as mammoth is to see it: parts of XML found harmless, and nothing of all others but that they are there.
+
+    So nothing is built of what was not looked at, and a picture is unpacked by us, once, however often it is shown.
+    """
+    made, archive, shown = io.BytesIO(), seen.archive, 0
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
+        for name in archive.names:
+            begins = archive.begins(name)
+            # A folder, a picture, a font; not by its name, for a relation may call any part the document.
+            if not begins.strip(b"\0") or begins.lstrip(BLANK)[:1] not in (b"", b"<"):
+                out.writestr(name, b"")
+                continue
+            part = archive.read(name, LARGEST_XML)
+            counted = _counted(part, name)
+            out.writestr(name, part)
+            shown += sum(counted[element] for element in SHOWN)
+            if shown > MOST_SHOWN:
+                raise Invalid(
+                    f"it shows pictures in more than {MOST_SHOWN} places: hand in those that matter"
+                )
+            if counted["w:body"]:
+                seen.told.update({words: n for element, words in LEFT_OUT.items() if (n := counted[element])})
+            elif HEADER.fullmatch(name) and counted["w:t"]:
+                seen.told["headers and footers are left out: {}"] += 1
+    return made
 
 
 def _counted(part: bytes, name: str) -> Counter[str]:
@@ -181,7 +200,7 @@ def _counted(part: bytes, name: str) -> Counter[str]:
     return counted
 
 
-def _html(data: bytes, seen: _Seen) -> str:
+def _html(file: io.BytesIO, seen: _Seen) -> str:
     import mammoth  # type: ignore[import-untyped]
 
     def picture(image: Any) -> dict[str, str]:
@@ -189,7 +208,7 @@ def _html(data: bytes, seen: _Seen) -> str:
 
     try:
         result = mammoth.convert_to_html(
-            io.BytesIO(data),
+            file,
             style_map=STYLES,
             include_embedded_style_map=False,
             convert_image=mammoth.images.img_element(picture),
@@ -226,27 +245,36 @@ def _picture(image: Any, seen: _Seen) -> str:
 
     try:
         with image.open() as file:
-            data = file.read(LARGEST_PICTURE + 1)
+            entry = str(file.name)
     except (InvalidFileReferenceError, KeyError):
         seen.told["pictures that are not within the file are left out, and nothing was fetched: {}"] += 1
         return ""
-    if data in seen.names:
-        return seen.names[data]
+    if entry not in seen.looked_at:
+        seen.looked_at[entry] = _taken_in(entry, image.alt_text or "", seen)
+    found = seen.looked_at[entry]
+    if isinstance(found, str):
+        return found
+    seen.told[f"pictures are left out, {str(found).replace('{', '(').replace('}', ')')}: {{}}"] += 1
+    return ""
+
+
+def _taken_in(entry: str, alt: str, seen: _Seen) -> str | Invalid:
+    """The name under which a picture comes along, or why it does not; raises Invalid when there are too many."""
     try:
-        if len(data) > LARGEST_PICTURE:
-            raise Invalid(f"it has more than {LARGEST_PICTURE:,} bytes")
+        data = seen.archive.read(entry, LARGEST_PICTURE)
+        digest = hashlib.sha256(data).digest()
+        if digest in seen.names:
+            return seen.names[digest]
         found = sniffed(data)
-        if found.width == 0:
-            raise Invalid("it is no picture")
     except Invalid as fault:
-        seen.told[f"pictures are left out, {str(fault).replace('{', '(').replace('}', ')')}: {{}}"] += 1
-        return ""
+        return fault
+    if found.width == 0:
+        return Invalid("it is no picture")
     if len(seen.pictures) >= MOST_PICTURES:
         raise Invalid(f"it has more than {MOST_PICTURES} pictures: hand in those that matter")
     name = f"picture-{len(seen.pictures) + 1}{found.extension}"
-    alt = " ".join(strip_illegal(image.alt_text or "").split())[:LONGEST]
-    seen.pictures.append(Picture(name, data, alt))
-    seen.names[data] = name
+    seen.pictures.append(Picture(name, data, " ".join(strip_illegal(alt).split())[:LONGEST]))
+    seen.names[digest] = name
     return name
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from syndicator.errors import Invalid
 from syndicator.model.drafts import draft_from
+from syndicator.model.filetype import Found, sniffed
 from syndicator.press import docx
 from tests import pictures
 from tests.words import W, drawing, lying, paragraph, relations, run, unzipped, word
@@ -206,6 +207,52 @@ def test_a_document_of_very_many_elements_is_refused(monkeypatch: pytest.MonkeyP
     assert docx.read(word(TITLE, *many[:1_900])).title
     with pytest.raises(Invalid, match="too many elements"):
         docx.read(word(TITLE, *many))
+
+
+def test_a_picture_is_looked_at_once_however_often_it_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """security:R4: a good one, the same under another name, and a refused one; thousands of places are too many."""
+    looked: list[int] = []
+
+    def look(data: bytes) -> Found:
+        looked.append(len(data))
+        return sniffed(data)
+
+    monkeypatch.setattr(docx, "sniffed", look)
+    broken = b"\x89PNG\r\n\x1a\n" + b"broken"
+    names = {"p": PNG, "q": PNG, "b": broken, "z": broken[:8] + bytes(3_000_000)}
+    made = docx.read(_showing(names, 100))
+    assert (["picture-1.png"], 200) == ([one.name for one in made.pictures], made.markdown.count("picture-1"))
+    assert [len(broken), len(PNG)] == sorted(
+        looked
+    )  # what unpacks to a thousand times its size is not even looked at
+    assert any(line.endswith("times its size: 100") for line in made.dropped)
+    with pytest.raises(Invalid, match="pictures in more than 400 places"):
+        docx.read(_showing(names, 101))
+
+
+def _showing(names: dict[str, bytes], times: int) -> bytes:
+    return word(
+        TITLE,
+        paragraph("Look:", inside="".join(drawing(key) for key in names) * times),
+        targets={key: ("image", f"media/{key}.png", False) for key in names},
+        parts={f"word/media/{key}.png": data for key, data in names.items()},
+    )
+
+
+def test_mammoth_sees_only_what_was_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """security:R4: a part that we took for no XML is empty to it, whatever a relation calls it."""
+    monkeypatch.setattr(docx, "BLANK", b"")  # as if blanks hid the first mark of it
+    relation = relations({"d": ("officeDocument", "word/blank.bin", False)})
+    with pytest.raises(Invalid, match="cannot be read as a Word file"):
+        docx.read(
+            word(
+                TITLE,
+                parts={
+                    "_rels/.rels": relation,
+                    "word/blank.bin": " " * 100 + f"<w:document {W}><w:body>{TITLE}</w:body></w:document>",
+                },
+            )
+        )
 
 
 def test_nothing_outside_the_file_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
