@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from queue import Empty, SimpleQueue
+from typing import Any
 
+from syndicator.delivery.carrying import Hand, Watch
+from syndicator.delivery.clerk import Clerk, Held
 from syndicator.delivery.road import Parcel, Road
 from syndicator.errors import SyndicatorError, TryLater, WireFault
 from syndicator.model.delivery import Channel, Outcome, Policy, Result, Try, blames_destination, spared
@@ -25,17 +28,21 @@ from syndicator.observe import logger
 from syndicator.store import Store, Tx, alarms, deliveries
 
 log = logger("delivery")
-# Results wait at most this long for company before they are written (SE14), in seconds.
-FLUSH_AFTER = 0.1
 # A claim is held this long at most before it is marked *sending*: it comes back soon after a crash.
 CLAIM_LEASE = timedelta(minutes=1)
 MAX_LANES = 64
 # Seconds between looks: with nothing under way, while lanes are at work, and at most.
-SOON, LULL, LONGEST = 0.02, 0.2, 1.0
+SOON, LULL, LONGEST = 0.02, 0.2, 0.2
+# With the database away; and between looks for what dead workers held.
+AWAY = 1.0
 # What is marked *sending* is in doubt after a crash: a thread starts with few, and never has more than
-# this share of what it has carried so far in hand, up to the road's batch.
+# this share of what it has carried so far in hand, up to the road's batch (docs/adr/0040).
 FIRST_BATCH = 4
-SHARE = 4
+SHARE = 1
+# What is only leased was certainly not sent: so many times as much may be taken ahead and written.
+AHEAD = 4
+# The next are marked *sending* when of those in hand only this part is left to begin with.
+FEW = 5
 # Between letters a lane looks this often whether it shall stop (mail:SE17 wants a second), in seconds.
 LOOK = 0.5
 # A destination in trouble for so long is an alarm.
@@ -55,6 +62,11 @@ class Crew:
     policy: Policy
     width: Callable[[Channel], int]
     stop: threading.Event
+    clerk: Clerk = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """One clerk writes for all lanes."""
+        object.__setattr__(self, "clerk", Clerk(self.store))
 
 
 def drain(crew: Crew) -> int:
@@ -74,22 +86,26 @@ def drain(crew: Crew) -> int:
 def attend(crew: Crew, wake: threading.Event) -> None:
     """Serve all lanes until told to stop: start a thread for each lane with something due.
 
-    Sleeps until the next due instant, a hint (`wake`) or one second, whichever is first.
+    Sleeps until the next due instant, a hint (`wake`) or a fifth of a second, whichever is first: what another
+    process made due has no hint.
     """
     running: dict[tuple[str, int], Future[int]] = {}
+    recovered = -AWAY
     with ThreadPoolExecutor(MAX_LANES, "lane") as pool:
         while not crew.stop.is_set():
             wake.clear()
             try:
-                recover(crew)
+                if time.monotonic() - recovered > AWAY:
+                    recover(crew)
+                    recovered = time.monotonic()
                 _start_lanes(crew, pool, running)
                 pause = _pause(crew, LULL if running else SOON)
             except TryLater as fault:  # the database is away: it will be back
                 log.warning("store away", fault=str(fault))
-                pause = LONGEST
+                pause = AWAY
             except Exception:  # a bug: loud, but what is due must still get out
                 log.exception("lanes broke")
-                pause = LONGEST
+                pause = AWAY
             wake.wait(pause)
 
 
@@ -110,60 +126,158 @@ def next_due(crew: Crew) -> datetime | None:
 def run(crew: Crew, key: str, channel: Channel) -> int:
     """Serve one lane until nothing is due on it or its destination is in trouble; returns tries made."""
     road = crew.roads(key, channel)
-    tries = 0
-    lease = min(CLAIM_LEASE, crew.policy.lease)
+    tries, pace = 0, 0.0
     with closing(road):
         while not crew.stop.is_set():
-            batch = min(max(FIRST_BATCH, tries // SHARE), road.batch)
-            with crew.store.begin() as tx:
-                claimed = deliveries.claim(tx, key, crew.worker, batch, lease, crew.policy)
-                parcels = road.prepare(tx, claimed)
-            if not claimed:
+            began = time.monotonic()
+            parcels = _prepared(crew, key, road, _most(road, tries, pace))
+            if not parcels:
                 break
-            carried, healthy = _turn(crew, key, road, parcels)
+            carried, healthy = _Turn(crew, key, channel, road, parcels, tries).run()
             tries += carried
+            pace = carried / (time.monotonic() - began)
             if not healthy:
                 break
     return tries
 
 
-def _turn(crew: Crew, key: str, road: Road, parcels: Sequence[Parcel]) -> tuple[int, bool]:
-    """Carry one claim; returns how many were tried and whether the destination is well."""
-    tries = [parcel.attempt for parcel in parcels]
+def _window(road: Road, tries: int) -> int:
+    """How many may be marked *sending* at once, after so many tries."""
+    return min(max(FIRST_BATCH, tries // SHARE), road.batch)
+
+
+def _most(road: Road, tries: int, pace: float) -> int:
+    """How many to claim: what one second carries, and no more than AHEAD times what may be marked *sending*."""
+    window = _window(road, tries)
+    if window < road.batch or window == 1:  # not warm yet, or strictly one after the other
+        return window
+    return max(window, min(AHEAD * window, int(pace)))
+
+
+def _prepared(crew: Crew, key: str, road: Road, most: int) -> list[Parcel]:
+    lease = min(CLAIM_LEASE, crew.policy.lease)
+    claimed = crew.clerk.write(
+        (), lambda tx, _: deliveries.claim(tx, key, crew.worker, most, lease, crew.policy)
+    )
+    if not claimed:
+        return []
     try:
-        road.open()
-    except (WireFault, TryLater) as fault:
-        _trouble(crew, key, tries[0].channel, tries, str(fault))
-        return 0, False
-    with crew.store.begin() as tx:
-        ours = {attempt.id for attempt in deliveries.start(tx, tries, crew.policy.lease)}
-    mine = [parcel for parcel in parcels if parcel.attempt.id in ours]
-    counted = _Counted()
-    if faulty := [(parcel.attempt, parcel.fault) for parcel in mine if parcel.fault]:
-        _settle(crew, key, faulty, counted, ())
-    patience = crew.policy.lease.total_seconds() / 4
-    for group in _groups(lambda: _carried(_Watch(crew, key, sorted(ours)), road, mine), patience):
-        _settle(crew, key, counted.hear(group), counted, [parcel.attempt for parcel in mine])
-    return len(counted.ids), _conclude(crew, key, tries[0].channel, counted.rest(mine), counted)
+        with crew.store.read() as tx:  # letters take a while to write: nobody waits for us meanwhile
+            return road.prepare(tx, claimed)
+    except Exception:
+        with suppress(TryLater), crew.store.begin() as tx:
+            deliveries.give_back(tx, claimed)
+        raise
 
 
-def _settle(crew: Crew, key: str, group: Group, counted: _Counted, all_of_turn: Sequence[Try]) -> None:
-    """Write a group of results; known results are worth a second try when the database stumbles."""
-    counted.ids.update(attempt.id for attempt, _ in group)
-    for last in (False, True):
+class _Turn:
+    """Carries one claim: marks a few *sending*, hands them over, writes how they ended and marks the next, in one go."""
+
+    def __init__(
+        self, crew: Crew, key: str, channel: Channel, road: Road, parcels: Sequence[Parcel], tries: int
+    ) -> None:
+        self._crew, self._key, self._channel, self._road, self._before = crew, key, channel, road, tries
+        self._parcels = parcels
+        self._waiting = deque(parcels)
+        self._out: dict[int, Try] = {}  # marked *sending*, and not heard of
+        self._group: list[tuple[Try, Result]] = []
+        self._kept: list[Try] = []
+        self._counted = _Counted()
+        self._paused = False
+
+    def run(self) -> tuple[int, bool]:
+        """Returns how many were tried and whether the destination is well."""
         try:
-            with crew.store.begin() as tx:
-                deliveries.settle_all(tx, group, crew.policy)
-                _break(tx, key, group, crew.policy)
-                # A slow relay must not make doubts of what is alive: whoever works keeps the lease.
-                if counted.lease_is_old(crew.policy.lease):
-                    deliveries.renew(
-                        tx, [one for one in all_of_turn if one.id not in counted.ids], crew.policy.lease
-                    )
-            return
-        except TryLater:
-            if last:
-                raise
+            self._road.open()
+        except (WireFault, TryLater) as fault:
+            tries = [parcel.attempt for parcel in self._parcels]
+            _trouble(self._crew, self._key, self._channel, tries, str(fault))
+            return 0, False
+        watch = Watch(self._crew.store, self._key, self._crew.stop, lambda: list(self._out), LOOK)
+        hand = Hand(self._road, watch)
+        patience = self._crew.policy.lease.total_seconds() / 4
+        try:
+            self._go_on(hand)
+            while self._out and not hand.over:
+                self._listen(hand, patience)
+                self._go_on(hand)
+        finally:
+            hand.let_go()
+        hand.join()
+        untouched = self._counted.rest(self._parcels)
+        return len(self._counted.ids), _conclude(
+            self._crew, self._key, self._channel, untouched, self._counted
+        )
+
+    def _listen(self, hand: Hand, patience: float) -> None:
+        heard = hand.hear(patience)
+        for attempt, _ in heard:
+            del self._out[attempt.id]
+        self._kept += [attempt for attempt, result in heard if result is None]
+        self._group += self._counted.hear([(one, result) for one, result in heard if result is not None])
+
+    def _go_on(self, hand: Hand) -> None:
+        """Write what is known and hand over what comes next, until there is something to wait for."""
+        while True:
+            more = [] if hand.over else self._next()
+            if not (more or self._group or self._kept or self._counted.lease_is_old(self._crew.policy.lease)):
+                return
+            begun = self._write(more)
+            self._out |= {parcel.attempt.id: parcel.attempt for parcel in begun}
+            for parcel in begun:
+                if parcel.fault:  # it needs no carrying
+                    self._group += self._counted.hear([(parcel.attempt, parcel.fault)])
+                    del self._out[parcel.attempt.id]
+            ready = [parcel for parcel in begun if not parcel.fault]
+            hand.give(ready, len(self._out) // FEW if self._goes_on() else -1)
+            if self._out and not (self._group and not ready):
+                return
+
+    def _goes_on(self) -> bool:
+        ill = self._paused or self._crew.stop.is_set() or self._counted.ailing
+        return bool(self._waiting) and not ill
+
+    def _next(self) -> list[Parcel]:
+        if not self._goes_on():
+            return []
+        room = _window(self._road, self._before + len(self._counted.ids)) - len(self._out)
+        return [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
+
+    def _write(self, more: Sequence[Parcel]) -> list[Parcel]:
+        """One transaction: how some ended, and that others are now *sending*; those may go."""
+        group, kept, self._group, self._kept = self._group, self._kept, [], []
+        touched = [*(attempt for attempt, _ in group), *(parcel.attempt for parcel in more)]
+
+        def work(tx: Tx, held: Held) -> list[Parcel]:
+            return self._written(tx, held, group, kept, more)
+
+        try:
+            return self._crew.clerk.write(touched, work)
+        except TryLater:  # known results are worth a second try when the database stumbles
+            return self._crew.clerk.write(touched, work)
+
+    def _written(
+        self, tx: Tx, held: Held, group: Group, kept: Sequence[Try], more: Sequence[Parcel]
+    ) -> list[Parcel]:
+        key, policy = self._key, self._crew.policy
+        tries = [parcel.attempt for parcel in more]
+        if group:
+            deliveries.settle_all(tx, group, policy, held)
+            _break(tx, key, group, policy)
+        if kept:
+            deliveries.give_back(tx, kept)
+        how = deliveries.condition(tx, key)
+        self._paused = how.paused
+        if how.failures and self._counted.accepted:
+            _works(tx, key)
+        # A slow relay must not make doubts of what is alive: whoever works keeps the lease.
+        if self._counted.lease_is_old(policy.lease):
+            deliveries.renew(tx, list(self._out.values()), policy.lease)
+            self._counted.leased()
+        if how.paused or not tries:
+            return []
+        begun = {attempt.id for attempt in deliveries.start(tx, tries, policy.lease, held)}
+        return [parcel for parcel in more if parcel.attempt.id in begun]
 
 
 def _break(tx: Tx, key: str, group: Group, policy: Policy) -> None:
@@ -201,16 +315,23 @@ class _Counted:
 
     def hear(self, group: Group) -> Group:
         """Take in how these tries ended; those that met the destination's own trouble are marked as spared."""
+        self.ids.update(attempt.id for attempt, _ in group)
         self.accepted += sum(result.outcome is Outcome.ACCEPTED for _, result in group)
-        return [(attempt, self._judged(attempt, result)) for attempt, result in group]
+        told = log.bind()  # a logger that is bound costs less to ask
+        return [(attempt, self._judged(attempt, result, told)) for attempt, result in group]
 
-    def _judged(self, attempt: Try, result: Result) -> Result:
+    def _judged(self, attempt: Try, result: Result, told: Any) -> Result:
         if blames_destination(attempt.channel, result):
             self.trouble = result.detail
         if result.over:
             self.over = result.detail
-        words = {"delivery": attempt.id, "subject": attempt.subject, "lane": attempt.lane}
-        log.info("tried", **words, outcome=result.outcome)
+        told.info(
+            "tried",
+            delivery=attempt.id,
+            subject=attempt.subject,
+            lane=attempt.lane,
+            outcome=result.outcome,
+        )
         if not spared(attempt, result, well=self.accepted > 0):
             return result
         self.spared.append(attempt.id)
@@ -220,12 +341,18 @@ class _Counted:
         """What was taken and certainly not sent."""
         return [parcel.attempt for parcel in parcels if parcel.attempt.id not in self.ids]
 
+    @property
+    def ailing(self) -> bool:
+        """Whether nothing more should be tried: the destination is in trouble, or wants nothing more."""
+        return self.over is not None or (self.trouble is not None and not self.accepted)
+
     def lease_is_old(self, lease: timedelta) -> bool:
-        """Whether a quarter of the lease is over; it then starts anew."""
-        old = time.monotonic() - self._leased > lease.total_seconds() / 4
-        if old:
-            self._leased = time.monotonic()
-        return old
+        """Whether a quarter of the lease is over."""
+        return time.monotonic() - self._leased > lease.total_seconds() / 4
+
+    def leased(self) -> None:
+        """The lease has started anew."""
+        self._leased = time.monotonic()
 
 
 def _conclude(crew: Crew, key: str, channel: Channel, untouched: Sequence[Try], counted: _Counted) -> bool:
@@ -233,15 +360,10 @@ def _conclude(crew: Crew, key: str, channel: Channel, untouched: Sequence[Try], 
     if counted.trouble is not None and not counted.accepted:
         _trouble(crew, key, channel, untouched, counted.trouble, counted.spared)
         return False
-    if not untouched and counted.over is None:  # the usual case: a look instead of a write
-        with crew.store.read() as tx:
-            if not (counted.accepted and deliveries.in_trouble(tx, key)):
-                return True
+    if not untouched and counted.over is None:  # the usual case
+        return True
     with crew.store.begin() as tx:
         deliveries.give_back(tx, untouched)
-        if counted.accepted and deliveries.lane_works(tx, key):
-            alarms.end(tx, f"lane/{key}/")
-            log.warning("lane works again", lane=key)
         if counted.over is not None:
             deliveries.lane_over(tx, key, counted.over)
     if counted.over is not None:
@@ -273,78 +395,10 @@ def _alarm(tx: Tx, key: str, incident: deliveries.Incident, fault: str) -> None:
     alarms.raise_(tx, f"lane/{key}/{since}", f"{key} is out of reach", words)
 
 
-class _Watch:
-    """Looks, between letters, whether somebody stopped the lane or a letter; told to stop, it lets nothing pass."""
-
-    def __init__(self, crew: Crew, key: str, ids: Sequence[int]) -> None:
-        self._crew, self._key, self._ids = crew, key, ids
-        self._looked = time.monotonic()
-        self._stopped: frozenset[int] | None = frozenset()
-
-    def lets(self, parcel: Parcel) -> bool:
-        """Whether this one may be taken to the wire now; those it keeps back are given back, unsent."""
-        if self._crew.stop.is_set():
-            return False
-        if time.monotonic() - self._looked > LOOK:
-            self._look()
-        return self._stopped is not None and parcel.attempt.id not in self._stopped
-
-    def _look(self) -> None:
-        try:
-            with self._crew.store.read() as tx:
-                self._stopped = deliveries.stopped(tx, self._key, self._ids)
-        except TryLater:  # what cannot be written down must not be sent
-            self._stopped = None
-        self._looked = time.monotonic()
-
-
-def _carried(watch: _Watch, road: Road, parcels: Sequence[Parcel]) -> Iterator[tuple[Try, Result]]:
-    ready = (parcel for parcel in parcels if parcel.fault is None and watch.lets(parcel))
-    for parcel, result in road.carry(ready):
-        if not result.spared:  # what stood behind another's trouble was not tried: it is given back
-            yield parcel.attempt, result
-
-
-def _groups(carry: Callable[[], Iterator[tuple[Try, Result]]], patience: float) -> Iterator[Group]:
-    """Results as they come, in groups; none waits longer than FLUSH_AFTER for company.
-
-    After `patience` seconds without any an empty group, so that whoever waits long keeps the lease.
-
-    Carried by a thread of its own, so that what is known is written while the next answer is awaited.
-    """
-    heard: SimpleQueue[tuple[Try, Result] | BaseException | None] = SimpleQueue()
-    ended = threading.Event()
-    threading.Thread(target=_pump, args=(carry, heard, ended), name="carrier", daemon=True).start()
-    while True:
-        group: list[tuple[Try, Result]] = []
-        got: tuple[Try, Result] | BaseException | None = None
-        with suppress(Empty):
-            got = heard.get(timeout=patience)
-            # Woken for every single result, this thread would cost the carrier more than the letters do.
-            ended.wait(FLUSH_AFTER)
-            while isinstance(got, tuple):
-                group.append(got)
-                got = heard.get_nowait()
-            if group:
-                yield group
-            if got is not None:
-                raise got
-            return
-        yield group
-
-
-def _pump(
-    carry: Callable[[], Iterator[tuple[Try, Result]]],
-    heard: SimpleQueue[tuple[Try, Result] | BaseException | None],
-    ended: threading.Event,
-) -> None:
-    try:
-        for result in carry():
-            heard.put(result)
-        heard.put(None)
-    except BaseException as fault:  # noqa: BLE001 - raised again where it can be heard
-        heard.put(fault)
-    ended.set()
+def _works(tx: Tx, key: str) -> None:
+    if deliveries.lane_works(tx, key):
+        alarms.end(tx, f"lane/{key}/")
+        log.warning("lane works again", lane=key)
 
 
 def _open_lanes(crew: Crew) -> list[tuple[str, Channel]]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from syndicator.delivery.road import Parcel, log, our_fault
 from syndicator.delivery.writing import Desk, Links, Writer, embargoed
-from syndicator.errors import SyndicatorError, TryLater
+from syndicator.errors import SyndicatorError, TryLater, WireFault
 from syndicator.model.delivery import Try
 from syndicator.model.outcomes import Cause, Outcome, Result
 from syndicator.store import Tx
@@ -56,23 +56,39 @@ class MailRoad:
         A letter is signed when it is about to be written, outside of any transaction. One under embargo is
         held back where the way to the relay could be overheard.
         """
-        postman = self._postman
-        assert postman is not None
         by_id: dict[int, Parcel] = {}
         held: list[Parcel] = []
 
         def letters() -> Iterator[Letter]:
             for parcel in parcels:
-                if embargoed(parcel.attempt) and not postman.secure:
+                if embargoed(parcel.attempt) and not self._at_hand.secure:
                     held.append(parcel)
                     continue
                 by_id[parcel.attempt.id] = parcel
                 yield self._signed(parcel)
 
-        for letter, result in postman.send(letters()):
-            yield by_id[letter.id], result
+        source, more = letters(), True
+        while more:
+            for letter, result in self._at_hand.send(source):
+                yield by_id.pop(letter.id), result
+            more = self._took_another()
         for parcel in held:
             yield parcel, OVERHEARD
+
+    def _took_another(self) -> bool:
+        """Whether the connection was worn out, only that, and a new one took its place."""
+        if not getattr(self._postman, "worn", False):
+            return False
+        try:
+            self.open()
+        except (WireFault, TryLater):
+            return False  # whoever opens next hears of it
+        return True
+
+    @property
+    def _at_hand(self) -> Postman:
+        assert self._postman is not None
+        return self._postman
 
     def close(self) -> None:
         """Say goodbye to the relay."""

@@ -7,6 +7,7 @@ by whoever receives it (mail:MC2, MC4). How letters leave the house is `mail`'s.
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +40,8 @@ from syndicator.store.deliveries.copies import version_had
 if TYPE_CHECKING:
     from syndicator.render.mail.dkim import Signer  # most newsrooms' relays sign
 
+# One at a time: lanes that start together would only be in each other's way, and the first letter would be late.
+_COMPOSING = threading.Lock()
 KEPT = 16  # templates at hand; whatever is sent in one go is of few sorts
 EMBARGOED = ("advance", "notice")  # mail that must not be read on its way
 OF_RELEASES = (*EMBARGOED, "sample")
@@ -88,6 +91,7 @@ class Writer:
         self._keep = keep
         self._kept: OrderedDict[tuple[object, ...], Template] = OrderedDict()
         self._corrected_twice: dict[tuple[int, int], bool] = {}
+        self._unannounced: set[int] = set()  # items nobody had an advance copy of
 
     def message_id(self, attempt: Try) -> str:
         """The Message-ID of this letter, without < and >."""
@@ -101,9 +105,25 @@ class Writer:
                 about.setdefault((attempt.item_id, attempt.release_id), []).append(attempt)
         found: dict[int, str] = {}
         for group in about.values():
-            first = _first_subjects(tx, group)
+            first = self._first_subjects(tx, group)
             found.update({a.id: s for a in group if (s := first.get(a.recipient)) and s != a.subject})
         return found
+
+    def _first_subjects(self, tx: Tx, group: Sequence[Try]) -> dict[str, str]:
+        """Recipient → what they had first, for letters about one release or item."""
+        one, recipients = group[0], [attempt.recipient for attempt in group]
+        if one.item_id is None:
+            return threads.first_advances(tx, releases.named(tx, _about(one)[0]), recipients)
+        again = [attempt.recipient for attempt in group if attempt.role is Role.TOLD]
+        first = threads.first_owed(tx, one.item_id, again) if again else {}
+        if one.item_id not in self._unannounced:
+            item = items.by_id(tx, one.item_id)
+            release = releases.find(tx, item.uid) if item else None
+            if release and threads.announced(tx, release):
+                first |= threads.first_advances(tx, release, recipients)
+            else:  # nor will it be: what is public is not sent in advance any more
+                self._unannounced.add(one.item_id)
+        return first
 
     def letter(self, tx: Tx, attempt: Try, answers: str | None) -> bytes:
         """The whole message; raises SyndicatorError in words where it cannot be written."""
@@ -147,7 +167,8 @@ class Writer:
     def _once(self, key: tuple[object, ...], compose: Callable[[], Template]) -> Template:
         """The template of this key, composed now if need be; the one used longest ago makes way."""
         if key not in self._kept:
-            self._kept[key] = compose()
+            with _COMPOSING:
+                self._kept[key] = compose()
             while len(self._kept) > self._keep:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
@@ -257,17 +278,3 @@ def _about(attempt: Try) -> tuple[str, int]:
         rest = rest.rpartition("/")[0]  # what makes two tests of one version two
     uid, _, number = rest.rpartition("/")
     return uid, int(number)
-
-
-def _first_subjects(tx: Tx, group: Sequence[Try]) -> dict[str, str]:
-    """Recipient → what they had first, for letters about one release or item."""
-    one, recipients = group[0], [attempt.recipient for attempt in group]
-    if one.item_id is None:
-        return threads.first_advances(tx, releases.named(tx, _about(one)[0]), recipients)
-    again = [attempt.recipient for attempt in group if attempt.role is Role.TOLD]
-    first = threads.first_owed(tx, one.item_id, again) if again else {}
-    item = items.by_id(tx, one.item_id)
-    release = releases.find(tx, item.uid) if item else None
-    if release:
-        first |= threads.first_advances(tx, release, recipients)
-    return first

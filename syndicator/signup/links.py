@@ -9,6 +9,7 @@ store's to say; sign-up itself (the form, its limits) comes on top of this.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import hmac
 from collections.abc import Sequence
@@ -206,8 +207,15 @@ def _subscription(tx: Tx, subscription_id: int | None) -> Subscription | None:
 
 
 def _mac(key: bytes, signed: bytes) -> str:
-    mac = hmac.new(key, signed, hashlib.sha256).digest()[:MAC_BYTES]
-    return base64.urlsafe_b64encode(mac).decode()
+    keyed = _keyed(key).copy()
+    keyed.update(signed)
+    return base64.urlsafe_b64encode(keyed.digest()[:MAC_BYTES]).decode()
+
+
+@functools.lru_cache(8)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """The key as HMAC works with it: a copy costs a fraction of it, and two stand in each letter."""
+    return hmac.new(key, digestmod=hashlib.sha256)
 
 
 def _is_key(figures: str) -> bool:

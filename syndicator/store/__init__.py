@@ -8,6 +8,7 @@ own the transaction and put into it everything that must be true together.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -34,10 +35,13 @@ class Store:
         self._engine = engine
         self._host_clock = host_clock
         self._fixed_clock = fixed_clock
+        self._turn = threading.Lock() if self.kind == "sqlite" else None
 
     def begin(self) -> AbstractContextManager[Tx]:
         """A writing transaction: commits at the end of the block, rolls back on any exception."""
-        return _engine.transaction(self._engine, self._host_clock, self._fixed_clock, write=True)
+        return _engine.in_turn(
+            self._turn, _engine.transaction(self._engine, self._host_clock, self._fixed_clock, write=True)
+        )
 
     def read(self) -> AbstractContextManager[Tx]:
         """A reading transaction: one consistent picture on SQLite; never waits for a writer there."""

@@ -8,10 +8,11 @@ or the host's on SQLite with a high-water row (DESIGN §5.11).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select, text, update
@@ -28,6 +29,7 @@ MAX_STEP_BACK = timedelta(seconds=5)
 # SQLSTATE classes of a database that answers no to what was written: data, constraints, limits. To try the same
 # again is in vain, though psycopg calls some of them operational errors.
 REFUSALS = frozenset({"22", "23", "54"})
+PATIENCE = 30  # seconds a writer on SQLite waits for another
 AT_END = "what is done last"
 
 
@@ -89,6 +91,18 @@ def transaction(engine: Engine, host_clock: Clock, fixed_clock: Clock | None, *,
         raise later(fault) from fault
 
 
+@contextmanager
+def in_turn(turn: Lock | None, work: AbstractContextManager[Tx]) -> Iterator[Tx]:
+    """A writing transaction of this process behind its others: SQLite's own queue is to sleep and to look again."""
+    ours = turn is not None and turn.acquire(timeout=PATIENCE)
+    try:
+        with work as tx:
+            yield tx
+    finally:
+        if turn is not None and ours:
+            turn.release()
+
+
 def alone(tx: Tx, lock: int) -> None:
     """Let no other transaction that asks for this lock go on until we end; on SQLite a writer is alone anyway."""
     if not tx.on_sqlite:
@@ -138,7 +152,7 @@ def insert_or_update_all(tx: Tx, table: Table, rows: Sequence[dict[str, Any]], k
 
 def _sqlite(url: URL) -> Engine:
     # Whatever is logged of an error must not hold the words that were written: they may be under embargo.
-    patient = {"timeout": 30, "check_same_thread": False}
+    patient = {"timeout": PATIENCE, "check_same_thread": False}
     engine = create_engine(url, hide_parameters=True, connect_args=patient, pool_size=8, max_overflow=24)
     event.listen(engine, "do_connect", _make_folder)
     event.listen(engine, "connect", _prepare_sqlite)
@@ -177,7 +191,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "busy_timeout=30000",
+        f"busy_timeout={PATIENCE * 1000}",
         "secure_delete=ON",
     )
     for pragma in usual:

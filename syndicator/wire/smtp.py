@@ -61,6 +61,11 @@ class Connection:
         return self._sock is not None
 
     @property
+    def worn(self) -> bool:
+        """Whether it is well, but has carried its share: what comes next is for a new one."""
+        return self._sock is not None and not self._midway and self._worn
+
+    @property
     def _worn(self) -> bool:
         most, age = self.relay.letters, self.relay.age
         # `_taken` holds what is not concluded; of that the first may be counted as sent already.

@@ -8,6 +8,7 @@ the field. Every function gives text without the final CRLF; folds inside are CR
 from __future__ import annotations
 
 import base64
+import functools
 import hmac
 import re
 import textwrap
@@ -152,8 +153,15 @@ def message_id(key: bytes, domain: str, subject: str, recipient: str) -> str:
     """
     # The length keeps ("a", "bc") and ("ab", "c") apart.
     text = f"message-id/{len(subject)}/{subject}/{recipient}".encode("utf-8", "surrogatepass")
-    mac = hmac.digest(key, text, "sha256")[:20]
-    return f"{base64.b32encode(mac).decode().lower()}@{a_label(domain)}"
+    keyed = _keyed(key).copy()
+    keyed.update(text)
+    return f"{base64.b32encode(keyed.digest()[:20]).decode().lower()}@{a_label(domain)}"
+
+
+@functools.lru_cache(4)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """The key as HMAC works with it: a copy costs a tenth of it."""
+    return hmac.new(key, digestmod="sha256")
 
 
 def _decoded(text: str, field: str) -> str:

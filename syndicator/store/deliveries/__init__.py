@@ -27,8 +27,8 @@ from syndicator.store.deliveries.claims import (
 from syndicator.store.deliveries.destinations import (
     Incident,
     Lane,
+    condition,
     due_lanes,
-    in_trouble,
     lane_failed,
     lane_over,
     lane_works,
@@ -67,6 +67,7 @@ from syndicator.store.deliveries.told import (
     replace_unsent,
     somebody_had,
 )
+from syndicator.store.deliveries.trying import locked
 
 __all__ = [
     "MAIL_LANE",
@@ -85,6 +86,7 @@ __all__ = [
     "cancel_unsent",
     "carry_over",
     "claim",
+    "condition",
     "contents",
     "counts",
     "domains_at_rest",
@@ -92,12 +94,12 @@ __all__ = [
     "expected",
     "give_back",
     "had",
-    "in_trouble",
     "lane_failed",
     "lane_over",
     "lane_works",
     "lanes",
     "listing",
+    "locked",
     "named",
     "newcomers",
     "next_due",

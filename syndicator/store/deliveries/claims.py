@@ -7,7 +7,7 @@ case is on record as `unknown` (`requirements/delivery-and-security` §1.4).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -37,7 +37,7 @@ from syndicator.store import schema
 from syndicator.store.columns import Instant
 from syndicator.store.deliveries import domains
 from syndicator.store.deliveries.destinations import IS_DUE
-from syndicator.store.deliveries.trying import KEYS, as_try, cancel, claimed, ours, why_not
+from syndicator.store.deliveries.trying import AMONG_KEYS, as_try, cancel, claimed, ours, why_not
 from syndicator.store.engine import Tx
 
 d, s, lane = schema.deliveries.c, schema.subscriptions.c, schema.lanes.c
@@ -93,10 +93,10 @@ _LEASED: dict[str, Any] = {
 }
 _LEASE = update(schema.deliveries).values(**_LEASED).returning(d.id)
 _LEASE_FIRST = _LEASE.where(d.id.in_(select(_FIRST.cte("taken").c.id)))
-_LEASE_THESE = _LEASE.where(d.id.in_(KEYS))
+_LEASE_THESE = _LEASE.where(AMONG_KEYS)
 _START = (
     update(schema.deliveries)
-    .where(d.id.in_(KEYS))
+    .where(AMONG_KEYS)
     .values(
         state=DeliveryState.SENDING,
         sending=bindparam("instant", type_=Instant()),
@@ -111,7 +111,7 @@ def _take(tx: Tx, key: str, worker: str, limit: int, lease: timedelta, policy: P
     gate = domains.limits(tx, key, policy)
     if gate is None:
         values |= {"destination": key, "instant": tx.now, "most": limit}
-        keys = list(tx.connection.execute(_LEASE_FIRST, values).scalars())
+        keys = list(tx.connection.execute(_LEASE_FIRST, values).scalars().all())
     else:
         keys = _let_through(tx, gate, due_rows(key, tx.now, limit), limit)
         if keys:
@@ -171,12 +171,14 @@ def _ask_about(tx: Tx, key: str, taken: Sequence[int], policy: Policy) -> None:
         tx.connection.execute(update(schema.deliveries).where(which).values(**values))
 
 
-def start(tx: Tx, tries: Sequence[Try], lease: timedelta) -> list[Try]:
+def start(
+    tx: Tx, tries: Sequence[Try], lease: timedelta, held: Mapping[int, Row[Any]] | None = None
+) -> list[Try]:
     """Mark these as *sending*, to be committed before a socket opens; returns those still ours.
 
-    Whoever is missing was taken over or cancelled meanwhile and must not be sent.
+    Whoever is missing was taken over or cancelled meanwhile and must not be sent. `held`: as in `ours`.
     """
-    mine = ours(tx, tries, DeliveryState.LEASED)
+    mine = ours(tx, tries, DeliveryState.LEASED, held=held)
     stopped = [(row.id, row.stop) for row in mine.values() if row.stop]
     cancel(tx, stopped)
     mine = {delivery_id: row for delivery_id, row in mine.items() if not row.stop}

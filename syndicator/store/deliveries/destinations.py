@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, case, exists, func, literal, literal_column, select, update
 
@@ -148,12 +149,32 @@ def _count(tx: Tx, hit: Iterable[int], fault: str) -> None:
         tx.connection.execute(update(schema.deliveries).where(d.id == row.id).values(**values))
 
 
-_FAILURES = select(lane.failures).where(lane.key == bindparam("destination"))
+class Condition(NamedTuple):
+    """How a destination does: whether it rests, whether it is in trouble, whether it has domains with limits."""
+
+    paused: bool = False
+    failures: int = 0
+    paced: bool = False
 
 
-def in_trouble(tx: Tx, key: str) -> bool:
-    """Whether the last that was heard of this destination is a failure."""
-    return bool(tx.connection.execute(_FAILURES, {"destination": key}).scalar())
+_CONDITION = select(
+    lane.paused, lane.failures, exists().where(schema.domains.c.lane == lane.key).label("paced")
+).where(lane.key == bindparam("destination"))
+
+
+def condition(tx: Tx, key: str) -> Condition:
+    """How this destination does; read once in a transaction, and again when that has changed something of it."""
+    memo = f"condition of {key}"
+    if memo not in tx.memo:
+        row = tx.connection.execute(_CONDITION, {"destination": key}).one_or_none()
+        tx.memo[memo] = Condition(*row) if row else Condition()
+    found: Condition = tx.memo[memo]
+    return found
+
+
+def reconsider(tx: Tx, key: str) -> None:
+    """This transaction has changed something of the destination: its condition is read anew when asked for."""
+    tx.memo.pop(f"condition of {key}", None)
 
 
 def lane_works(tx: Tx, key: str) -> bool:
@@ -182,6 +203,7 @@ def pause(tx: Tx, key: str, fault: str) -> bool:
     _known(tx, key)
     awake = (lane.key == key) & lane.paused.is_(False)
     done = tx.connection.execute(update(schema.lanes).where(awake).values(paused=True, fault=fault))
+    reconsider(tx, key)
     _partner(tx, key, paused=True)
     return bool(done.rowcount)
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, Row, delete, func, or_, select
 
 from syndicator.model import pace
 from syndicator.model.delivery import Channel, Policy, Try
 from syndicator.model.outcomes import Cause, Outcome, Result
 from syndicator.store import schema
-from syndicator.store.deliveries.destinations import IS_TAKEN
+from syndicator.store.deliveries.destinations import IS_TAKEN, condition, reconsider
 from syndicator.store.engine import Tx, insert_or_update_all
 
 m, d = schema.domains.c, schema.deliveries.c
@@ -52,7 +52,7 @@ def listing(tx: Tx) -> list[Domain]:
 def limits(tx: Tx, lane: str, policy: Policy) -> Gate | None:
     """The gate before this lane, which is ours until the transaction ends; None where nothing is limited."""
     general = policy.domain_connections or policy.domain_rate
-    if not general and not _any_row(tx, lane):
+    if not general and not condition(tx, lane).paced:
         return None
     if not tx.on_sqlite:  # two workers must not both take the last place of a domain
         key = schema.lanes.c.key
@@ -90,6 +90,7 @@ class Gate:
             if (after := pace.taken(self._paces[domain], letters, now)) != self._paces[domain]
         ]
         insert_or_update_all(tx, schema.domains, rows, ("lane", "domain"))
+        reconsider(tx, self._lane)
         if rows and self._count() > MANY:
             idle = (m.open < now) & (m.failures == 0) & m.width.is_(None) & m.rate.is_(None)
             tx.connection.execute(delete(schema.domains).where(m.lane == self._lane, idle))
@@ -134,7 +135,7 @@ def hear(tx: Tx, results: Sequence[tuple[Try, Result]], policy: Policy) -> None:
             by_domain.setdefault((attempt.lane, attempt.domain), []).append(result)
     complained = any(result.cause in COMPLAINTS for _, result in results)
     for lane in {lane for lane, _ in by_domain}:
-        if not complained and not _any_row(tx, lane):
+        if not complained and not condition(tx, lane).paced:
             continue
         names = {domain for where, domain in by_domain if where == lane}
         known = _paces(tx, lane, names)
@@ -171,13 +172,7 @@ def _write(tx: Tx, lane: str, domain: str, after: pace.Pace, fault: str | None) 
     if fault != "":  # the words of the last complaint stay until all is well
         values["fault"] = fault
     insert_or_update_all(tx, schema.domains, [values], ("lane", "domain"))
-
-
-_ANY_ROW = select(exists().where(m.lane == bindparam("destination")))
-
-
-def _any_row(tx: Tx, lane: str) -> bool:
-    return bool(tx.connection.execute(_ANY_ROW, {"destination": lane}).scalar())
+    reconsider(tx, lane)
 
 
 def _paces(tx: Tx, lane: str, names: Collection[str]) -> dict[str, pace.Pace]:

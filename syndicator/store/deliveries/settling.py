@@ -5,11 +5,11 @@ Serves walk B (`requirements/delivery-and-security` §1.4 rules 4 and 5).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 
 from syndicator.model.delivery import DeliveryState, Outcome, Policy, Result, Try, settle
 from syndicator.store import schema
@@ -21,12 +21,17 @@ from syndicator.store.engine import Tx
 d = schema.deliveries.c
 
 
-def settle_all(tx: Tx, results: Sequence[tuple[Try, Result]], policy: Policy) -> int:
+def settle_all(
+    tx: Tx,
+    results: Sequence[tuple[Try, Result]],
+    policy: Policy,
+    held: Mapping[int, Row[Any]] | None = None,
+) -> int:
     """Write how these tries ended, if the fence is still ours; returns how many were.
 
-    A worker that woke up after its lease settles nothing: another has recorded the doubt.
+    A worker that woke up after its lease settles nothing: another has recorded the doubt. `held`: as in `ours`.
     """
-    found = ours(tx, (attempt for attempt, _ in results), DeliveryState.SENDING)
+    found = ours(tx, [attempt for attempt, _ in results], DeliveryState.SENDING, held=held)
     mine = [(attempt, result) for attempt, result in results if attempt.id in found]
     if mine:
         domains.hear(tx, mine, policy)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import literal_column, or_, select
+from sqlalchemy import exists, literal_column, or_, select
 
 from syndicator.model.delivery import MAY_HAVE, advance_subject
 from syndicator.model.release import Release
@@ -19,6 +19,12 @@ d, dc = schema.deliveries.c, schema.delivery_contents.c
 MAY = or_(d.state.in_(MAY_HAVE), d.doubts > 0)
 # Written out, not bound: only so does SQLite see that its partial index fits.
 IS_OWED = dc.role == literal_column("'owed'")
+
+
+def announced(tx: Tx, release: Release) -> bool:
+    """Whether anybody was ever owed an advance copy of this release."""
+    some = exists().where(d.release_id == release.id, d.subject.startswith("advance/", autoescape=True))
+    return bool(tx.connection.execute(select(some)).scalar())
 
 
 def first_advances(tx: Tx, release: Release, recipients: Collection[str]) -> dict[str, str]:

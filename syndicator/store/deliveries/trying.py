@@ -5,10 +5,10 @@ Serves walk B.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, Select, bindparam, delete, exists, or_, select, update
+from sqlalchemy import Row, Select, bindparam, delete, exists, or_, select, update
 
 from syndicator.model.audience import SubscriptionState
 from syndicator.model.delivery import Channel, DeliveryState, OnUnknown, Priority, Try, ping_hub
@@ -29,6 +29,7 @@ d, dc, c, s, x, p, i, r, acc = (
     schema.releases.c,
     schema.accreditations.c,
 )
+AMONG_KEYS = d.id.in_(bindparam("keys", expanding=True))
 # A release that is still to come, approved by somebody.
 UNDER_WAY = (ReleaseState.APPROVED, ReleaseState.SCHEDULED)
 
@@ -177,14 +178,13 @@ def forget(tx: Tx, keys: Sequence[int]) -> None:
 
 
 # Built once: what stands here is asked for with every claim, and building it costs more than asking.
-KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
 _CLAIMED = (
-    query(bindparam("instant", type_=Instant())).where(d.id.in_(KEYS)).order_by(d.priority, d.due, d.id)
+    query(bindparam("instant", type_=Instant())).where(AMONG_KEYS).order_by(d.priority, d.due, d.id)
 )
 # In the order everybody locks them in, by key: an UPDATE alone has none on PostgreSQL.
 _OURS = (
     select(d.id, d.lease_no, d.state, d.sending, d.stop)
-    .where(d.id.in_(KEYS))
+    .where(AMONG_KEYS)
     .order_by(d.id)
     .with_for_update()
 )
@@ -195,10 +195,25 @@ def claimed(tx: Tx, keys: Sequence[int]) -> Sequence[Row[Any]]:
     return tx.connection.execute(_CLAIMED, {"keys": keys, "instant": tx.now}).all()
 
 
-def ours(tx: Tx, tries: Iterable[Try], *states: DeliveryState) -> dict[int, Row[Any]]:
-    """Lock these rows and return those, by key, that are still ours: taken by these very claims, in these states."""
-    fences = {attempt.id: attempt.lease_no for attempt in tries}
-    if not fences:
+def locked(tx: Tx, tries: Iterable[Try]) -> dict[int, Row[Any]]:
+    """Lock the rows of these tries, all in one go and in order, and return them by key."""
+    keys = [attempt.id for attempt in tries]
+    if not keys:
         return {}
-    found: Iterable[Any] = tx.connection.execute(_OURS, {"keys": list(fences)})
-    return {row.id: row for row in found if row.lease_no == fences[row.id] and row.state in states}
+    found: Iterable[Any] = tx.connection.execute(_OURS, {"keys": keys}).all()
+    return {row.id: row for row in found}
+
+
+def ours(
+    tx: Tx, tries: Sequence[Try], *states: DeliveryState, held: Mapping[int, Row[Any]] | None = None
+) -> dict[int, Row[Any]]:
+    """Of these rows those, by key, that are still ours: taken by these very claims, in these states.
+
+    `held` are rows that `locked` returned in this transaction, if the caller has locked more at once.
+    """
+    rows = locked(tx, tries) if held is None else held
+    return {
+        attempt.id: row
+        for attempt in tries
+        if (row := rows.get(attempt.id)) and row.lease_no == attempt.lease_no and row.state in states
+    }
