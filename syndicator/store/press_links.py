@@ -1,12 +1,13 @@
-"""What the links of press copies are asked: of which release, and whether this person was to have it (security:E1)."""
+"""What the links of press copies are asked: of which release, and whether this person was to have its words (security:E1)."""
 
 from __future__ import annotations
 
 from sqlalchemy import exists, select
 
 from syndicator.model.delivery import DeliveryState
-from syndicator.model.release import Release
+from syndicator.model.release import Release, ReleaseState
 from syndicator.store import releases, schema
+from syndicator.store.deliveries.advances import same_words
 from syndicator.store.engine import Tx
 
 # Who was refused an advance, or whose duty was dropped, has no page either.
@@ -20,13 +21,18 @@ def release(tx: Tx, release_id: int) -> Release | None:
     return releases.find(tx, uid) if uid else None
 
 
-def was_planned(tx: Tx, contact_id: int, release_id: int) -> bool:
-    """Whether an advance of this release went to this contact, or is on its way there."""
+def was_planned(tx: Tx, contact_id: int, release: Release) -> bool:
+    """Whether an advance of the present words of this release went to this contact, or is on its way there.
+
+    Who had other words is not shown these: nobody said that they are for them. Once it is public, any copy counts.
+    """
     d = schema.deliveries.c
     duty = exists().where(
-        d.release_id == release_id,
+        d.release_id == release.id,
         d.recipient == f"contact/{contact_id}",
         d.subject.startswith("advance/"),
         d.state.not_in(_NEVER),
     )
+    if release.state is not ReleaseState.RELEASED:
+        duty = duty.where(d.subject.in_(same_words(tx, release)))
     return bool(tx.connection.execute(select(duty)).scalar())

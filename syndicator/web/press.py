@@ -167,7 +167,7 @@ class Press:
         release = press_links.release(tx, found[1]) if found else None
         if found is None or release is None or accreditations.live(tx, found[0]) is None:
             return None
-        if not press_links.was_planned(tx, *found):
+        if not press_links.was_planned(tx, found[0], release):
             return None
         out = release.state is ReleaseState.RELEASED
         return Copy(release, items.find(tx, release.uid) if out else None)

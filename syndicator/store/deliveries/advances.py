@@ -15,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Text,
-    and_,
     case,
     cast,
     exists,
@@ -45,7 +44,16 @@ from syndicator.model.release import Notice, NoticeKind, Release
 from syndicator.store import columns, releases, schema, topics
 from syndicator.store.accreditations import holding
 from syndicator.store.audience import ensure_lane
-from syndicator.store.deliveries.duties import MAIL_LANE, cancel, insert_planned, row_columns
+from syndicator.store.deliveries.duties import (
+    COLUMNS,
+    MAIL_LANE,
+    MAY_HAVE_IT,
+    UNSENT,
+    cancel,
+    hold,
+    insert_planned,
+    row_columns,
+)
 from syndicator.store.deliveries.owed import audience
 from syndicator.store.engine import Tx, insert_or_skip
 
@@ -56,10 +64,9 @@ d, dc, s, a, c = (
     schema.accreditations.c,
     schema.contacts.c,
 )
-WAITING = (DeliveryState.DUE, DeliveryState.LEASED)  # certainly not on the wire
+AT_ONCE = 500  # keys in one statement
 HAS = (DeliveryState.ACCEPTED, DeliveryState.UNKNOWN)
 IS_ADVANCE, IS_NOTICE = d.subject.like("advance/%"), d.subject.like("notice/%")
-MAY = or_(d.state.in_(MAY_HAVE), d.doubts > 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,27 +89,30 @@ def plan_advances(tx: Tx, release: Release, due: datetime, *, anew: bool = False
     had other words get one. What was cancelled unsent, or waits, is due at `due` from now on.
     """
     subject = advance_subject(release.uid, release.version)
-    wish = entitled(tx, release, due, anew=anew)
-    wanted = wish.subquery()
-    if tx.connection.execute(select(exists(wish))).scalar() is not True:
+    # Asked once and by keys from there on: no plan of the database may ask it again for each of its rows.
+    wanted = tx.connection.execute(entitled(tx, release, due, anew=anew)).all()
+    if not wanted:
         return 0
     ensure_lane(tx, MAIL_LANE, Channel.MAIL)
-    _hold(tx, release.id)
+    dropped = (d.subject == subject) & (d.state == DeliveryState.CANCELLED)
+    _hold(tx, release.id, dropped)
     unsent = d.state.in_((DeliveryState.DUE, DeliveryState.CANCELLED)) & (d.doubts == 0)
-    again = update(schema.deliveries).where(
-        d.subject == subject, unsent, d.contact_id.in_(select(wanted.c.contact_id))
+    again = update(schema.deliveries).values(
+        state=DeliveryState.DUE, due=due, created=tx.now, detail=None, settled=None, stop=None
     )
-    tx.connection.execute(
-        again.values(state=DeliveryState.DUE, due=due, created=tx.now, detail=None, settled=None, stop=None)
-    )
-    _insert(tx, subject, release, release.version, wanted.c, wanted, Priority.IMMEDIATE, due)
+    for start in range(0, len(wanted), AT_ONCE):
+        some = wanted[start : start + AT_ONCE]
+        theirs = d.recipient.in_([f"contact/{row.contact_id}" for row in some])
+        tx.connection.execute(again.where(d.subject == subject, unsent, theirs))
+        chosen = select(s.contact_id, s.id.label("sub")).where(s.id.in_([row.sub for row in some])).subquery()
+        _insert(tx, subject, release, release.version, chosen.c, Priority.IMMEDIATE, due)
     return advances_waiting(tx, release)
 
 
 def advances_waiting(tx: Tx, release: Release) -> int:
     """How many are about to get an advance copy of the present words."""
     subject = advance_subject(release.uid, release.version)
-    waiting = select(func.count()).where(d.subject == subject, d.state.in_(WAITING))
+    waiting = select(func.count()).where(d.subject == subject, UNSENT)
     return tx.connection.execute(waiting).scalar_one()
 
 
@@ -126,11 +136,11 @@ def plan_notices(tx: Tx, release: Release, notice: Notice, priority: Priority) -
     reached = (
         select(d.contact_id, func.coalesce(func.max(live), another).label("sub"))
         .outerjoin(own, own.c.id == d.subscription_id)
-        .where(d.release_id == release.id, IS_ADVANCE, MAY)
+        .where(d.release_id == release.id, IS_ADVANCE, MAY_HAVE_IT)
         .group_by(d.contact_id)
     ).subquery()
     subject = notice_subject(release.uid, notice.number)
-    return _insert(tx, subject, release, notice.number, reached.c, reached, priority, tx.now)
+    return _insert(tx, subject, release, notice.number, reached.c, priority, tx.now)
 
 
 def cancel_advances(tx: Tx, release_id: int, reason: str) -> int:
@@ -138,23 +148,24 @@ def cancel_advances(tx: Tx, release_id: int, reason: str) -> int:
 
     What is being sent at this moment is stopped where that is still possible.
     """
-    _hold(tx, release_id)
-    theirs = (d.release_id == release_id) & IS_ADVANCE
-    sending = theirs & (d.state == DeliveryState.SENDING)
-    tx.connection.execute(update(schema.deliveries).where(sending).values(stop=reason))
-    return cancel(tx, theirs & d.state.in_(WAITING), reason)
+    return _call_off(tx, release_id, IS_ADVANCE, reason)
 
 
 def cancel_notices(tx: Tx, release_id: int, reason: str) -> int:
-    """A notice about an embargo that nobody has been sent yet is told to them no more: something newer is."""
-    _hold(tx, release_id)
-    return cancel(tx, (d.release_id == release_id) & IS_NOTICE & d.state.in_(WAITING), reason)
+    """A notice about an embargo that nobody has been sent yet is told to them no more: something newer is.
+
+    What is being sent at this moment is not tried again if it does not arrive: it would follow what is newer.
+    """
+    return _call_off(tx, release_id, IS_NOTICE, reason)
 
 
 def was_told(tx: Tx, release: Release, notice: Notice) -> bool:
     """Whether anybody heard of this notice, or may have."""
     subject = notice_subject(release.uid, notice.number)
-    return tx.connection.execute(select(d.id).where(d.subject == subject, MAY).limit(1)).first() is not None
+    return (
+        tx.connection.execute(select(d.id).where(d.subject == subject, MAY_HAVE_IT).limit(1)).first()
+        is not None
+    )
 
 
 def carry_over(tx: Tx, release: Release, item: Item, *, again: bool = False) -> int:
@@ -171,8 +182,8 @@ def carry_over(tx: Tx, release: Release, item: Item, *, again: bool = False) -> 
     if not again:
         same = theirs & d.subject.in_(same_words(tx, release)) & d.state.in_(HAS)
         _record(tx, item, select(func.max(d.id), d.recipient).where(same).group_by(d.recipient), Role.OWED)
-    _record(tx, item, select(d.id, d.recipient).where(theirs, MAY), Role.ADVANCE)
-    owed = _owe_now(tx, item, theirs & or_(MAY, d.state.in_(WAITING)))
+    _record(tx, item, select(d.id, d.recipient).where(theirs, MAY_HAVE_IT), Role.ADVANCE)
+    owed = _owe_now(tx, item, theirs & (MAY_HAVE_IT | UNSENT))
     cancel_advances(tx, release.id, "the release is out: they get it instead")
     cancel_notices(tx, release.id, "the release is out")
     return owed
@@ -183,7 +194,7 @@ def had(tx: Tx, release_id: int) -> list[Had]:
     query = (
         select(d.contact_id, c.address, c.name, d.version, d.state, d.settled)
         .join(schema.contacts, c.id == d.contact_id)
-        .where(d.release_id == release_id, IS_ADVANCE, MAY)
+        .where(d.release_id == release_id, IS_ADVANCE, MAY_HAVE_IT)
         .order_by(d.version)
     )
     latest = {row.contact_id: row for row in tx.connection.execute(query)}
@@ -195,17 +206,18 @@ def entitled(tx: Tx, release: Release, due: datetime, *, anew: bool) -> Select[A
     """The accredited subscribers of the release's topics who do not have these words, with the subscription it comes by."""
     slugs = memberships(release.content, topics.ruled(tx))
     h = schema.deliveries.alias("h").c
-    their = and_(h.release_id == release.id, h.contact_id == s.contact_id, h.subject.like("advance/%"))
-    has = exists().where(their, h.subject.in_(same_words(tx, release)), or_(h.state.in_(HAS), h.doubts > 0))
+    # Asked for as a whole, not for each subscription: there the ledger would be read once for every one of them.
+    their = select(h.contact_id).where(h.release_id == release.id, h.subject.like("advance/%"))
+    has = their.where(h.subject.in_(same_words(tx, release)), or_(h.state.in_(HAS), h.doubts > 0))
     query = (
         select(s.contact_id, func.min(s.id).label("sub"))
         .join(schema.accreditations, a.contact_id == s.contact_id)
         .where(s.topic_id.in_(sorted(topics.ids(tx, slugs).values())), s.state == SubscriptionState.ACTIVE)
-        .where(holding(tx.now), or_(a.until.is_(None), a.until > due), ~has)
+        .where(holding(tx.now), or_(a.until.is_(None), a.until > due), s.contact_id.not_in(has))
         .group_by(s.contact_id)
     )
     if anew:
-        query = query.where(exists().where(their, or_(h.state.in_(MAY_HAVE), h.doubts > 0)))
+        query = query.where(s.contact_id.in_(their.where(or_(h.state.in_(MAY_HAVE), h.doubts > 0))))
     return query
 
 
@@ -225,15 +237,9 @@ def same_words(tx: Tx, release: Release) -> list[str]:
 
 
 def _insert(
-    tx: Tx,
-    subject: str,
-    release: Release,
-    version: int,
-    who: Any,
-    source: Any,
-    priority: Priority,
-    due: datetime,
+    tx: Tx, subject: str, release: Release, version: int, who: Any, priority: Priority, due: datetime
 ) -> int:
+    """Owe this to those of `who` (`contact_id`, `sub`) who are not owed it yet; returns how many were added."""
     nobody, instant = cast(null(), columns.Id), columns.Instant()
     values: dict[str, Any] = {
         "subject": literal(subject),
@@ -250,13 +256,10 @@ def _insert(
         "due": literal(due, instant),
         **{name: literal(0) for name in ("lease_no", "attempts", "doubts")},
         "created": literal(tx.now, instant),
-        "release_id": literal(release.id),
-        "version": literal(version),
     }
     # SQLite wants a WHERE before the conflict clause.
-    rows = select(*values.values()).select_from(source).where(literal(True))
-    into = insert_or_skip(tx, schema.deliveries).from_select(list(values), rows)
-    return tx.connection.execute(into).rowcount
+    rows = select(*(values[name] for name in COLUMNS)).where(literal(True))
+    return insert_planned(tx, rows, also={"release_id": release.id, "version": version})
 
 
 def _record(tx: Tx, item: Item, rows: Select[Any], role: Role) -> None:
@@ -297,8 +300,14 @@ def _owe_now(tx: Tx, item: Item, had_or_waited: ColumnElement[bool]) -> int:
     return added
 
 
-def _hold(tx: Tx, release_id: int) -> None:
-    """Let no lane start or settle anything of this release until we commit, locked by key as the claims do."""
-    if not tx.on_sqlite:
-        held = select(d.id).where(d.release_id == release_id, d.state.in_(OPEN))
-        tx.connection.execute(held.order_by(d.id).with_for_update()).all()
+def _call_off(tx: Tx, release_id: int, sort: ColumnElement[bool], reason: str) -> int:
+    """Cancel what is certainly not on the wire, and stop what is being sent; returns how many were cancelled."""
+    _hold(tx, release_id)
+    theirs = (d.release_id == release_id) & sort
+    sending = update(schema.deliveries).where(theirs, d.state == DeliveryState.SENDING)
+    tx.connection.execute(sending.values(stop=reason))
+    return cancel(tx, theirs & UNSENT, reason)
+
+
+def _hold(tx: Tx, release_id: int, *others: ColumnElement[bool]) -> None:
+    hold(tx, or_((d.release_id == release_id) & d.state.in_(OPEN), *others))

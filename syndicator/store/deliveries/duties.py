@@ -11,9 +11,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
-from syndicator.model.delivery import OPEN, DeliveryState, Priority, Role
+from syndicator.model.delivery import MAY_HAVE, DeliveryState, Priority, Role
 from syndicator.model.item import Item
 from syndicator.store import columns, schema
 from syndicator.store.engine import Tx, insert_or_skip
@@ -26,6 +38,10 @@ COLUMNS = (
 ).split()
 
 CONTACT = COLUMNS.index("contact_id")
+MAY_HAVE_IT = or_(d.state.in_(MAY_HAVE), d.doubts > 0)
+UNSENT = d.state.in_((DeliveryState.DUE, DeliveryState.LEASED))  # certainly not on the wire
+# The role is written out, not bound: only so does SQLite see that its partial index fits.
+IS_OWED = dc.role == literal_column("'owed'")
 
 
 def fresh(now: datetime) -> dict[str, Any]:
@@ -60,30 +76,35 @@ def row_columns(
     return [*words, channel, road, literal(int(priority)), *fresh]
 
 
-def insert_planned(tx: Tx, rows: Select[Any], *, new: bool = False) -> int:
+def insert_planned(
+    tx: Tx, rows: Select[Any], *, new: bool = False, also: dict[str, Any] | None = None
+) -> int:
     """Add these rows, those that exist already left as they are; returns how many were new.
 
-    `new` says that `rows` itself leaves those out: PostgreSQL need not ask its constraint first, which for a
+    `also` are columns that not every duty has, by name, the same for all of them. `new` says that `rows` itself leaves those out: PostgreSQL need not ask its constraint first, which for a
     whole audience takes a third of the time. The constraint still holds.
     """
     add = insert(schema.deliveries) if new else insert_or_skip(tx, schema.deliveries)
     whose = schema.contacts.alias("whose").c
     domain = select(whose.domain).where(whose.id == rows.selected_columns[CONTACT]).scalar_subquery()
-    addressed = rows.add_columns(func.coalesce(domain, ""))
-    return tx.connection.execute(add.from_select([*COLUMNS, "domain"], addressed)).rowcount
+    more = {"domain": func.coalesce(domain, ""), **{name: literal(one) for name, one in (also or {}).items()}}
+    addressed = rows.add_columns(*more.values())
+    return tx.connection.execute(add.from_select([*COLUMNS, *more], addressed)).rowcount
 
 
 def unsent(item: Item) -> ColumnElement[bool]:
     """Whatever is about this item and certainly not on the wire."""
-    return (d.item_id == item.id) & d.state.in_((DeliveryState.DUE, DeliveryState.LEASED))
+    return (d.item_id == item.id) & UNSENT
 
 
-def hold(tx: Tx, item: Item) -> None:
-    """Let no lane start or settle a delivery of this item until we commit: what is unsent stays unsent."""
+def hold(tx: Tx, which: ColumnElement[bool]) -> None:
+    """Let no lane start or settle any of these until we commit: what is unsent stays unsent.
+
+    Before any change to rows that others change too: locked by key, as the claims do, nobody waits for
+    somebody who waits for us.
+    """
     if not tx.on_sqlite:  # there a writer is alone anyway
-        held = select(d.id).where(d.item_id == item.id, d.state.in_(OPEN))
-        # By key, as the claims do, so that nobody waits for somebody who waits for us.
-        tx.connection.execute(held.order_by(d.id).with_for_update()).all()
+        tx.connection.execute(select(d.id).where(which).order_by(d.id).with_for_update()).all()
 
 
 def cancel(tx: Tx, which: ColumnElement[bool], reason: str) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy import ColumnElement, and_, false, select
 
 from syndicator.model.audience import Cadence, SubscriptionState
 from syndicator.model.delivery import DeliveryState, advance_subject
@@ -19,7 +19,8 @@ from syndicator.model.item import memberships
 from syndicator.model.release import Release
 from syndicator.store import schema, topics
 from syndicator.store.accreditations import holding
-from syndicator.store.deliveries.advances import HAS, IS_ADVANCE, MAY, WAITING, entitled, same_words
+from syndicator.store.deliveries.advances import HAS, IS_ADVANCE, entitled, same_words
+from syndicator.store.deliveries.duties import MAY_HAVE_IT, UNSENT
 from syndicator.store.deliveries.owed import IMMEDIATE, audience
 from syndicator.store.engine import Tx
 
@@ -76,7 +77,7 @@ def wishes(tx: Tx, release: Release, ahead: Foresight) -> Iterator[Wish]:
     keys = list(topics.ids(tx, slugs).values())
     coming = _coming(tx, release, ahead)
     has = _has(tx, release, ahead) | coming if not ahead.again else false()
-    held = select(d.contact_id).where(d.release_id == release.id, IS_ADVANCE, or_(MAY, d.state.in_(WAITING)))
+    held = select(d.contact_id).where(d.release_id == release.id, IS_ADVANCE, MAY_HAVE_IT | UNSENT)
     # Asked for by itself: joined to the rows below, SQLite reads all of it for each of them.
     who = audience(keys, has, IMMEDIATE | s.contact_id.in_(held))
     owed = {row.sub for row in tx.connection.execute(who)}
@@ -135,5 +136,5 @@ def _coming(tx: Tx, release: Release, ahead: Foresight) -> ColumnElement[bool]:
     if tx.now >= ahead.at or ahead.advance is None:
         return false()
     if tx.connection.execute(select(d.id).where(d.subject == planned).limit(1)).first():
-        return s.contact_id.in_(select(d.contact_id).where(d.subject == planned, d.state.in_(WAITING)))
+        return s.contact_id.in_(select(d.contact_id).where(d.subject == planned, UNSENT))
     return s.contact_id.in_(select(entitled(tx, release, ahead.advance, anew=False).subquery().c.contact_id))

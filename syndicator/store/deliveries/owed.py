@@ -17,7 +17,12 @@ from syndicator.store.audience import partners as all_partners
 from syndicator.store.deliveries.duties import MAIL_LANE, fresh, insert_planned, record_contents, row_columns
 from syndicator.store.engine import Tx, insert_or_skip
 
-d, dc, s = schema.deliveries.c, schema.delivery_contents.c, schema.subscriptions.c
+d, dc, s, c = (
+    schema.deliveries.c,
+    schema.delivery_contents.c,
+    schema.subscriptions.c,
+    schema.contacts.c,
+)
 IMMEDIATE = s.cadence == Cadence.IMMEDIATE
 
 
@@ -32,11 +37,13 @@ def plan_owed(tx: Tx, item: Item, topic_ids: Collection[int], subject: str, topi
     recipient = literal("contact/") + cast(s.contact_id, Text)
     had = exists().where(dc.item_id == item.id, dc.recipient == recipient, dc.role == Role.OWED)
     planned = exists().where(d.subject == subject, d.recipient == recipient)
-    who = audience(topic_ids, had | planned if _known(tx, item) else false()).subquery().c
+    known = _known(tx, item)
+    who = audience(topic_ids, had | planned if known else false()).subquery().c
     rows = select(*_planned(subject, who.contact_id, item, Priority.IMMEDIATE, tx.now, who.sub))
     added = insert_planned(tx, rows, new=True)
     added += _plan_partners(tx, item, subject, topics)
-    record_contents(tx, d.subject == subject, new=True)
+    # Somebody may have taken up again what was cancelled: its recipient was owed this by another one since.
+    record_contents(tx, d.subject == subject, new=not known)
     return added
 
 
@@ -65,6 +72,7 @@ def plan_confirmation(tx: Tx, contact_id: int, subscription_id: int) -> int:
         "channel": Channel.MAIL,
         "lane": MAIL_LANE,
         "priority": Priority.CONFIRMATION,
+        "domain": select(c.domain).where(c.id == contact_id).scalar_subquery(),
         **fresh(tx.now),
     }
     return tx.connection.execute(insert_or_skip(tx, schema.deliveries).values(**row)).rowcount
@@ -96,6 +104,7 @@ def plan_mailbox(
         "subject": subject,
         "recipient": f"mailbox/{address}",
         "mailbox": address,
+        "domain": address.rpartition("@")[2].lower(),
         "release_id": release_id,
         "version": version,
         "channel": Channel.MAIL,

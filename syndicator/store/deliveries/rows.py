@@ -26,7 +26,7 @@ from syndicator.model.delivery import (
     ping_hub,
 )
 from syndicator.store import schema
-from syndicator.store.deliveries.duties import record_contents
+from syndicator.store.deliveries.duties import hold, record_contents
 from syndicator.store.deliveries.trying import forget
 from syndicator.store.engine import Tx
 
@@ -149,6 +149,7 @@ def retry(tx: Tx, delivery_id: int) -> None:
 def retry_late(tx: Tx) -> int:
     """A person says: send what is late, all of it. Returns how many were waiting for that."""
     values = {"due": tx.now, "late_ok": True, "detail": None}
+    hold(tx, _IS_LATE)
     return tx.connection.execute(update(schema.deliveries).where(_IS_LATE).values(**values)).rowcount
 
 

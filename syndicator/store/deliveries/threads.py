@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import exists, literal_column, or_, select
+from sqlalchemy import exists, select
 
-from syndicator.model.delivery import MAY_HAVE, advance_subject
+from syndicator.model.delivery import advance_subject
 from syndicator.model.release import Release
 from syndicator.store import schema
+from syndicator.store.deliveries.duties import IS_OWED, MAY_HAVE_IT
 from syndicator.store.engine import Tx
 
 d, dc = schema.deliveries.c, schema.delivery_contents.c
-MAY = or_(d.state.in_(MAY_HAVE), d.doubts > 0)
-# Written out, not bound: only so does SQLite see that its partial index fits.
-IS_OWED = dc.role == literal_column("'owed'")
 
 
 def announced(tx: Tx, release: Release) -> bool:
@@ -33,7 +31,7 @@ def first_advances(tx: Tx, release: Release, recipients: Collection[str]) -> dic
     query = select(d.recipient, d.subject).where(
         d.subject.in_(subjects),
         d.recipient.in_(list(recipients)),
-        MAY,
+        MAY_HAVE_IT,
     )
     found: dict[str, str] = {}
     for row in tx.connection.execute(query.order_by(d.version)):
@@ -46,6 +44,6 @@ def first_owed(tx: Tx, item_id: int, recipients: Collection[str]) -> dict[str, s
     query = (
         select(dc.recipient, d.subject)
         .join(schema.deliveries, d.id == dc.delivery_id)
-        .where(dc.item_id == item_id, dc.recipient.in_(list(recipients)), IS_OWED, MAY)
+        .where(dc.item_id == item_id, dc.recipient.in_(list(recipients)), IS_OWED, MAY_HAVE_IT)
     )
     return {row.recipient: row.subject for row in tx.connection.execute(query)}

@@ -20,7 +20,6 @@ from sqlalchemy import (
     exists,
     func,
     literal,
-    literal_column,
     or_,
     select,
     union,
@@ -28,12 +27,16 @@ from sqlalchemy import (
 )
 
 from syndicator.model.audience import SubscriptionState
-from syndicator.model.delivery import MAY_HAVE, OPEN, DeliveryState, Priority, Role
+from syndicator.model.delivery import OPEN, DeliveryState, Priority, Role
 from syndicator.model.item import Item
 from syndicator.model.site import Format
 from syndicator.store import columns, schema
 from syndicator.store.deliveries.duties import (
+    IS_OWED,
+    MAY_HAVE_IT,
+    UNSENT,
     cancel,
+    hold,
     insert_planned,
     record_contents,
     row_columns,
@@ -43,9 +46,7 @@ from syndicator.store.deliveries.owed import audience
 from syndicator.store.engine import Tx
 
 d, dc, s = schema.deliveries.c, schema.delivery_contents.c, schema.subscriptions.c
-HAD = d.state.in_(MAY_HAVE) | (d.doubts > 0)
 LIVE = exists().where(s.contact_id == d.contact_id, s.state == SubscriptionState.ACTIVE)
-UNSENT = d.state.in_((DeliveryState.DUE, DeliveryState.LEASED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ def newcomers(tx: Tx, item: Item, topic_ids: Collection[int]) -> int:
     recipient = literal("contact/") + cast(s.contact_id, Text)
     theirs = (dc.item_id == item.id) & (dc.recipient == recipient)
     owed = exists().where(theirs, dc.role == Role.OWED)
-    told = exists().where(theirs, d.id == dc.delivery_id, HAD)
+    told = exists().where(theirs, d.id == dc.delivery_id, MAY_HAVE_IT)
     found = audience(topic_ids, owed | told | _silenced(s.contact_id)).subquery()
     return int(tx.connection.execute(select(func.count()).select_from(found)).scalar_one())
 
@@ -157,7 +158,7 @@ def _reached(item: Item, priority: Priority, *, machines_only: bool) -> Select[A
         )
         .join(schema.delivery_contents, dc.delivery_id == d.id)
         .outerjoin(own, own.c.id == d.subscription_id)
-        .where(dc.item_id == item.id, HAD, ~_silenced(d.contact_id))
+        .where(dc.item_id == item.id, MAY_HAVE_IT, ~_silenced(d.contact_id))
         .group_by(d.contact_id, d.partner_id, d.recipient, d.channel, d.lane)
     )
     if machines_only:
@@ -176,12 +177,13 @@ def last_had(tx: Tx, item_id: int, number: int, recipient: str) -> int | None:
 
     Two look-ups in indexes: an item may have a hundred thousand recipients, and each is asked for.
     """
-    own = select(d.revision).where(d.item_id == item_id, d.recipient == recipient, d.revision < number, HAD)
+    own = select(d.revision).where(
+        d.item_id == item_id, d.recipient == recipient, d.revision < number, MAY_HAVE_IT
+    )
     owed = (
         select(dc.revision)
         .join(schema.deliveries, d.id == dc.delivery_id)
-        # The role is written out, not bound: only so does SQLite see that its partial index fits.
-        .where(dc.item_id == item_id, dc.recipient == recipient, dc.role == literal_column("'owed'"), HAD)
+        .where(dc.item_id == item_id, dc.recipient == recipient, IS_OWED, MAY_HAVE_IT)
         .where(dc.revision < number)
     )
     both = union(own, owed).subquery()
@@ -195,7 +197,7 @@ def somebody_had(tx: Tx, uids: Collection[str]) -> set[str]:
         select(i.uid)
         .join(schema.delivery_contents, dc.item_id == i.id)
         .join(schema.deliveries, d.id == dc.delivery_id)
-        .where(HAD, d.partner_id.is_not(None) | LIVE)
+        .where(MAY_HAVE_IT, d.partner_id.is_not(None) | LIVE)
         .distinct()
     )
     found: set[str] = set()
@@ -254,12 +256,9 @@ def _others(item: Item) -> Select[Any]:
 
 def _hold(tx: Tx, item: Item) -> None:
     """Let no lane start or settle what carries this item until we commit: what is unsent stays unsent."""
-    if not tx.on_sqlite:  # there a writer is alone anyway
-        own = select(d.id).where(d.item_id == item.id, d.state.in_(OPEN))
-        every: CompoundSelect[Any] = union(own, _others(item))
-        # By key, as the claims do, so that nobody waits for somebody who waits for us.
-        held = select(d.id).where(d.id.in_(select(every.subquery().c.id))).order_by(d.id)
-        tx.connection.execute(held.with_for_update()).all()
+    own = select(d.id).where(d.item_id == item.id, d.state.in_(OPEN))
+    every: CompoundSelect[Any] = union(own, _others(item))
+    hold(tx, d.id.in_(select(every.subquery().c.id)))
 
 
 def _stop(tx: Tx, item: Item, reason: str, *which: ColumnElement[bool]) -> None:

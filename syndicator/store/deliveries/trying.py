@@ -30,6 +30,7 @@ d, dc, c, s, x, p, i, r, acc = (
     schema.accreditations.c,
 )
 AMONG_KEYS = d.id.in_(bindparam("keys", expanding=True))
+told = schema.embargo_notices.c
 # A release that is still to come, approved by somebody.
 UNDER_WAY = (ReleaseState.APPROVED, ReleaseState.SCHEDULED)
 
@@ -49,6 +50,10 @@ def query(now: Any) -> Select[Any]:
     )
     accredited = exists().where(
         acc.contact_id == d.contact_id, acc.ended.is_(None), or_(acc.until.is_(None), acc.until > now)
+    )
+    # News of an embargo that was on the wire when something newer was told, and came back unsent.
+    overtaken = exists().where(
+        d.subject.like("notice/%"), told.release_id == d.release_id, told.number > d.version
     )
     return (
         select(
@@ -88,6 +93,7 @@ def query(now: Any) -> Select[Any]:
             r.embargo_until.label("embargo"),
             (r.version != d.version).label("reworded"),
             accredited.label("accredited"),
+            overtaken.label("overtaken"),
         )
         .outerjoin(schema.items, i.id == d.item_id)
         .outerjoin(schema.releases, r.id == d.release_id)
@@ -142,7 +148,7 @@ def why_not(row: Row[Any]) -> str | None:
         return f"the item was {row.item}"
     if row.superseded:
         return "a newer revision took its place"
-    if row.repinged:
+    if row.repinged or row.overtaken:
         return "a newer change took its place"
     return None
 
