@@ -97,3 +97,18 @@ def test_a_file_without_end_is_refused() -> None:
     """No more than the limit is read, whatever the source."""
     with pytest.raises(Invalid, match="too long"):
         files.read("/dev/zero")
+
+
+def test_nothing_is_put_behind_a_link(tmp_path: Path) -> None:
+    """security:E2: a folder of previews or rehearsals whose inner folder is a link is refused; nothing half is left."""
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    out.mkdir()
+    (out / "media").symlink_to(elsewhere)
+    with pytest.raises(Invalid, match="is a link"):
+        files.put(out, "media/x.png", b"x")
+    (out / "page").mkdir()
+    with pytest.raises(Invalid, match="cannot be written"):
+        files.put(out, "page", b"x")
+    assert [] == list(elsewhere.iterdir())
+    assert {"media", "page"} == {path.name for path in out.iterdir()}

@@ -36,3 +36,19 @@ def test_a_link_that_ends(lite: InProcess) -> None:
     assert shown["expires"].startswith("20")
     assert 5 == lite.try_("release", "preview", "tag:x:none").code
     assert 5 == lite.try_("release", "preview", uid, "--number", "2").code
+
+
+def test_what_stands_there_is_replaced_and_not_written_to(lite: InProcess, tmp_path: Path) -> None:
+    """security:E2 a link in the folder leads nobody to a draft, and no file keeps a mode by which others read it."""
+    uid = lite("release", "draft", lite.file("release.md", FRONT)).strip()
+    out, victim = tmp_path / "out", tmp_path / "victim.txt"
+    out.mkdir()
+    victim.write_text("Mine.")
+    (out / "page.html").symlink_to(victim)
+    (out / "mail.txt").write_text("Old.")
+    (out / "mail.txt").chmod(0o644)
+    lite("release", "preview", uid, "--out", str(out))
+    assert "Mine." == victim.read_text()
+    assert not (out / "page.html").is_symlink()
+    assert {0o600} == {path.stat().st_mode & 0o777 for path in out.iterdir()}
+    assert set(FORMS.split()) == {path.name for path in out.iterdir()}

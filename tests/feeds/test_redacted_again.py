@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from syndicator import press, publish
+from syndicator.delivery.mail import MailRoad
 from syndicator.errors import Refused, TryLater
 from syndicator.feeds import redaction
 from syndicator.model.release import Embargo
@@ -22,6 +23,8 @@ from syndicator.store import (
     rehearsal,
     schema,
 )
+from syndicator.wire.folder import Folder
+from tests.delivery.test_mail import DESK
 from tests.feeds.redacting import (
     HOUR,
     PICTURE,
@@ -116,6 +119,9 @@ def test_what_never_was_public_is_redacted(house: redaction.House, clock: FakeCl
         assert [("notice", "jane@x.example")] == [
             (one.subject.partition("/")[0], one.address) for one in tries
         ]
+        (parcel,) = MailRoad(DESK, lambda: Folder(tmp_path / "mail")).prepare(tx, tries)
+        assert parcel.load
+        assert WORD not in parcel.load.message.lower()
     _shut(store)
     with pytest.raises(Refused, match="already"):
         redaction.redact(house, UID, "Again")

@@ -231,6 +231,17 @@ def test_a_preview_ends_by_itself(store: Store, clock: FakeClock, kept: Cabinet)
             ), address
 
 
+def test_a_redacted_draft_has_no_preview(store: Store, kept: Cabinet) -> None:
+    """security:E2 a link that was shown around leads nowhere once the draft is redacted."""
+    release = with_picture(store, kept)
+    rests = ("", "page.html", "mail.txt", f"media/{NAME}")
+    with running(store, sender=SENDER, cabinet=kept) as web:
+        assert {200} == {web.ask(path(release, rest)).status for rest in rests}
+        with store.begin() as tx:
+            publish.redact(tx, release.uid)
+        assert {404} == {web.ask(path(release, rest)).status for rest in rests}
+
+
 def test_an_older_version_says_so(store: Store) -> None:
     """security:E2 the link shows the version it was made for, whatever is drafted since."""
     release = drafted(store, words())
