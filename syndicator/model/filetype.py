@@ -12,9 +12,9 @@ import io
 import re
 import struct
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from syndicator.errors import Invalid
 from syndicator.model import zipped
@@ -49,6 +49,12 @@ KNOWN = "PNG, JPEG, GIF, WebP, PDF, MP3, MP4, WAV, ZIP or an office document"
 MARKUP = re.compile(rb"<\s*(?:!doctype|html|head|body|script|svg|iframe|\?php)\b", re.IGNORECASE)
 SVG = re.compile(rb"<\s*(?:[a-z]+:)?svg\b", re.IGNORECASE)
 TEXT = bytes(range(0x20, 0x100)) + b"\t\n\r\f\b\x1b"
+# By which XMP, a film's user data (©xyz, 3GPP's loci) and QuickTime's metadata say where something was taken; XMP's
+# prefix is anybody's choice.
+IN_XMP = b"GPSLatitude"
+PLACES = (IN_XMP, b"\xa9xyz", b"com.apple.quicktime.location.ISO6709", b"loci")
+MOST_TEXT = 16_000_000  # bytes of text in a PNG, unpacked; XMP has some thousands
+PROFILES = tuple(b"Raw profile type " + sort for sort in (b"exif", b"APP1", b"xmp"))
 FOREIGN = {
     b"%PDF-": "a PDF",
     b"Rar!\x1a": "a RAR archive",
@@ -106,7 +112,7 @@ def _known(data: bytes) -> Found | None:
     if _riff(data) == b"WAVE":
         return Found(type="audio/wav")
     if data[4:8] == b"ftyp":
-        return _film(data[8:12], b"\xa9xyz" in data)
+        return _film(data[8:12], any(mark in box for box in _film_boxes(data) for mark in PLACES))
     if data.startswith(b"ID3") or (len(data) > 1 and data[0] == 0xFF and data[1] & 0xE6 == 0xE2):  # layer III
         return Found(type="audio/mpeg")
     return None
@@ -124,7 +130,7 @@ def _picture(data: bytes) -> Found:
                 form, (width, height) = picture.format or "", picture.size
                 if width * height > MOST_PIXELS:
                     raise Invalid(bomb)
-                position = _has_position(data, picture.info)
+                position = _has_position(data, picture.info.get("exif"))
                 picture.verify()
     except Invalid:
         raise
@@ -137,32 +143,65 @@ def _picture(data: bytes) -> Found:
     return Found(type=PICTURES[form], width=width, height=height, position=position)
 
 
-def _has_position(data: bytes, info: Mapping[str | tuple[int, int], Any]) -> bool:
-    """Whether Exif or XMP says where it was taken; `info` is what pillow read before the pixels.
+def _has_position(data: bytes, exif: bytes | None) -> bool:
+    """Whether Exif or XMP says where it was taken; `exif` is what pillow read before the pixels.
 
     Not `getexif`: of a PNG that unpacks every pixel, to look behind them.
     """
+    texts = list(_png_texts(data))
+    if IN_XMP in data or any(IN_XMP in text for _, text in texts):
+        return True
+    hexed = [_profile(text) for name, text in texts if name in PROFILES]
+    return any(IN_XMP in one or _exif_position(one) for one in (exif, _late_exif(data), *hexed) if one)
+
+
+def _exif_position(block: bytes) -> bool:
     from PIL import ExifTags, Image
 
-    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
-    if b"exif:GPSL" in (xmp if isinstance(xmp, bytes) else xmp.encode()) or b"exif:GPSL" in data:
-        return True
     exif = Image.Exif()
-    exif.load(info.get("exif") or _late_exif(data) or _old_exif(info))
+    if block.startswith((b"Exif", b"II", b"MM")):
+        exif.load(block)
     return bool(exif.get_ifd(ExifTags.IFD.GPSInfo))
 
 
 def _late_exif(data: bytes) -> bytes:
     """The eXIf chunk of a PNG, which may stand behind the pixels (PNG 3 §11.3.4.5)."""
-    if not data.startswith(b"\x89PNG"):
-        return b""
     return next((data[start:end] for kind, start, end in _png_chunks(data) if kind == b"eXIf"), b"")
 
 
-def _old_exif(info: Mapping[str | tuple[int, int], Any]) -> bytes:
-    """Exif as ImageMagick writes it into a PNG: in hex, below three lines of heading."""
-    lines = str(info.get("Raw profile type exif", "")).split("\n")[3:]
-    return bytes.fromhex("".join(lines))
+def _png_texts(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Keyword and words of every text chunk of a PNG, before and behind the pixels (PNG 3 §11.3.3)."""
+    left = MOST_TEXT
+    for kind, start, end in _png_chunks(data):
+        if kind not in (b"tEXt", b"zTXt", b"iTXt"):
+            continue
+        name, _, rest = data[start:end].partition(b"\0")
+        packed = kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\x01")
+        if kind == b"iTXt":
+            rest = b"\0" + rest[2:].split(b"\0", 2)[-1]  # behind the language and the translated keyword
+        text = zlib.decompressobj().decompress(rest[1:], left) if packed else rest
+        left -= len(text)
+        if left <= 0:
+            raise Invalid("it is a picture with more text in it than any needs: save it once more without")
+        yield name, text
+
+
+def _profile(text: bytes) -> bytes:
+    """Exif or XMP as ImageMagick writes it into a PNG: in hex, below three lines of heading."""
+    return bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
+
+
+def _film_boxes(data: bytes) -> Iterator[bytes]:
+    """What stands in a film beside its pictures and sound, where any four letters may occur (ISO 14496-12 §4.2)."""
+    at = 0
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">L4s", data, at)
+        if size == 1 and at + 16 <= len(data):
+            (size,) = struct.unpack_from(">Q", data, at + 8)
+        end = at + size if size >= 8 else len(data)
+        if kind != b"mdat":
+            yield data[at:end]
+        at = end
 
 
 def _film(brand: bytes, position: bool) -> Found | None:  # noqa: FBT001 - what its user data says (QuickTime, ©xyz)
@@ -226,8 +265,8 @@ def _refuse_second_nature(data: bytes, type: str) -> None:
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """The kind of every chunk, where its data begins and where it ends (PNG 3 §5.3)."""
-    at = 8
+    """The kind of every chunk, where its data begins and where it ends (PNG 3 §5.3); nothing of what is no PNG."""
+    at = 8 if data.startswith(b"\x89PNG") else len(data)
     while at + 12 <= len(data):
         length, kind = struct.unpack_from(">L4s", data, at)
         yield kind, at + 8, at + 8 + length

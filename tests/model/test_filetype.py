@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
 import tracemalloc
 import zipfile
+import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -123,6 +125,48 @@ def test_the_place_where_a_picture_was_taken_is_seen(form: str) -> None:
     assert sniffed(pictures.MP4 + b"\0\0\0\x1e\xa9xyz+52.36+004.89/").position
 
 
+XMP = b"<x:xmpmeta xmlns:e='http://ns.adobe.com/exif/1.0/'><r e:GPSLatitude='52,22N'/></x:xmpmeta>"
+
+
+def _png(*chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG with these chunks behind its pixels."""
+    made = pictures.picture("PNG")
+    late = b"".join(
+        struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+    return made[:-12] + late + made[-12:]
+
+
+def _boxed(kind: bytes, inside: bytes) -> bytes:
+    return struct.pack(">L4s", 8 + len(inside), kind) + inside
+
+
+HEXED = b"\nxmp\n      99\n" + XMP.hex().encode()
+PLACED = {
+    "another prefix": pictures.picture("JPEG", xmp=XMP),
+    "late iTXt": _png((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)),
+    "late iTXt, packed": _png((b"iTXt", b"XML:com.adobe.xmp\0\x01\0en\0\0" + zlib.compress(XMP))),
+    "late zTXt, hexed": _png((b"zTXt", b"Raw profile type xmp\0\0" + zlib.compress(HEXED))),
+    "loci": pictures.MP4
+    + _boxed(b"moov", _boxed(b"udta", _boxed(b"loci", bytes(4) + b"\x15\xc7\0\0" + bytes(20)))),
+    "QuickTime keys": pictures.MP4
+    + _boxed(b"moov", _boxed(b"meta", _boxed(b"mdta", b"com.apple.quicktime.location.ISO6709"))),
+}
+
+
+@pytest.mark.parametrize("how", PLACED)
+def test_a_place_is_found_wherever_it_may_stand(how: str) -> None:
+    """design:6: another prefix of XMP, text behind a PNG's pixels, a film's 3GPP and QuickTime metadata."""
+    assert sniffed(PLACED[how]).position
+
+
+def test_pixels_and_sound_are_no_place() -> None:
+    """Four letters by chance among a film's pictures say nothing, nor do words about a picture."""
+    assert not sniffed(pictures.MP4[:-8] + _boxed(b"mdat", b"..loci..\xa9xyz..")).position
+    assert not sniffed(_png((b"iTXt", b"Comment\0\0\0\0\0by us"), (b"tEXt", b"Author\0Ada"))).position
+
+
 def test_a_bomb_costs_next_to_nothing() -> None:
     """security:I3: a picture of 3.6 gigapixels is refused by its head."""
     tracemalloc.start()
@@ -144,3 +188,11 @@ def test_whatever_is_broken_is_found_or_refused_and_never_a_crash(type: str, at:
     except Invalid:
         found = None
     assert found is None or found.type in EXTENSIONS
+
+
+def test_a_bomb_of_text_is_refused() -> None:
+    """security:I3: texts behind the pixels are unpacked within bounds, all of them together."""
+    chunk = (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(9_000_000)))
+    assert sniffed(_png(chunk)).width
+    with pytest.raises(Invalid, match="more text in it than any needs"):
+        sniffed(_png(chunk, chunk))
