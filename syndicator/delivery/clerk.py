@@ -36,6 +36,11 @@ class Clerk:
         self._at_pile = threading.Lock()
         self._pile: list[_Job[Any]] = []
 
+    @property
+    def waiting(self) -> int:
+        """How many have work on the pile."""
+        return len(self._pile)
+
     def write(self, tries: Sequence[Try], work: Work[T]) -> T:
         """Do `work` in a transaction that holds the rows of these tries; returns what it returns, once committed.
 

@@ -36,7 +36,7 @@ SOON, LULL, LONGEST = 0.02, 0.2, 0.2
 # With the database away; and between looks for what dead workers held.
 AWAY = 1.0
 # What is marked *sending* is in doubt after a crash: a thread starts with few, and never has more than
-# this share of what it has carried so far in hand, up to the road's batch (docs/adr/0040).
+# this share of what it has carried so far in hand, up to the road's batch (docs/adr/0038).
 FIRST_BATCH = 4
 SHARE = 1
 # What is only leased was certainly not sent: so many times as much may be taken ahead and written.
