@@ -54,6 +54,8 @@ MOVES: dict[ReleaseState, frozenset[ReleaseState]] = {
 # Where readers of press releases are: an instant is read back in these zones, after the newsroom's own.
 READ_BACK = ("UTC", "America/New_York", "Europe/London", "Asia/Tokyo")
 OPEN_RELEASES = (ReleaseState.DRAFT, ReleaseState.APPROVED, ReleaseState.SCHEDULED, ReleaseState.HELD)
+# Somebody stands for its words, and it is still to come: only so may accredited contacts see it.
+STOOD_FOR = (ReleaseState.APPROVED, ReleaseState.SCHEDULED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +274,7 @@ def visible(release: Release, actor: Actor, now: datetime) -> bool:
     """
     if actor is Actor.STAFF or release.state is ReleaseState.RELEASED:
         return True
-    if actor is Actor.PUBLIC or release.state not in (ReleaseState.APPROVED, ReleaseState.SCHEDULED):
+    if actor is Actor.PUBLIC or release.state not in STOOD_FOR:
         return False
     return release.advance is not None and release.advance <= now
 

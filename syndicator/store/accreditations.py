@@ -64,8 +64,8 @@ def history(tx: Tx, contact_id: int) -> list[Accreditation]:
     return [_accreditation(row) for row in tx.connection.execute(query)]
 
 
-def holding(now: datetime) -> ColumnElement[bool]:
-    """As SQL, of a row of `accreditations`: it counts at this instant."""
+def holding(now: Any) -> ColumnElement[bool]:
+    """As SQL, of a row of `accreditations`: it counts at this instant (a datetime, or what stands for one in SQL)."""
     return a.ended.is_(None) & or_(a.until.is_(None), a.until > now)
 
 

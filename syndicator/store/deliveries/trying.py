@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, delete, exists, or_, select, update
+from sqlalchemy import Row, Select, bindparam, delete, exists, select, update
 
 from syndicator.model.audience import SubscriptionState
 from syndicator.model.delivery import Channel, DeliveryState, OnUnknown, Priority, Try, ping_hub
 from syndicator.model.item import ItemState
-from syndicator.model.release import ReleaseState
+from syndicator.model.release import STOOD_FOR, ReleaseState
 from syndicator.store import schema
+from syndicator.store.accreditations import holding
 from syndicator.store.columns import Instant
 from syndicator.store.engine import Tx
 
@@ -31,8 +32,6 @@ d, dc, c, s, x, p, i, r, acc = (
 )
 AMONG_KEYS = d.id.in_(bindparam("keys", expanding=True))
 told = schema.embargo_notices.c
-# A release that is still to come, approved by somebody.
-UNDER_WAY = (ReleaseState.APPROVED, ReleaseState.SCHEDULED)
 
 
 def query(now: Any) -> Select[Any]:
@@ -48,9 +47,7 @@ def query(now: Any) -> Select[Any]:
         newer.recipient == d.recipient,
         newer.id > d.id,
     )
-    accredited = exists().where(
-        acc.contact_id == d.contact_id, acc.ended.is_(None), or_(acc.until.is_(None), acc.until > now)
-    )
+    accredited = exists().where(acc.contact_id == d.contact_id, holding(now))
     # News of an embargo that was on the wire when something newer was told, and came back unsent.
     overtaken = exists().where(
         d.subject.like("notice/%"), told.release_id == d.release_id, told.number > d.version
@@ -159,7 +156,7 @@ def _why_no_advance(row: Row[Any]) -> str | None:
         return "the release is cancelled" if row.release == ReleaseState.CANCELLED else None
     if not row.accredited:
         return "the recipient is not accredited (any more)"
-    if row.release not in UNDER_WAY:
+    if row.release not in STOOD_FOR:
         return f"the release is {row.release or 'gone'}"
     return "the release was reworded" if row.reworded else None
 
@@ -184,15 +181,10 @@ def forget(tx: Tx, keys: Sequence[int]) -> None:
 
 
 # Built once: what stands here is asked for with every claim, and building it costs more than asking.
-_CLAIMED = (
-    query(bindparam("instant", type_=Instant())).where(AMONG_KEYS).order_by(d.priority, d.due, d.id)
-)
+_CLAIMED = query(bindparam("instant", type_=Instant())).where(AMONG_KEYS).order_by(d.priority, d.due, d.id)
 # In the order everybody locks them in, by key: an UPDATE alone has none on PostgreSQL.
 _OURS = (
-    select(d.id, d.lease_no, d.state, d.sending, d.stop)
-    .where(AMONG_KEYS)
-    .order_by(d.id)
-    .with_for_update()
+    select(d.id, d.lease_no, d.state, d.sending, d.stop).where(AMONG_KEYS).order_by(d.id).with_for_update()
 )
 
 
