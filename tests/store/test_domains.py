@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import event, func, insert, select, text
 
 from syndicator import publish
 from syndicator.model.delivery import Channel, Outcome, Policy, Priority, Result, Try
 from syndicator.model.outcomes import Cause
-from syndicator.store import Store, audience, deliveries, schema
+from syndicator.store import Store, Tx, audience, deliveries, schema
 from syndicator.store.deliveries import domains
 from syndicator.store.deliveries.claims import due_rows
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_subscription
@@ -122,7 +122,38 @@ def test_all_is_forgiven_in_the_end(store: Store, clock: FakeClock) -> None:
         settle(store, take(store, policy), policy, ACCEPTED)
     with store.read() as tx:
         assert [] == deliveries.domains_at_rest(tx)
+        assert 0 == rows_left(tx)
+    with store.begin() as tx:
+        assert domains.limits(tx, "mail", policy) is None
     assert len(take(store, policy)) > 8
+
+
+def rows_left(tx: Tx) -> int:
+    return int(tx.connection.execute(select(func.count()).select_from(schema.domains)).scalar_one())
+
+
+def test_claims_ask_only_for_what_limits_now(store: Store, clock: FakeClock) -> None:
+    """mail:SE4: a domain that complained a day ago, or that had its last letter, slows nobody's claims."""
+    owe(store, "big.example", "small.example")
+    settle(store, take(store, Policy(), limit=1), Policy(), THROTTLED)
+    with store.begin() as tx:
+        assert domains.limits(tx, "mail", Policy())
+    rated = Policy(domain_rate=5)
+    clock.advance(days=1, seconds=1)
+    with store.begin() as tx:
+        assert domains.limits(tx, "mail", Policy()) is None
+    assert 2 == len(take(store, rated))
+    clock.advance(seconds=10)
+    with store.begin() as tx:
+        assert rows_left(tx)  # they say when the last letters went, for a rate that is not set any more
+        assert domains.limits(tx, "mail", Policy()) is None
+
+
+def test_limits_by_domain_are_for_mail(store: Store) -> None:
+    """mail:SE4: a partner's lane has no domains of recipients: its claims wait for nobody's."""
+    with store.begin() as tx:
+        audience.ensure_lane(tx, "partner/x", Channel.WEBHOOK)
+        assert domains.limits(tx, "partner/x", Policy(domain_connections=2)) is None
 
 
 def test_a_greylist_is_no_complaint(store: Store) -> None:

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, case, exists, func, literal, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 
 from syndicator.errors import NotFound
 from syndicator.model.delivery import (
@@ -25,23 +36,28 @@ from syndicator.model.delivery import (
     settle,
     spared_for,
 )
-from syndicator.store import schema
+from syndicator.store import occasions, schema
+from syndicator.store.columns import Instant
 from syndicator.store.deliveries.trying import as_try, query
 from syndicator.store.engine import Tx
 
 d, p, lane, a = schema.deliveries.c, schema.partners.c, schema.lanes.c, schema.attempts.c
+m = schema.domains.c
 # Written out, not bound: only so does SQLite see that its partial indexes fit.
 IS_DUE = d.state == literal_column("'due'")
 IS_TAKEN = d.state.in_([literal_column("'leased'"), literal_column("'sending'")])
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=5)
 TELL_EVERY = timedelta(hours=1)
+# A domain that asked for patience once, and was not written to since, is trusted again after this.
+FORGIVEN_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
     """A destination as operators see it: since when it is in trouble and why, and how many wait for it.
 
-    `late` of them wait for a person (`delivery retry --late`). All instants UTC.
+    `late` of them wait for a person (`delivery retry --late`). `oldest`: since when the one has waited that was
+    due first (mail:SE19); None when nothing is due yet. All instants UTC.
     """
 
     key: str
@@ -52,6 +68,7 @@ class Lane:
     open: datetime
     waiting: int
     late: int
+    oldest: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +82,16 @@ class Incident:
 
 def lanes(tx: Tx) -> list[Lane]:
     """All destinations, and how many wait for each."""
-    held = func.sum(case((d.due.is_(None), 1), else_=0))
-    counted = select(d.lane, func.count().label("n"), held.label("held")).where(IS_DUE).group_by(d.lane)
-    waits = {row.lane: (row.n, row.held) for row in tx.connection.execute(counted)}
+    late = d.due.is_(None)
+    # What concerns a release under embargo was planned long before its instant; what was put off has waited since.
+    since = case((d.release_id.is_not(None), func.coalesce(d.due, d.created)), else_=d.created)
+    counted = select(
+        d.lane,
+        func.count().label("waiting"),
+        func.sum(case((late, 1), else_=0)).label("late"),
+        func.min(case((late | (d.due <= tx.now) | (d.attempts > 0), since))).label("oldest"),
+    )
+    waits = {row.lane: row for row in tx.connection.execute(counted.where(IS_DUE).group_by(d.lane))}
     found = tx.connection.execute(select(schema.lanes).order_by(lane.key))
     return [
         Lane(
@@ -77,18 +101,39 @@ def lanes(tx: Tx) -> list[Lane]:
             since=row.since,
             fault=row.fault,
             open=row.open,
-            waiting=waits.get(row.key, (0, 0))[0],
-            late=waits.get(row.key, (0, 0))[1],
+            waiting=its.waiting if its else 0,
+            late=its.late if its else 0,
+            oldest=its.oldest if its else None,
         )
-        for row in found
+        for row, its in ((row, waits.get(row.key)) for row in found)
     ]
 
 
 def due_lanes(tx: Tx) -> list[tuple[str, Channel]]:
-    """Destinations with something due that are neither paused nor backing off."""
+    """Destinations to serve: with something due, or `unasked`, and neither paused nor backing off."""
     waiting = exists().where(d.lane == lane.key, IS_DUE, d.due <= tx.now)
-    query = select(lane.key, lane.channel).where(lane.paused.is_(False), lane.open <= tx.now, waiting)
-    return [(row.key, Channel(row.channel)) for row in tx.connection.execute(query.order_by(lane.key))]
+    served = _AWAKE & (waiting | _UNASKED)
+    query = select(lane.key, lane.channel).where(served).order_by(lane.key)
+    rows = tx.connection.execute(query, {"instant": tx.now})
+    return [(row.key, Channel(row.channel)) for row in rows]
+
+
+def unasked(tx: Tx, key: str) -> bool:
+    """Whether this is a relay in trouble that no letter will ask again: all that waits for it is late.
+
+    Nobody sends what is late unasked, so nobody would hear that the relay is back.
+    """
+    query = select(lane.key).where(lane.key == key, _AWAKE, _UNASKED)
+    return tx.connection.execute(query, {"instant": tx.now}).first() is not None
+
+
+_AWAKE = lane.paused.is_(False) & (lane.open <= bindparam("instant", type_=Instant()))
+_UNASKED = (
+    (lane.channel == literal_column("'mail'"))
+    & (lane.failures > 0)
+    & ~exists().where(d.lane == lane.key, IS_DUE, d.due.is_not(None))
+    & ~exists().where(d.lane == lane.key, IS_TAKEN)
+)
 
 
 def next_due(tx: Tx) -> datetime | None:
@@ -108,9 +153,8 @@ def lane_failed(tx: Tx, key: str, fault: str, spared: Sequence[int] = ()) -> Inc
     the others. One that ended several connections of a destination that was well in between is itself
     in trouble: its try counts, and nothing is said of the destination.
     """
-    locked = select(schema.lanes).where(lane.key == key).with_for_update()
-    row = tx.connection.execute(locked).one()
-    hit = _hit(tx, spared)
+    hit = _hit(tx, spared)  # first: see `hold`
+    row = tx.connection.execute(_HOLD, {"destination": key}).one()
     if hit and not row.failures and all(times >= FEW_SPARED for times in hit.values()):
         _count(tx, hit, fault)
         return Incident(pause=timedelta(), since=tx.now, news=False)
@@ -150,23 +194,48 @@ def _count(tx: Tx, hit: Iterable[int], fault: str) -> None:
 
 
 class Condition(NamedTuple):
-    """How a destination does: whether it rests, whether it is in trouble, whether it has domains with limits."""
+    """How a destination does: does it rest, is it in trouble, and are there domains with limits now (`paced`)?"""
 
     paused: bool = False
     failures: int = 0
+    channel: str = ""
     paced: bool = False
 
 
+def forgiven(now: datetime) -> ColumnElement[bool]:
+    """Rows of `domains` that limit nothing any more: they rest no longer, and nothing was heard of them for a day."""
+    return and_(m.open <= now, m.changed <= now - FORGIVEN_AFTER)
+
+
+_NOW = bindparam("instant", type_=Instant())
+_LIMITS = ((m.open > _NOW) | m.width.is_not(None) | m.rate.is_not(None)) & (
+    (m.open > _NOW) | (m.changed > bindparam("lately", type_=Instant()))
+)
+_HOLD = select(schema.lanes).where(lane.key == bindparam("destination")).with_for_update()
 _CONDITION = select(
-    lane.paused, lane.failures, exists().where(schema.domains.c.lane == lane.key).label("paced")
+    lane.paused,
+    lane.failures,
+    lane.channel,
+    exists().where(m.lane == lane.key, _LIMITS).label("paced"),
 ).where(lane.key == bindparam("destination"))
+
+
+def hold(tx: Tx, key: str) -> None:
+    """Have the row of this destination until the transaction ends.
+
+    The order for everybody: what is written of deliveries, then the lane, then its domains by name; who has a lane
+    waits for no delivery any more (claims skip those that others have).
+    """
+    if not tx.on_sqlite:  # there a writer is alone anyway
+        tx.connection.execute(_HOLD, {"destination": key}).all()
 
 
 def condition(tx: Tx, key: str) -> Condition:
     """How this destination does; read once in a transaction, and again when that has changed something of it."""
     memo = f"condition of {key}"
     if memo not in tx.memo:
-        row = tx.connection.execute(_CONDITION, {"destination": key}).one_or_none()
+        values = {"destination": key, "instant": tx.now, "lately": tx.now - FORGIVEN_AFTER}
+        row = tx.connection.execute(_CONDITION, values).one_or_none()
         tx.memo[memo] = Condition(*row) if row else Condition()
     found: Condition = tx.memo[memo]
     return found
@@ -209,12 +278,19 @@ def pause(tx: Tx, key: str, fault: str) -> bool:
 
 
 def resume(tx: Tx, key: str) -> bool:
-    """Let what waits for this destination go, at once; False if it did not rest. Raises NotFound."""
+    """Let what waits for this destination go, at once; False if it did not rest. Raises NotFound.
+
+    Its incident and its alarms are over with that: what is still wrong shows anew.
+    """
     _known(tx, key)
     values = {"paused": False, "failures": 0, "open": tx.now, "fault": None, "since": None}
     resting = (lane.key == key) & lane.paused.is_(True)
     done = tx.connection.execute(update(schema.lanes).where(resting).values(**values))
+    reconsider(tx, key)
     _partner(tx, key, paused=False)
+    if done.rowcount:
+        for kind in ("lane", "stop"):
+            occasions.end(tx, f"{kind}/{key}/")
     return bool(done.rowcount)
 
 

@@ -19,7 +19,7 @@ from syndicator.model import pace
 from syndicator.model.delivery import Channel, Policy, Try
 from syndicator.model.outcomes import Cause, Outcome, Result
 from syndicator.store import schema
-from syndicator.store.deliveries.destinations import IS_TAKEN, condition, reconsider
+from syndicator.store.deliveries.destinations import IS_TAKEN, condition, forgiven, hold, reconsider
 from syndicator.store.engine import Tx, insert_or_update_all
 
 m, d = schema.domains.c, schema.deliveries.c
@@ -51,12 +51,13 @@ def listing(tx: Tx) -> list[Domain]:
 
 def limits(tx: Tx, lane: str, policy: Policy) -> Gate | None:
     """The gate before this lane, which is ours until the transaction ends; None where nothing is limited."""
-    general = policy.domain_connections or policy.domain_rate
-    if not general and not condition(tx, lane).paced:
+    how = condition(tx, lane)
+    general = how.channel == Channel.MAIL and (policy.domain_connections or policy.domain_rate)
+    if not general and not how.paced:
         return None
-    if not tx.on_sqlite:  # two workers must not both take the last place of a domain
-        key = schema.lanes.c.key
-        tx.connection.execute(select(key).where(key == lane).with_for_update()).all()
+    hold(tx, lane)  # two workers must not both take the last place of a domain
+    # What is written of them from here on must not bring old limits to life.
+    tx.connection.execute(delete(schema.domains).where(m.lane == lane, forgiven(tx.now)))
     return Gate(tx, lane, policy)
 
 
@@ -86,7 +87,7 @@ class Gate:
         now, tx = self._tx.now, self._tx
         rows = [
             {"lane": self._lane, "domain": domain, "open": after.open, "changed": now}
-            for domain, letters in self._let_in.items()
+            for domain, letters in sorted(self._let_in.items())
             if (after := pace.taken(self._paces[domain], letters, now)) != self._paces[domain]
         ]
         insert_or_update_all(tx, schema.domains, rows, ("lane", "domain"))
@@ -134,9 +135,10 @@ def hear(tx: Tx, results: Sequence[tuple[Try, Result]], policy: Policy) -> None:
         if attempt.channel is Channel.MAIL and attempt.domain:
             by_domain.setdefault((attempt.lane, attempt.domain), []).append(result)
     complained = any(result.cause in COMPLAINTS for _, result in results)
-    for lane in {lane for lane, _ in by_domain}:
+    for lane in sorted({lane for lane, _ in by_domain}):
         if not complained and not condition(tx, lane).paced:
             continue
+        hold(tx, lane)
         names = {domain for where, domain in by_domain if where == lane}
         known = _paces(tx, lane, names)
         for domain in sorted(names):
@@ -156,7 +158,10 @@ def _hear(
         _write(tx, lane, domain, pace.slowed(bound, tx.now, asked), complaints[0].detail)
     elif own and (own.width or own.failures) and any(one.outcome is Outcome.ACCEPTED for one in results):
         after = pace.eased(own)
-        _write(tx, lane, domain, after, None if after.width is None else "")
+        if after.width is None and after.rate is None and after.open <= tx.now:
+            _delete(tx, lane, domain)
+        else:
+            _write(tx, lane, domain, after, None if after.width is None else "")
 
 
 def _write(tx: Tx, lane: str, domain: str, after: pace.Pace, fault: str | None) -> None:
@@ -175,11 +180,17 @@ def _write(tx: Tx, lane: str, domain: str, after: pace.Pace, fault: str | None) 
     reconsider(tx, lane)
 
 
+def _delete(tx: Tx, lane: str, domain: str) -> None:
+    """Nothing is left of its limits: every claim would ask for a row that is there."""
+    tx.connection.execute(delete(schema.domains).where(m.lane == lane, m.domain == domain))
+    reconsider(tx, lane)
+
+
 def _paces(tx: Tx, lane: str, names: Collection[str]) -> dict[str, pace.Pace]:
     if not names:
         return {}
     query = select(schema.domains).where(m.lane == lane, m.domain.in_(sorted(names)))
     return {
         row.domain: pace.Pace(open=row.open, width=row.width, rate=row.rate, failures=row.failures)
-        for row in tx.connection.execute(query.with_for_update())
+        for row in tx.connection.execute(query.order_by(m.domain).with_for_update())
     }
