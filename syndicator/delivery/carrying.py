@@ -70,6 +70,7 @@ class Hand:
         self._few = -1
         self._idle = True
         self._drained = True
+        self._halted = False
         self._fault: BaseException | None = None
         self.over = False
         self._thread = threading.Thread(target=self._work, name="carrier", daemon=True)
@@ -108,6 +109,12 @@ class Hand:
         """Nothing more will be given; what is under way may go on."""
         self._given.put(None)
 
+    def halt(self) -> None:
+        """Take nothing more to the wire, and wait until what is on it has an answer: the road is free then."""
+        self._halted = True
+        self.let_go()
+        self._thread.join()
+
     def join(self) -> None:
         """Wait until the road is free again, when all was heard; raises what broke it."""
         self._thread.join()
@@ -143,7 +150,7 @@ class Hand:
             while parcel is not None:
                 if self._given.qsize() <= self._few:
                     self._news.set()
-                if self._watch.lets(parcel):
+                if not self._halted and self._watch.lets(parcel):
                     yield parcel
                 else:
                     self._heard.put((parcel.attempt, None))

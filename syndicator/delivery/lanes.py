@@ -132,6 +132,7 @@ def run(crew: Crew, key: str, channel: Channel) -> int:
             began = time.monotonic()
             parcels = _prepared(crew, key, road, _most(road, tries, pace))
             if not parcels:
+                _probe(crew, key, channel, road)
                 break
             carried, healthy = _Turn(crew, key, channel, road, parcels, tries).run()
             tries += carried
@@ -201,13 +202,25 @@ class _Turn:
             while self._out and not hand.over:
                 self._listen(hand, patience)
                 self._go_on(hand)
-        finally:
-            hand.let_go()
+        except BaseException:
+            self._give_up(hand)
+            raise
+        hand.let_go()
         hand.join()
         untouched = self._counted.rest(self._parcels)
         return len(self._counted.ids), _conclude(
             self._crew, self._key, self._channel, untouched, self._counted
         )
+
+    def _give_up(self, hand: Hand) -> None:
+        """What cannot be written down is not sent; and while the hand is at work, the road is not ours to close."""
+        hand.halt()
+        with suppress(SyndicatorError):  # else their leases end, and all in hand are doubts
+            self._listen(hand, 0)
+            answered, self._group = self._group, []
+            self._write(())  # first what was kept back: that is certain
+            self._group = answered
+            self._write(())
 
     def _listen(self, hand: Hand, patience: float) -> None:
         heard = hand.hear(patience)
@@ -281,7 +294,7 @@ class _Turn:
 
 
 def _break(tx: Tx, key: str, group: Group, policy: Policy) -> None:
-    """Pause the lane if a sending is turned away too often; once a sending, for then a person has decided."""
+    """Pause the lane if a sending is turned away too often; anew only for what comes after a person resumed it."""
     if not policy.stop_above:
         return
     bad = {
@@ -290,15 +303,16 @@ def _break(tx: Tx, key: str, group: Group, policy: Policy) -> None:
         if result.outcome is Outcome.REFUSED and result.cause in SUSPICIOUS
     }
     for subject in sorted(bad):
-        why = deliveries.suspicion(tx, subject, policy.stop_above)
+        why = deliveries.suspicion(tx, key, subject, policy.stop_above)
         if why is None:
             continue
         words = (
             f"{why}: all of this lane is paused; see `syndicator delivery list --subject {subject} "
             f"--state refused`, then `delivery resume {key}`"
         )
-        if alarms.raise_(tx, f"stop/{subject}", f"Mail is paused: {subject} is turned away", words):
-            deliveries.pause(tx, key, words)
+        if deliveries.pause(tx, key, words):
+            occasion = f"{deliveries.stop_key(key, subject)}{tx.now.isoformat()}"
+            alarms.raise_(tx, occasion, f"Mail is paused: {subject} is turned away", words)
             log.error("lane paused", lane=key, fault=words)
 
 
@@ -393,6 +407,20 @@ def _alarm(tx: Tx, key: str, incident: deliveries.Incident, fault: str) -> None:
         "back, and what is too late by then asks first (`syndicator delivery lanes`)."
     )
     alarms.raise_(tx, f"lane/{key}/{since}", f"{key} is out of reach", words)
+
+
+def _probe(crew: Crew, key: str, channel: Channel, road: Road) -> None:
+    """Nothing may go out, for all that waits is late: is the relay that was away there again?"""
+    with crew.store.read() as tx:
+        unasked = deliveries.unasked(tx, key)
+    if unasked:
+        try:
+            road.open()
+        except (WireFault, TryLater) as fault:
+            _trouble(crew, key, channel, (), str(fault))
+        else:
+            with crew.store.begin() as tx:
+                _works(tx, key)
 
 
 def _works(tx: Tx, key: str) -> None:

@@ -13,6 +13,7 @@ from syndicator.store.deliveries.advances import (
     carry_over,
     expected,
     had,
+    latest_had,
     plan_advances,
     plan_notices,
     was_told,
@@ -37,6 +38,7 @@ from syndicator.store.deliveries.destinations import (
     pause,
     resume,
     stopped,
+    unasked,
 )
 from syndicator.store.deliveries.domains import Domain
 from syndicator.store.deliveries.domains import listing as domains_at_rest
@@ -57,7 +59,7 @@ from syndicator.store.deliveries.rows import (
     retry_late,
 )
 from syndicator.store.deliveries.settling import recover, settle_all
-from syndicator.store.deliveries.suspicion import suspicion
+from syndicator.store.deliveries.suspicion import stop_key, suspicion
 from syndicator.store.deliveries.told import (
     Radius,
     cancel_unsent,
@@ -98,6 +100,7 @@ __all__ = [
     "lane_over",
     "lane_works",
     "lanes",
+    "latest_had",
     "listing",
     "locked",
     "named",
@@ -126,7 +129,9 @@ __all__ = [
     "settle_all",
     "somebody_had",
     "start",
+    "stop_key",
     "stopped",
     "suspicion",
+    "unasked",
     "was_told",
 ]
