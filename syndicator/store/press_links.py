@@ -26,6 +26,16 @@ def was_planned(tx: Tx, contact_id: int, release: Release) -> bool:
 
     Who had other words is not shown these: nobody said that they are for them. Once it is public, any copy counts.
     """
+    public = release.state is ReleaseState.RELEASED
+    return _planned(tx, contact_id, release, None if public else same_words(tx, release))
+
+
+def had_any(tx: Tx, contact_id: int, release: Release) -> bool:
+    """Whether any words of this release went to this contact: they may know that these are revised or called off."""
+    return _planned(tx, contact_id, release, None)
+
+
+def _planned(tx: Tx, contact_id: int, release: Release, subjects: list[str] | None) -> bool:
     d = schema.deliveries.c
     duty = exists().where(
         d.release_id == release.id,
@@ -33,6 +43,6 @@ def was_planned(tx: Tx, contact_id: int, release: Release) -> bool:
         d.subject.startswith("advance/"),
         d.state.not_in(_NEVER),
     )
-    if release.state is not ReleaseState.RELEASED:
-        duty = duty.where(d.subject.in_(same_words(tx, release)))
+    if subjects is not None:
+        duty = duty.where(d.subject.in_(subjects))
     return bool(tx.connection.execute(select(duty)).scalar())

@@ -1,8 +1,8 @@
 """What stands behind the links of press copies and previews: one person's own page of a release under embargo.
 
 Every request asks anew, in one transaction, who this is, whether they are accredited, and how it stands
-with the release (security:E1). Whatever is wrong gets the answer of an address nobody ever had. Nothing
-here is kept, found, or travels on in a Referer; after the lift a copy leads to the item's public page.
+with the release (security:E1). Whatever is wrong gets the answer of an address nobody ever had; who had
+words that hold no more is told that, and none of the words. Nothing here is kept, found, or travels on in a Referer; after the lift a copy leads to the item's public page.
 The page is the public one with a banner above it.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -36,10 +37,19 @@ _OVER = {ReleaseState.RELEASED: Standing.OVER, ReleaseState.CANCELLED: Standing.
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Somebody's copy of a release, and the item it became, if it did."""
+    """Somebody's copy of a release, whether it has the present words, and the item it became, if it did."""
 
     release: Release
     item: Item | None
+    current: bool
+
+    def open(self, now: datetime) -> bool:
+        """Whether its owner may read the words at this instant."""
+        return self.current and visible(self.release, Actor.ACCREDITED, now)
+
+    def standing(self, now: datetime) -> Standing:
+        """How it stands; approved or scheduled anew, with its next advance still to come, is a revision, too."""
+        return _OVER.get(self.release.state, Standing.HOLDS if self.open(now) else Standing.REVISED)
 
 
 class Press:
@@ -80,8 +90,8 @@ class Press:
             copy = self._copy(tx, token)
             if copy is None:
                 return self._preview(request, tx, lambda shown, by: by.index(request, tx, shown))
-            if not visible(copy.release, Actor.ACCREDITED, tx.now):
-                return self.nothing(request)
+            if not copy.open(tx.now):
+                return self._no_more(request, copy.standing(tx.now))
             if copy.release.state is ReleaseState.RELEASED:
                 return self._public(request, copy, "")
             item = foreseen(copy.release, copy.release.content, tx.now)
@@ -100,9 +110,7 @@ class Press:
             copy = self._copy(tx, token)
             if copy is None:
                 return self.nothing(request)
-            seen = visible(copy.release, Actor.ACCREDITED, tx.now)
-            # Approved or scheduled anew, and its next advance is still to come: that is a revision, too.
-            standing = _OVER.get(copy.release.state, Standing.HOLDS if seen else Standing.REVISED)
+            seen, standing = copy.open(tx.now), copy.standing(tx.now)
         live = copy.item is None or copy.item.live
         deadline = Deadline(
             release=copy.release,
@@ -123,7 +131,7 @@ class Press:
             copy = self._copy(tx, token)
             if copy is None:
                 return self._preview(request, tx, lambda shown, by: by.medium(request, tx, shown, name))
-            if not visible(copy.release, Actor.ACCREDITED, tx.now):
+            if not copy.open(tx.now):
                 return self.nothing(request)
             if copy.release.state is ReleaseState.RELEASED:
                 return self._public(request, copy, name)
@@ -167,10 +175,17 @@ class Press:
         release = press_links.release(tx, found[1]) if found else None
         if found is None or release is None or accreditations.live(tx, found[0]) is None:
             return None
-        if not press_links.was_planned(tx, found[0], release):
+        if not press_links.had_any(tx, found[0], release):
             return None
         out = release.state is ReleaseState.RELEASED
-        return Copy(release, items.find(tx, release.uid) if out else None)
+        current = press_links.was_planned(tx, found[0], release)
+        return Copy(release, items.find(tx, release.uid) if out else None, current)
+
+    def _no_more(self, request: Request, standing: Standing) -> Response:
+        """What a copy shows whose words hold no more: that, and whom to ask."""
+        off = standing is Standing.CANCELLED
+        status = 410 if off else 200
+        return self._pages.page(request, "no_more.html", status=status, headers=PRIVATE, off=off)
 
     def _public(self, request: Request, copy: Copy, name: str) -> Response:
         if copy.item is None:

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 import structlog
 from icalendar import Calendar
+from sqlalchemy import update
 from starlette.requests import Request
 from starlette.responses import Response
 
-from syndicator import observe, publish
+from syndicator import observe, press, publish
+from syndicator.model.delivery import DeliveryState
 from syndicator.model.item import Medium, Spokesperson
 from syndicator.model.release import Embargo, Release, ReleaseState
-from syndicator.store import Store, accreditations, items, media, open_store, releases
+from syndicator.store import Store, accreditations, items, media, open_store, releases, schema
 from syndicator.store.deliveries import advances
 from syndicator.store.media import Cabinet
 from syndicator.web.pages import Pages
@@ -127,7 +129,7 @@ def test_the_copy_of_the_accredited(desk: Desk) -> None:
 
 
 def test_all_else_is_the_answer_of_an_unknown_address(desk: Desk) -> None:
-    """security:E2 mail:EM6 forged, somebody else's, ended, edited, cancelled: one 404, byte for byte."""
+    """security:E2 mail:EM6 forged, somebody else's, ended, files of what is edited or cancelled: one 404, byte for byte."""
     unknown = desk.web.ask("/press/nobody-ever-had-this/")
     plain = desk.web.ask("/items/nobody-ever-had-this")
     assert (404, plain.body, KEPT_OUT) == (
@@ -152,12 +154,12 @@ def test_all_else_is_the_answer_of_an_unknown_address(desk: Desk) -> None:
     )
     refused(desk.web.ask(f"/press/{TOKENS.press_token(desk.jane, 999)}/"), desk.web.ask(f"/press/1{token}/"))
     desk.move(advance=NOW + TICK)
-    refused(desk.ask(), desk.ask(f"media/{NAME}"))
+    refused(desk.ask(f"media/{NAME}"))
     desk.move(advance=NOW)
     assert 200 == desk.ask().status
     for state in (ReleaseState.DRAFT, ReleaseState.HELD, ReleaseState.MISSED, ReleaseState.CANCELLED):
         desk.move(state=state)
-        refused(desk.ask(), desk.ask(f"media/{NAME}"))
+        refused(desk.ask(f"media/{NAME}"), desk.ask(whose=desk.tom), desk.web.ask(f"/press/{token[:-1]}/"))
     desk.move(state=ReleaseState.SCHEDULED)
     with desk.store.begin() as tx:
         accreditations.end(tx, desk.jane, "broke an embargo")
@@ -167,6 +169,43 @@ def test_all_else_is_the_answer_of_an_unknown_address(desk: Desk) -> None:
     assert 200 == desk.ask().status
     desk.clock.advance(minutes=5)
     refused(desk.ask())
+
+
+def no_more(reply: Reply, words: str) -> None:
+    """It says this, whom to ask, and nothing of the release."""
+    assert words in reply.text
+    assert "press@" in reply.text
+    assert KEPT_OUT == {name: reply.headers[name] for name in KEPT_OUT}
+    for said in (CANARY, "Ana Silva", NAME, "10:00", "policy"):
+        assert said not in reply.text
+
+
+def test_a_copy_says_when_its_words_hold_no_more(desk: Desk) -> None:
+    """mail:EM2 mail:EM3 security:E1 revised or called off is said to who had it, with no word of it; to others a 404."""
+    desk.move(advance=NOW + TICK)
+    no_more(desk.ask(), "This release is being revised")
+    desk.move(advance=NOW, state=ReleaseState.DRAFT)
+    revised = desk.ask()
+    assert 200 == revised.status
+    no_more(revised, "This release is being revised")
+    with desk.store.begin() as tx:
+        tx.connection.execute(update(schema.deliveries).values(state=DeliveryState.ACCEPTED))
+        held = releases.named(tx, desk.release.uid)
+        other = replace(held.content, title=f"{CANARY} falls")
+        desk.release = press.draft(tx, held.uid, other, held.embargo)
+    no_more(desk.ask(), "This release is being revised")  # other words than those of the copy
+    assert "Embargo, release under revision: Society of Example" == desk.event()["summary"]
+    with desk.store.begin() as tx:
+        press.cancel(tx, desk.release.uid, "not now")
+    off = desk.ask()
+    assert 410 == off.status
+    no_more(off, "This release was called off")
+    assert "CANCELLED" == desk.event()["status"]
+    unknown = desk.web.ask("/press/nobody-ever-had-this/")
+    with desk.store.begin() as tx:
+        accreditations.end(tx, desk.jane, "broke an embargo")
+    assert (404, unknown.body) == (desk.ask().status, desk.ask().body)
+    assert 404 == desk.ask(whose=desk.tom).status
 
 
 def test_who_was_planned_no_advance_has_no_page(desk: Desk) -> None:
@@ -250,11 +289,11 @@ def test_whoever_tries_token_after_token_waits(tmp_path: Path) -> None:
     """security:R1 a visitor may ask so often in a minute, whether there is something or not."""
     with open_store(f"sqlite:///{tmp_path}/empty", host_clock=FakeClock()) as store:
         store.upgrade()
-        press = Press(store, TOKENS, Pages(SITE), clock=lambda: 0.0)
+        door = Press(store, TOKENS, Pages(SITE), clock=lambda: 0.0)
 
         def ask(visitor: str) -> Response:
             scope = {"type": "http", "client": (visitor, 1), "headers": [], "path_params": {"token": "1.1.x"}}
-            return press.page(Request(scope))
+            return door.page(Request(scope))
 
         assert {404} == {ask("203.0.113.7").status_code for _ in range(EACH)}
         busy = ask("203.0.113.7")
