@@ -24,7 +24,18 @@ from syndicator.store.deliveries.owed import plan_mailbox
 from syndicator.store.engine import Tx
 from syndicator.store.occasions import end, raise_
 
-__all__ = ["Alarm", "Unready", "by_id", "end", "known", "open_", "plan_mails", "raise_", "unmailed", "unready"]
+__all__ = [
+    "Alarm",
+    "Unready",
+    "by_id",
+    "end",
+    "known",
+    "open_",
+    "plan_mails",
+    "raise_",
+    "unmailed",
+    "unready",
+]
 
 a, d, r = schema.alarms.c, schema.deliveries.c, schema.releases.c
 
