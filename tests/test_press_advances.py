@@ -243,17 +243,46 @@ def test_a_second_move_replaces_a_notice_nobody_saw(store: Store, people: dict[s
     assert all_due("ann", "ben", "cat", "dan") == get(store, f"notice/{UID}/3")
 
 
-def test_an_end_moved_by_an_edit_is_told_when_it_is_approved(store: Store, people: dict[str, int]) -> None:
-    """mail:EM3: an embargo changed in the draft is a move like any other, once somebody stands for it."""
+def test_an_end_moved_by_an_edit_is_told_at_once(store: Store, people: dict[str, int]) -> None:
+    """mail:EM3: who goes by an end that a draft moved is to hold back at once, and hears the new one once it is approved."""
     scheduled(store)
     end(store, ADVANCE, ACCEPTED, "ann@x.org")
     later = replace(EMBARGO, until=TEN)
     with store.begin() as tx:
         assert 1 == press.draft(tx, UID, make_content(), later).moves
-        assert {} == get(store, NOTICE)
-        press.approve(tx, UID, "editor")
+    assert [("moved", NINE, None)] == notices(store)
     assert all_due("ann") == get(store, NOTICE)
+    with store.begin() as tx:
+        press.approve(tx, UID, "editor")
+    assert [("moved", NINE, None), ("moved", NINE, TEN)] == notices(store)
+    assert {"ann": "cancelled"} == get(store, NOTICE)
+    assert all_due("ann") == get(store, f"notice/{UID}/2")
     assert {} == get(store, SECOND)
+
+
+def test_an_end_that_is_back_before_they_heard_is_no_news(store: Store, people: dict[str, int]) -> None:
+    """mail:EM3: an embargo that was dropped and brought back in time is told to nobody."""
+    scheduled(store)
+    end(store, ADVANCE, ACCEPTED, "ann@x.org")
+    with store.begin() as tx:
+        press.draft(tx, UID, make_content("Other"), None)
+        press.draft(tx, UID, make_content("Another"), EMBARGO)
+    assert {"ann": "cancelled"} == get(store, NOTICE)
+    with store.begin() as tx:
+        press.approve(tx, UID, "editor")
+    assert [("moved", NINE, None)] == notices(store)
+
+
+def test_a_missed_release_is_not_told_twice(store: Store, people: dict[str, int], clock: FakeClock) -> None:
+    """mail:EM3: who was told to hold back what they have hears no more of it when the draft's own end goes by."""
+    scheduled(store)
+    end(store, ADVANCE, ACCEPTED)
+    with store.begin() as tx:
+        press.draft(tx, UID, make_content("Other"), replace(EMBARGO, until=TEN))
+    end(store, NOTICE, ACCEPTED)
+    clock.now = TEN
+    assert 1 == press.release_due(store).missed
+    assert [("moved", NINE, None)] == notices(store)
 
 
 def test_who_left_is_told_all_the_same(store: Store, people: dict[str, int]) -> None:
@@ -472,9 +501,10 @@ def test_an_embargo_that_was_dropped_is_over_when_it_is_out(store: Store, people
     end(store, ADVANCE, ACCEPTED)
     with store.begin() as tx:
         press.draft(tx, UID, make_content(), None)
-        press.approve(tx, UID, "editor")
     assert all_due("ann", "ben", "cat", "dan") == get(store, NOTICE)
     end(store, NOTICE, ACCEPTED)
+    with store.begin() as tx:
+        press.approve(tx, UID, "editor")
     with store.begin() as tx:
         press.publish_now(tx, UID)
     assert [("moved", NINE, None), ("lifted", None, NOW)] == notices(store)

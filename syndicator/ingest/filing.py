@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import TypeVar
 
-from syndicator import publish
+from syndicator import embargo, publish
 from syndicator.errors import Conflict, Invalid, SyndicatorError, TryLater
 from syndicator.ingest.entries import Deleted, Parsed, incoming
 from syndicator.ingest.identity import Match, Matched, matched
@@ -33,7 +33,7 @@ from syndicator.model.markup import excerpt, plain_text
 from syndicator.model.release import ReleaseState, moved
 from syndicator.model.upstream import OnGone, Relation, Upstream
 from syndicator.observe import logger
-from syndicator.store import Store, Tx, audit, deliveries, departures, items, releases, topics, upstreams
+from syndicator.store import Store, Tx, audit, departures, items, releases, topics, upstreams
 from syndicator.store import incoming as brought
 from syndicator.store.upstreams import Claim
 
@@ -325,25 +325,20 @@ def _rework(tx: Tx, uid: str, prospect: Prospect) -> None:
     release = releases.held_for_change(tx, uid)
     back = release
     if release.state in (ReleaseState.APPROVED, ReleaseState.SCHEDULED):
-        back = replace(moved(release, ReleaseState.DRAFT), approved_by=None)
+        back = moved(release, ReleaseState.DRAFT)
     elif release.state not in UNRELEASED:
         raise Conflict(f"the release {uid} is {release.state} since a moment ago; look again")
-    changed = replace(
+    words = replace(
         back,
         content=prospect.content,
         embargo=prospect.embargo,
         at=prospect.at,
         published=prospect.published,
-        version=release.version + 1,
         drafted_by=None,
-        approved=None,
-        advance=None,
         reason=prospect.why,
     )
-    stopped = deliveries.cancel_advances(tx, release.id, "the release was changed at its origin")
-    releases.save(tx, changed)
     by = f"upstream/{release.upstream}"
-    audit.record(tx, by, "release.edit", uid, version=changed.version, was=release.state, stopped=stopped)
+    embargo.change(tx, release, words, "the release was changed at its origin", by)
 
 
 def _revise(tx: Tx, thing: Incoming, prospect: Prospect, known: Known | None, desk: Desk) -> None:
@@ -375,12 +370,8 @@ def take_back(tx: Tx, uid: str, reason: str) -> Content:
     if item := items.find(tx, uid):
         publish.withdraw(tx, uid, reason)
         return item.content
-    release = releases.held_for_change(tx, uid)
-    deliveries.cancel_advances(tx, release.id, reason)
-    over = moved(release, ReleaseState.CANCELLED)
-    releases.save(tx, replace(over, reason=reason, at=None, advance=None))
-    audit.record(tx, f"upstream/{release.upstream}", "release.cancel", uid, was=release.state)
-    return release.content
+    slug = releases.named(tx, uid).upstream
+    return embargo.cancel(tx, uid, reason, f"upstream/{slug}").content
 
 
 def left_out(thing: Incoming, why: str, *, again: bool = False) -> LeftOut:

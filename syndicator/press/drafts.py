@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from syndicator.embargo import change
 from syndicator.errors import Conflict, Refused, Stale
 from syndicator.model.difference import difference
 from syndicator.model.item import Content
 from syndicator.model.release import Embargo, Release, ReleaseState, moved
 from syndicator.press import told
 from syndicator.press.rules import RULES, Rules
-from syndicator.store import Tx, audit, deliveries, items, releases, topics
+from syndicator.store import Tx, audit, items, releases, topics
 
 MOST_LINES = 12  # of a difference, where somebody handed in words made from an old version
 LINE = 160  # characters of such a line
@@ -64,27 +65,8 @@ def approve(tx: Tx, uid: str, by: str, *, base: str | None = None, rules: Rules 
 
 def _changed(tx: Tx, held: Release, content: Content, embargo: Embargo | None, by: str) -> Release:
     back = held if held.state is ReleaseState.DRAFT else moved(held, ReleaseState.DRAFT)
-    shifted = held.embargo is not None and (embargo is None or embargo.until != held.embargo.until)
-    changed = replace(
-        back,
-        content=content,
-        embargo=embargo,
-        version=held.version + 1,
-        drafted_by=by or None,
-        approved_by=None,
-        approved=None,
-        at=None,
-        advance=None,
-        moves=held.moves + shifted,
-        reason=None,
-    )
-    stopped = deliveries.cancel_advances(tx, held.id, "the release was changed")
-    release = releases.save(tx, changed)
-    until = embargo and embargo.until
-    audit.record(
-        tx, by, "release.edit", held.uid, version=release.version, was=held.state, embargo=until, stopped=stopped,
-    )  # fmt: skip
-    return release
+    words = replace(back, content=content, embargo=embargo, drafted_by=by or None, at=None, reason=None)
+    return change(tx, held, words, "the release was changed", by)
 
 
 def _stale(tx: Tx, held: Release, base: str) -> Stale:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from syndicator import publish
+from syndicator import embargo, publish
 from syndicator.errors import Invalid, NotFound, Refused
 from syndicator.model.item import Item
 from syndicator.model.release import NoticeKind, Release, ReleaseState, moved
 from syndicator.observe import logger
-from syndicator.press import told
 from syndicator.press.rules import RULES, Rules
 from syndicator.store import Store, Tx, audit, deliveries, releases
 
@@ -109,7 +108,7 @@ def _go_soon(tx: Tx, held: Release, by: str, undo: timedelta) -> Release:
 def _release(tx: Tx, release: Release, by: str, act: str, why: str = "", *, rules: Rules) -> Item:
     """The one door from release to item. An incoming item keeps its own date, if it has gone by."""
     out = replace(moved(release, ReleaseState.RELEASED), released=tx.now)
-    known = told.knowledge(tx, release)
+    known = embargo.knowledge(tx, release)
     item = publish.publish(
         tx,
         release.uid,
@@ -120,7 +119,7 @@ def _release(tx: Tx, release: Release, by: str, act: str, why: str = "", *, rule
         carry=lambda item: deliveries.carry_over(tx, release, item, again=rules.advance_again),
     )
     if known and known.waits(tx.now):
-        told.tell(tx, release, NoticeKind.LIFTED, tx.now, why)
+        embargo.tell(tx, release, NoticeKind.LIFTED, tx.now, why)
     releases.save(tx, out)
     late = _lateness(release, tx.now) if by == WORKER else None
     audit.record(tx, by, act, release.uid, why, was=release.state, at=release.at, late_seconds=late)
@@ -136,7 +135,9 @@ def _miss(tx: Tx, by: str) -> int:
     while release := releases.take_next_missed(tx):
         why = "its embargo went by without approval and schedule"
         deliveries.cancel_advances(tx, release.id, why)
-        told.tell(tx, release, NoticeKind.MOVED, None)  # they would go by its end, and it is not out
+        known = embargo.knowledge(tx, release)
+        if known and known.until and not known.cancelled:
+            embargo.tell(tx, release, NoticeKind.MOVED, None)  # they would go by its end, and it is not out
         releases.save(tx, replace(moved(release, ReleaseState.MISSED), reason=why, advance=None))
         audit.record(tx, by, "release.miss", release.uid, why, was=release.state)
         log.warning("missed", uid=release.uid)

@@ -202,6 +202,12 @@ def had(tx: Tx, release_id: int) -> list[Had]:
     return [Had(**{**row._mapping, "state": DeliveryState(row.state)}) for row in everybody]  # noqa: SLF001 - SQLAlchemy's own public name
 
 
+def latest_had(tx: Tx, release_id: int) -> int | None:
+    """The latest version of this release that anybody was sent, or may have been; None if nobody was."""
+    theirs = select(func.max(d.version)).where(d.release_id == release_id, IS_ADVANCE, MAY_HAVE_IT)
+    return tx.connection.execute(theirs).scalar()
+
+
 def entitled(tx: Tx, release: Release, due: datetime, *, anew: bool) -> Select[Any]:
     """The accredited subscribers of the release's topics who do not have these words, with the subscription it comes by."""
     slugs = memberships(release.content, topics.ruled(tx))
