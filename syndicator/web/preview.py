@@ -13,14 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from syndicator.errors import NotFound, SyndicatorError
-from syndicator.model.item import Content, Medium
+from syndicator.model.item import Content, ItemState, Medium
 from syndicator.model.release import Actor, Release, ReleaseState, Version, foreseen, visible
 from syndicator.model.site import Site
 from syndicator.press import preview
 from syndicator.press.preview import House
 from syndicator.render.mail import Sender
 from syndicator.signup import Preview, Tokens
-from syndicator.store import Tx, media, press_links, releases, wiped
+from syndicator.store import Tx, items, media, press_links, releases, wiped
 from syndicator.store.media import Cabinet
 from syndicator.web.banner import PRIVATE, Banner, Way, in_words
 from syndicator.web.media import answer
@@ -74,12 +74,13 @@ class Previews:
         self._house = House(pages.site, sender)
 
     def shown(self, tx: Tx, token: str) -> Shown | None:
-        """What this token shows now, or None: forged, over, or wiped."""
+        """What this token shows now, or None: forged, over, wiped, or of words that were taken back since."""
         link = self._tokens.read_preview(token, tx.now)
         release = press_links.release(tx, link.release_id) if link else None
         if link is None or release is None or not visible(release, Actor.STAFF, tx.now):
             return None
-        if wiped.marked(tx, release.uid):
+        item = items.find(tx, release.uid)
+        if wiped.marked(tx, release.uid) or (item and item.state is not ItemState.LIVE):
             return None
         try:
             return Shown(release, releases.version(tx, release.id, link.version), link)

@@ -242,6 +242,22 @@ def test_a_redacted_draft_has_no_preview(store: Store, kept: Cabinet) -> None:
         assert {404} == {web.ask(path(release, rest)).status for rest in rests}
 
 
+@pytest.mark.parametrize("kill", [False, True])
+def test_what_was_taken_back_has_no_preview(store: Store, kept: Cabinet, *, kill: bool) -> None:
+    """mail:EM5: a link sent around before shows nothing any more of an item that was withdrawn or killed."""
+    release = drafted(store, words())
+    path = f"/press/{TOKENS.preview_token(release.id, 1, NOW + timedelta(days=7))}"
+    with store.begin() as tx:
+        publish.publish(tx, release.uid, words())
+        releases.save(tx, replace(release, state=ReleaseState.RELEASED))
+    with running(store, tokens=TOKENS, sender=SENDER, cabinet=kept) as site:
+        assert 200 == site.ask(f"{path}/page.html").status
+        with store.begin() as tx:
+            publish.withdraw(tx, release.uid, "libel", kill=kill)
+        asked = [site.ask(f"{path}/{name}") for name in ("", *FORMS.split(), f"media/{NAME}")]
+    assert {404} == {one.status for one in asked}
+
+
 def test_an_older_version_says_so(store: Store) -> None:
     """security:E2 the link shows the version it was made for, whatever is drafted since."""
     release = drafted(store, words())
