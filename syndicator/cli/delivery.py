@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = given.group("The ledger: who was sent what, and what became of it.")
 
-LANES = ("key", "channel", "paused", "since", "waiting", "late", "fault")
+LANES = ("key", "channel", "paused", "since", "waiting", "oldest", "late", "fault")
 SLOW = ("lane", "domain", "open", "width", "rate", "failures", "fault")
 Lane = Annotated[str, typer.Argument(metavar="[LANE]", help="The destination: mail, partner/SLUG, …")]
 COLUMNS = ("id", "state", "channel", "attempts", "last_outcome", "recipient", "subject")
@@ -117,7 +117,7 @@ def lanes(
     ] = False,
     as_json: given.Json = False,
 ) -> None:
-    """List the destinations: which rest, which are in trouble and since when, how many wait for each."""
+    """List the destinations: which rest, which are in trouble and since when, how many wait for each, the oldest since when."""
     from syndicator.store import deliveries
 
     with session.reading(ctx) as (_, tx):

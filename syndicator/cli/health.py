@@ -27,28 +27,38 @@ def health(
         float, typer.Option(min=0.1, max=60.0, metavar="SECONDS", help="How long to wait.")
     ] = 5.0,
 ) -> None:
-    """Ask /readyz: exit 0 when web process, database and a worker are well, else 1 and what is missing."""
+    """Ask /readyz: exit 0 when web process, database and a worker are well, else 1 and what is missing.
+
+    Also says which alarms are open and what waits to go out; neither is a fault of the process.
+    """
     listen = session.settings(ctx, flags(host, port)).web
     host = EVERYWHERE.get(listen.host, listen.host)
     ready, words = ask(host, listen.port, timeout)
     output.say(words)
-    for line in () if words.startswith(SILENCE) else alarms(ctx):
+    for line in () if words.startswith(SILENCE) else news(ctx):
         output.say(line)
     if not ready:
         raise typer.Exit(1)
 
 
-def alarms(ctx: typer.Context) -> list[str]:
-    """What nobody has put right yet, a line each: an alarm about mail must not depend on mail.
+def news(ctx: typer.Context) -> list[str]:
+    """What nobody has put right yet, and what waits to go out for how long, a line each (mail:SE19).
 
-    Never part of what /readyz says: it is asked by anybody, and a release under embargo may be meant.
+    An alarm about mail must not depend on mail. Never part of what /readyz says: it is asked by anybody, and a release under embargo may be meant.
     """
-    from syndicator.store import alarms as kept
+    from syndicator.render.report import span
+    from syndicator.store import alarms, deliveries
 
     with suppress(SyndicatorError), session.opened(ctx, prepared=False) as runtime:
         runtime.store.check_schema()
         with runtime.store.read() as tx:
-            return [f"alarm since {output.cell(one.raised)}: {one.subject}" for one in kept.open_(tx)]
+            open_ = [f"alarm since {output.cell(one.raised)}: {one.subject}" for one in alarms.open_(tx)]
+            queues = [
+                f"{lane.key}: {lane.waiting} wait, the oldest for {span(tx.now - lane.oldest)}"
+                for lane in deliveries.lanes(tx)
+                if lane.oldest is not None
+            ]
+            return open_ + queues
     return []
 
 

@@ -345,8 +345,9 @@ def audited(one: Entry) -> View:
 
 
 def lane(one: Lane) -> View:
-    """A destination: whether it rests, since when it is in trouble and why, how many wait."""
-    return {name: getattr(one, name) for name in "key channel paused since waiting late open fault".split()}
+    """A destination: whether it rests, since when it is in trouble and why, how many wait, the oldest since when."""
+    names = "key channel paused since waiting oldest late open fault".split()
+    return {name: getattr(one, name) for name in names}
 
 
 def slow_domain(one: Domain) -> View:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from syndicator.store import alarms, open_store
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from syndicator.runtime import clock as host_clock
+from syndicator.store import alarms, open_store, schema
 from tests.cli.program import InProcess
+from tests.cli.test_delivery import newsroom
 from tests.make import FakeClock
 from tests.web.served import running
 
@@ -25,3 +31,17 @@ def test_open_alarms_are_shown_and_told_to_nobody_else(cli: InProcess, store_url
             ] == said.err.splitlines()[1:]
             assert "ready\n" == web.ask("/readyz").text
     assert "alarm" not in cli.try_("health", "--host", "127.0.0.1", "--port", "1").err
+
+
+def test_how_long_the_oldest_has_waited(cli: InProcess, store_url: str) -> None:
+    """mail:SE19: `health` says how many wait for each destination, and the oldest for how long."""
+    newsroom(cli)
+    with open_store(store_url, host_clock=host_clock) as store:
+        with store.begin() as tx:
+            then = host_clock() - timedelta(hours=3, minutes=1)
+            tx.connection.execute(update(schema.deliveries).values(created=then))
+        with running(store) as web:
+            said = cli.try_("health", "--host", "127.0.0.1", "--port", str(web.port))
+    assert "mail: 2 wait, the oldest for 3 h 1 min" in said.err.splitlines()
+    (lane,) = cli.json("delivery", "lanes")
+    assert then.isoformat(timespec="seconds")[:19] == lane["oldest"][:19]
