@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from syndicator.model.markup import Draft
     from syndicator.model.release import Embargo
     from syndicator.model.site import Site
+    from syndicator.press.docx import WordFile
     from syndicator.runtime import Runtime
     from syndicator.store import Tx
 
@@ -64,10 +66,14 @@ class Handed:
     def keep(self, uid: str) -> None:
         """Write a newly minted uid back into the file; what came by stdin stays as it was.
 
-        Of a Word file a Markdown file is made beside it, by which it is edited from now on.
+        Of a Word file a Markdown file is made beside it, with its pictures, by which it is edited from now on.
         """
         if self.pictures is not None:
-            _write_new(markdown_beside(self.name), _as_markdown(self.draft, uid))
+            beside = markdown_beside(self.name)
+            for name, data in self.pictures.items():
+                _write_new(beside.with_name(name), data)
+            _write_new(beside, _as_markdown(self.draft, uid).encode())  # last: it bars the way back
+            _say_where(beside, list(self.pictures))
         elif self.draft.uid is None and self.name != STDIN:
             write(Path(self.name), with_uid(self.text, uid))
 
@@ -157,7 +163,7 @@ def _from_word(name: str, site: Site, said: Said) -> Handed:
             f"{beside} was made of it already and knows its uid: hand that in, or move it away to begin anew"
         )
     try:
-        word = docx.read(read_bytes(name))
+        word = _beside_others(docx.read(read_bytes(name)), beside.parent)
         text = word.file(topics=said.topics, kind=said.kind, embargo=said.embargo)
         draft = draft_from(text, **_manner(site))
     except Invalid as fault:
@@ -165,6 +171,29 @@ def _from_word(name: str, site: Site, said: Said) -> Handed:
     for what in word.dropped:
         output.say(f"{name}: {what}")
     return Handed(name, text, draft, {picture.name: picture.data for picture in word.pictures})
+
+
+def _beside_others(word: WordFile, folder: Path) -> WordFile:
+    """With other names for the pictures where there are other files of that name in this folder."""
+    text, named = word.markdown, []
+    for picture in word.pictures:
+        stem, dot, ending = picture.name.rpartition(".")
+        tries = chain([picture.name], (f"{stem}-{number}{dot}{ending}" for number in count(2)))
+        name = next(name for name in tries if _holds(folder / name, picture.data))
+        text = text.replace(f"({picture.name})", f"({name})").replace(f"({picture.name} ", f"({name} ")
+        named.append(replace(picture, name=name))
+    return replace(word, markdown=text, pictures=tuple(named))
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether nothing is in the way of these bytes there: no file, or one that holds them."""
+    if not os.path.lexists(path):
+        return True
+    try:
+        same = path.is_file() and not path.is_symlink() and path.stat().st_size == len(data)
+        return same and path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _manner(site: Site) -> dict[str, Any]:
@@ -177,17 +206,23 @@ def _as_markdown(draft: Draft, uid: str) -> str:
     return written(draft.content, uid=uid, published=draft.published, embargo=draft.embargo)
 
 
-def _write_new(path: Path, text: str) -> None:
-    """A file that must not be there yet; for its owner alone, for its words may be under embargo."""
-    from syndicator.cli import output
-
+def _write_new(path: Path, data: bytes) -> None:
+    """A file that must not be there yet, with other bytes; for its owner alone, for it may be under embargo."""
+    if _holds(path, data) and path.exists():
+        return
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
     except OSError as fault:
         raise Invalid(f"{path} cannot be written: {fault.strerror}; copy the file to where it can") from None
-    output.say(f"its words are in {path} now, with the uid: change them there")
+
+
+def _say_where(path: Path, pictures: list[str]) -> None:
+    from syndicator.cli import output
+
+    shown = f", and its pictures beside it: {', '.join(pictures)}" if pictures else ""
+    output.say(f"its words are in {path} now, with the uid{shown}. Change them there")
 
 
 def read(name: str) -> str:

@@ -155,6 +155,36 @@ def test_a_word_file_becomes_a_draft_and_a_markdown_file_beside_it(lite: InProce
     assert len(lite.json("release", "list")) == 1
 
 
+def test_the_pictures_of_a_word_file_lie_beside_its_markdown(lite: InProcess) -> None:
+    """design:6: under the names the text uses and over nobody's file, so that it is edited and handed in like any other."""
+    (lite.folder / "picture-1.png").write_bytes(pictures.picture("PNG", (3, 3)))
+    path = lite.folder / "word.docx"
+    path.write_bytes(
+        word(
+            paragraph("On stem cells", "Title"),
+            paragraph("Said ", inside=drawing("p", "A dish")),
+            paragraph("Bare", inside=drawing("q", "Another")),
+            targets={"p": ("image", "media/a.png", False), "q": ("image", "media/b.png", False)},
+            parts={"word/media/a.png": PNG, "word/media/b.png": pictures.picture("PNG", (9, 9))},
+        )
+    )
+    uid = lite("release", "draft", str(path)).strip()
+    beside = lite.folder / "word.md"
+    text = beside.read_text()
+    assert "![A dish](picture-1-2.png)" in text
+    assert "![Another](picture-2.png)" in text
+    assert PNG == (lite.folder / "picture-1-2.png").read_bytes()
+    assert pictures.picture("PNG", (9, 9)) == (lite.folder / "picture-2.png").read_bytes()
+    assert pictures.picture("PNG", (3, 3)) == (lite.folder / "picture-1.png").read_bytes()
+    assert 0o600 == (lite.folder / "picture-2.png").stat().st_mode & 0o777
+    assert 1 == lite.json("release", "draft", str(beside))["version"]
+    beside.write_text(text.replace("Said", "Told"))
+    changed = lite.json("release", "draft", str(beside))
+    assert (2, uid) == (changed["version"], changed["uid"])
+    shown = lite.json("release", "show", uid)["content_html"]
+    assert 2 == shown.count('<img src="http://127.0.0.1:8000/media/')
+
+
 def test_a_word_file_is_made_public_at_once(lite: InProcess) -> None:
     path = lite.folder / "Note.DOCX"
     path.write_bytes(word(paragraph("A note", "Title"), paragraph("Words")))
