@@ -127,7 +127,13 @@ class Runtime:
     @cached_property
     def store(self) -> Store:
         """The item store."""
-        return open_store(self.settings.store.url.reveal(), host_clock=clock)
+        return open_store(self.settings.store.url.reveal(), host_clock=clock, keys=self._audit_keys)
+
+    def _audit_keys(self) -> tuple[str, ...]:
+        try:
+            return self.keys
+        except Misconfigured:  # PostgreSQL without one, which is no reason not to write down who did what
+            return ()
 
     @cached_property
     def cabinet(self) -> Cabinet:

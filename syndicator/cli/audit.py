@@ -42,7 +42,11 @@ def verify(
     *,
     as_json: given.Json = False,
 ) -> None:
-    """Look whether every row is as it was written; exit 1 names the first that is not."""
+    """Look whether every row is as it was written; exit 1 names the first that is not.
+
+    Rows are made with the site's signing key, so only who has that key can write them anew. Without a key, and
+    for rows cut off the end, only a last digest kept elsewhere (--holds) proves it.
+    """
     from syndicator.store import audit
 
     with session.reading(ctx) as (_, tx):
@@ -54,6 +58,8 @@ def verify(
         output.show_json({"rows": count, "last": last, "faults": faults})
     elif not faults:
         print(f"{count}\t{last}")
+    if count and not audit.keyed(last) and not faults:
+        output.say("made without a signing key: only a digest kept elsewhere proves it; set site.secret_key")
     for fault in faults:
         output.say(fault)
     if faults:

@@ -9,7 +9,7 @@ own the transaction and put into it everything that must be true together.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
@@ -96,10 +96,17 @@ class Store:
 
 
 def open_store(
-    url: str, *, host_clock: Callable[[], datetime], fixed_clock: Callable[[], datetime] | None = None
+    url: str,
+    *,
+    host_clock: Callable[[], datetime],
+    fixed_clock: Callable[[], datetime] | None = None,
+    keys: Callable[[], Sequence[str]] = tuple,
 ) -> Store:
     """Open the database at `url`; nothing is connected or created until the first transaction.
 
-    `host_clock` gives the time on SQLite; `fixed_clock`, for tests, on both databases.
+    `host_clock` gives the time on SQLite; `fixed_clock`, for tests, on both databases. `keys` gives the key the
+    audit is made with and former ones.
     """
-    return Store(_engine.connect(url), host_clock, fixed_clock)
+    engine = _engine.connect(url)
+    engine.update_execution_options(syndicator_keys=keys)
+    return Store(engine, host_clock, fixed_clock)

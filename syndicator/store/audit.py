@@ -1,15 +1,18 @@
 """The audit: who did what, when and why, each row chained to the one before it by a digest.
 
 A row that was changed, or taken out from among others, breaks the chain; rows cut off its end are seen by
-whoever keeps the last digest elsewhere. Rows name things by uid and never hold their words: what
+whoever keeps the last digest elsewhere. The digest is made with the site's signing key: whoever can write the
+database and does not have the key cannot write the chain anew. Without a key only a digest kept elsewhere
+proves anything. Rows name things by uid and never hold their words: what
 is under embargo is nobody's to read here. Serves every walk a person starts.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -25,6 +28,7 @@ AUDIT_LOCK = 7_263_005
 FIRST = ""  # what the first row names as the one before it
 NOBODY = "syndicator"  # the actor where no person acted
 PENDING = "acts of this transaction"
+KEYED = "hmac:"  # how a digest begins that was made with the site's key
 CHUNK = 1_000  # rows in memory at a time where all are read
 
 
@@ -73,17 +77,35 @@ def listing(tx: Tx, *, subject: str | None = None, limit: int | None = None, aft
 
 
 def verify(tx: Tx) -> list[str]:
-    """What is wrong with the chain, its first broken row first; empty when all is as it was written."""
+    """What is wrong with the chain, its first broken row first; empty when all is as it was written.
+
+    Rows from before there was a key are vouched for by those behind them that were made with one.
+    """
     faults: list[str] = []
-    previous = FIRST
+    previous, unread = FIRST, 0
+    keys = _keys(tx)
     for one in _all(tx):
         if one.previous != previous:
             faults.append(f"audit row {one.id}: what stood before it was taken out or changed")
         row = {name: getattr(one, name) for name in ("at", "actor", "act", "subject", "detail", "why")}
-        if one.digest != _digest(one.previous, row):
-            faults.append(f"audit row {one.id} ({one.act} {one.subject}): its words are not those written")
+        allowed = [*keys, *([] if previous.startswith(KEYED) else [""])]
+        if one.digest.startswith(KEYED) and not keys:
+            unread = unread or one.id
+        elif one.digest not in [_digest(one.previous, row, key) for key in allowed]:
+            faults.append(
+                f"audit row {one.id} ({one.act} {one.subject}): its words are not those written, or the key is another"
+            )
         previous = one.digest
+    if unread:
+        faults.append(f"audit row {unread} was made with the site's signing key: set site.secret_key")
+    if keys and previous and not previous.startswith(KEYED):
+        faults.append("the last rows were made without the site's signing key: anybody can have written them")
     return faults
+
+
+def keyed(digest: str) -> bool:
+    """Whether this digest proves something by itself: it was made with the site's signing key."""
+    return digest.startswith(KEYED)
 
 
 def tip(tx: Tx) -> tuple[int, str]:
@@ -108,8 +130,9 @@ def _write(tx: Tx) -> None:
     alone(tx, AUDIT_LOCK)
     last = select(u.digest).order_by(u.id.desc()).limit(1)
     previous = tx.connection.execute(last).scalar() or FIRST
+    key = next(iter(_keys(tx)), "")
     for row in pending:
-        digest = _digest(previous, row)
+        digest = _digest(previous, row, key)
         tx.connection.execute(insert(schema.audit).values(**row, previous=previous, digest=digest))
         previous = digest
     pending.clear()
@@ -121,10 +144,19 @@ def _all(tx: Tx) -> Iterator[Entry]:
     return map(_entry, rows)
 
 
-def _digest(previous: str, row: Mapping[str, Any]) -> str:
+def _keys(tx: Tx) -> Sequence[str]:
+    """The site's signing key and former ones; none where the store was opened without."""
+    keys: Sequence[str] = tx.connection.get_execution_options().get("syndicator_keys", tuple)()
+    return keys
+
+
+def _digest(previous: str, row: Mapping[str, Any], key: str) -> str:
     plain = {**row, "at": _plain(row["at"])}
     words = json.dumps(plain, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(f"{previous}\n{words}".encode()).hexdigest()
+    told = f"{previous}\n{words}".encode()
+    if not key:
+        return hashlib.sha256(told).hexdigest()
+    return KEYED + hmac.new(f"audit {key}".encode(), told, hashlib.sha256).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -109,3 +109,60 @@ def test_many_hands_make_one_chain(store_url: str, clock: FakeClock) -> None:
         with store.read() as tx:
             assert [] == audit.verify(tx)
             assert 40 == audit.tip(tx)[0]
+
+
+# -- the site's key
+
+
+def opened(url: str, clock: FakeClock, *keys: str) -> Store:
+    return open_store(url, host_clock=clock, fixed_clock=clock, keys=lambda: keys)
+
+
+def faults(url: str, clock: FakeClock, *keys: str) -> list[str]:
+    with opened(url, clock, *keys) as store, store.read() as tx:
+        return audit.verify(tx)
+
+
+def forge(tx: Tx, key: str) -> None:
+    """What somebody does who can write the database: another word, and the whole chain anew."""
+    rows = audit.listing(tx)
+    tx.connection.execute(delete(schema.audit))
+    tx.connection.execution_options(syndicator_keys=lambda: [key] if key else [])
+    for one in rows:
+        audit.record(tx, "somebody else", one.act, one.subject, one.why)
+
+
+@pytest.mark.parametrize("key", ["", "another"])
+def test_who_has_not_the_key_cannot_write_the_chain_anew(store_url: str, clock: FakeClock, key: str) -> None:
+    """operations:31: a chain that fits together and was made without the site's key is named."""
+    with opened(store_url, clock, "ours") as store:
+        written(store)
+        with store.read() as tx:
+            assert [] == audit.verify(tx)
+            assert audit.keyed(audit.tip(tx)[1])
+        with store.begin() as tx:
+            forge(tx, key)
+    assert faults(store_url, clock, "ours")
+
+
+def test_a_row_without_the_key_behind_one_with_it_is_named(store_url: str, clock: FakeClock) -> None:
+    """operations:31: the end of the chain cannot be replaced either."""
+    with opened(store_url, clock, "ours") as store:
+        written(store)
+    with opened(store_url, clock) as other, other.begin() as tx:
+        audit.record(tx, "somebody else", "item.kill", "tag:x")
+    assert "(item.kill tag:x): its words are not those written" in faults(store_url, clock, "ours")[0]
+
+
+def test_keys_change_and_former_ones_verify(store_url: str, clock: FakeClock) -> None:
+    """operations:31: from without a key to one, to another; without any of them it is said what is missing."""
+    for keys in ([], ["first"], ["second", "first"]):
+        with opened(store_url, clock, *keys) as store:
+            written(store)
+            if keys == []:
+                assert "without the site's signing key" in faults(store_url, clock, "first")[0]
+    assert [] == faults(store_url, clock, "second", "first")
+    assert "the key is another" in faults(store_url, clock, "second")[0]
+    assert ["audit row 5 was made with the site's signing key: set site.secret_key"] == faults(
+        store_url, clock
+    )
