@@ -16,7 +16,7 @@ from syndicator.errors import Conflict, NotFound, Refused
 from syndicator.model.audience import Address, Cadence, Contact, Partner, Subscription, SubscriptionState
 from syndicator.model.delivery import OPEN, Channel, DeliveryState, OnUnknown
 from syndicator.model.item import Kind
-from syndicator.store import names, schema, stops
+from syndicator.store import names, occasions, schema, stops
 from syndicator.store.engine import Tx, insert_or_skip
 
 c, s, t, p, x, d = (
@@ -237,15 +237,20 @@ def named_partner(tx: Tx, slug: str) -> Partner:
 
 
 def pause_partner(tx: Tx, slug: str, *, paused: bool) -> None:
-    """Stop or resume everything that goes to a partner; nothing planned is lost. Raises NotFound."""
+    """Stop or resume everything that goes to a partner; nothing planned is lost. Raises NotFound.
+
+    Either way their incident is over, and with it its alarm: what is still wrong shows anew.
+    """
     partner = named_partner(tx, slug)
-    tx.connection.execute(update(schema.partners).where(p.id == partner.id).values(paused=paused))
     lane = schema.lanes.c
-    tx.connection.execute(
+    key = f"partner/{slug}"
+    tx.connection.execute(  # first, as whoever pauses the lane does
         update(schema.lanes)
-        .where(lane.key == f"partner/{slug}")
+        .where(lane.key == key)
         .values(paused=paused, failures=0, open=tx.now, fault=None, since=None)
     )
+    tx.connection.execute(update(schema.partners).where(p.id == partner.id).values(paused=paused))
+    occasions.end(tx, f"lane/{key}/")
 
 
 def ensure_lane(tx: Tx, key: str, channel: Channel) -> None:

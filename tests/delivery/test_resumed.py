@@ -14,10 +14,10 @@ from syndicator.delivery.lanes import drain
 from syndicator.delivery.road import Parcel
 from syndicator.errors import TryLater, Unreachable
 from syndicator.model.delivery import Channel, Policy, Result, Try
-from syndicator.store import Store, Tx, alarms, deliveries
+from syndicator.store import Store, Tx, alarms, audience, deliveries
 from tests.delivery.test_incidents import DEAD, RELAY, lane, write
 from tests.delivery.test_lanes import ACCEPTED, Scripted, crew, states
-from tests.make import FakeClock
+from tests.make import FakeClock, make_partner
 
 AWAY = Unreachable("mail relay: no route")
 
@@ -50,6 +50,24 @@ def test_a_resumed_lane_has_no_alarm_of_old_times(store: Store, clock: FakeClock
     assert [] == keys(store)
     fail_until_it_is_an_alarm(store, clock, Policy())
     assert [before] != keys(store)
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_a_partner_who_is_paused_or_resumed_has_no_alarm(
+    store: Store, clock: FakeClock, *, paused: bool
+) -> None:
+    """mail:SE7: an incident of an hour is an alarm; `partner pause` and `resume` end the one and the other."""
+    with store.begin() as tx:
+        make_partner(tx)
+    key = {"channel": Channel.WEBHOOK, "lane": "partner/agency"}
+    write(store, {"subject": "revision/a/1", "recipient": "partner/1", **key})
+    road = Scripted(opening=AWAY)
+    while not keys(store):
+        drain(crew(store, road))
+        clock.now = lane(store, "partner/agency").open
+    with store.begin() as tx:
+        audience.pause_partner(tx, "agency", paused=paused)
+    assert [] == keys(store)
 
 
 def test_a_resumed_sending_is_stopped_again_later_if_it_goes_on_like_that(
