@@ -271,7 +271,7 @@ def _contact(person: Spokesperson | None, stand_in: Spokesperson | None, languag
 
 
 def _reach(person: Spokesperson) -> str:
-    hours = " ".join(filter(None, (person.hours, person.zone and f"({person.zone})")))
+    hours = person.hours and " ".join(filter(None, (person.hours, person.zone and f"({person.zone})")))
     parts = (person.name, person.role, person.phone, person.mail, hours)
     return ", ".join(filter(None, map(line, parts)))
 

@@ -322,6 +322,8 @@ def test_contact_line() -> None:
     assert entry(RICH, AGNES).content.endswith(f"{last}</em></p>")
     nobody = replace(AGNES, role="", phone="", mail="", hours="", zone="")
     assert "Contact: Dr Agnes Stern" == entry(POOR, nobody).contact
+    no_hours = Spokesperson(slug="b", name="Bo", zone="Europe/Berlin")  # a zone says something of hours only
+    assert "Contact: Bo" == entry(POOR, no_hours).contact
 
 
 def test_rss_author_needs_an_address() -> None:

@@ -25,7 +25,7 @@ from syndicator.model.markup import clean, markdown
 from syndicator.model.site import Site
 from syndicator.render.mail import Sender, Slots, Template, compose_confirmation, compose_revision, message_id
 from syndicator.render.mail.headers import encoded_words, mailbox_field, text_field
-from syndicator.render.mail.parts import day_and_time
+from syndicator.render.mail.parts import body_parts, day_and_time
 from syndicator.render.mail.template import quoted
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -471,3 +471,38 @@ def test_a_confirmation_holds_no_typed_word() -> None:
     assert [name for name in message if name.startswith(("List-", "Precedence"))] == []
     assert hrefs(page) == {SLOTS.confirm_url, "https://news.example/"}
     assert "72 hours" in text
+
+
+def test_the_text_part_marks_quotations_and_headings() -> None:
+    """mail:MC1 whoever reads the text alone sees what is quoted, who said it, and where a section begins."""
+    source = """<p>First</p><blockquote><p>One <em>two</em></p><p>three<br>four</p><blockquote>within <a
+    href="https://x.example/y">it</a></blockquote></blockquote><h2>A <b>section</b></h2><p>Last</p>
+    <blockquote><p>We do</p><p>Truly</p><p>— <cite>Ada</cite>, chief</p></blockquote>
+    <blockquote><p>»Schon«</p><p>— <cite>Bo</cite></p></blockquote><blockquote></blockquote>"""
+    expected = """First
+
+> One two
+>
+> three
+> four
+>
+> > within it [1]
+
+A section
+---------
+
+Last
+
+> “We do
+>
+> Truly”
+>
+> — Ada, chief
+
+> »Schon«
+>
+> — Bo"""
+    made = body_parts(source, SITE)
+    assert expected == made.text
+    assert ("https://x.example/y",) == made.links
+    assert "&gt;" not in made.html

@@ -148,12 +148,18 @@ def test_a_sample_is_marked_and_links_no_file() -> None:
     message, text, page = parsed(every()["sample"].merge(replace(SLOTS, unsubscribe_url="", press_url="")))
     assert message["Subject"].startswith("[TEST] EMBARGOED UNTIL")
     assert [name for name in message if name.startswith(("List-", "Precedence", "Feedback"))] == []
-    assert "TEST: This is a sample" in text
+    assert "TEST: A sample, for looking at only." in text
+    advanced = parsed(advance().merge(SLOTS))
+    for part, same in ((text, advanced[1]), (page, advanced[2])):
+        assert "Nobody else" not in part
+        assert "Until it ends, do not publish, broadcast, post or pass on any of this" in part
+        assert "Until it ends, do not publish, broadcast, post or pass on any of this" in same
     assert "/media/" not in text + page
     assert "[picture: A chart of the cuts]" in text
     public, *_ = parsed(compose_sample(words(), None, **AROUND).merge(SLOTS))
     assert "[TEST] Warning on a draft budget" == public["Subject"]
     assert public["X-Embargo-Until"] is None
+    assert "Under embargo" not in "".join(parsed(compose_sample(words(), None, **AROUND).merge(SLOTS))[1:])
 
 
 def test_an_advance_needs_an_embargo() -> None:

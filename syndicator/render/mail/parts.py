@@ -26,6 +26,9 @@ LONGEST = 100_000  # octets of the author's HTML that a mail is made from (MC22)
 LONGEST_MARKED = 20_000  # octets of a marked difference (MC22)
 WIDEST = 576  # CSS pixels: the layout's 640 less its margins (MC21)
 
+LONGEST_LINE = 72  # characters under a heading of the text part
+
+_OPENING = ("“", "”", "„", "«", "»", '"', "‘", "‚", "‹", "「", "『")  # what a quote may begin with already
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _MONTHS = "January February March April May June July August September October November December".split()
 _RIGHT_TO_LEFT = frozenset("ar arc ckb dv fa he ku-arab ps sd syr ug ur yi".split())
@@ -193,9 +196,51 @@ def _footnoted(source: str, *, struck: bool = True) -> tuple[str, tuple[str, ...
         if address and address not in (shown, f"mailto:{shown}"):
             number = links.setdefault(address.removeprefix("mailto:"), len(links) + 1)
             anchor.tail = f" [{number}]{anchor.tail or ''}"
+    _underline(tree)
+    for quotation in reversed([*tree.iter("blockquote")]):  # the innermost first
+        _mark(quotation)
+    return _plain(tree), tuple(links)
+
+
+def _plain(tree: HtmlElement) -> str:
     text: str = Inscriptis(tree, ParserConfig(display_images=True)).get_text()
     lines = (line.rstrip() for line in strip_illegal(text).strip("\n").split("\n"))
-    return re.sub("\n{3,}", "\n\n", "\n".join(lines)), tuple(links)
+    return re.sub("\n{3,}", "\n\n", "\n".join(lines))
+
+
+def _underline(tree: HtmlElement) -> None:
+    for heading in tree.iter("h1", "h2", "h3", "h4", "h5", "h6"):
+        shown = "".join(map(str, heading.itertext())).strip()
+        if shown:
+            line = tree.makeelement("br")
+            line.tail = "-" * min(len(shown), LONGEST_LINE)
+            heading.append(line)
+
+
+def _mark(quotation: HtmlElement) -> None:
+    """Every line of a quotation begins with "> ", as in a reply; one that names its speaker is in quotation marks."""
+    parts = [part for part in quotation if part.tag == "p"]
+    if len(parts) > 1 and parts[-1].find("cite") is not None and (parts[-1].text or "").startswith("—"):
+        first, last = parts[0], parts[-2]
+        if not "".join(map(str, first.itertext())).lstrip().startswith(_OPENING):
+            first.text = f"“{first.text or ''}"
+            if len(last):
+                last[-1].tail = f"{last[-1].tail or ''}”"
+            else:
+                last.text = f"{last.text or ''}”"
+    alone = quotation.makeelement("body")
+    alone.text = quotation.text
+    alone.extend(list(quotation))
+    whole = quotation.makeelement("html")
+    whole.append(alone)
+    lines = _plain(whole).split("\n")
+    paragraph = quotation.makeelement("p")  # it stands apart from what is before and after
+    paragraph.tail = quotation.tail
+    marked = quotation.makeelement("pre")
+    paragraph.append(marked)
+    if lines != [""]:
+        marked.text = "\n".join(f"> {line}".rstrip() for line in lines)
+    quotation.getparent().replace(quotation, paragraph)
 
 
 def _strike(tree: HtmlElement) -> None:
