@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Dialect, Integer, Text
@@ -27,17 +28,18 @@ class Instant(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise TypeError("an instant must be aware")
         utc = value.astimezone(UTC)
-        # strftime drops leading zeros of years below 1000; isoformat keeps the text sortable.
-        return (
-            utc
-            if dialect.name == "postgresql"
-            else utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
-        )
+        return utc if dialect.name == "postgresql" else _as_text(utc)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         return value.astimezone(UTC) if dialect.name == "postgresql" else datetime.fromisoformat(value)
+
+
+@lru_cache(256)  # a transaction writes its one instant again and again
+def _as_text(utc: datetime) -> str:
+    # strftime drops leading zeros of years below 1000; isoformat keeps the text sortable.
+    return utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only on INTEGER PRIMARY KEY
