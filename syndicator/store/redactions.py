@@ -49,8 +49,8 @@ def bare(content: Content) -> Content:
 def wipe(tx: Tx, item: Item) -> None:
     """Take every word of this item out of every row; the bytes of feeds are made anew by `feeds`."""
     _wipe_item(tx, item)
+    _wipe_ledger(tx, deliveries_of(item.uid, item.id))  # before the lanes, as whoever settles
     wipe_release(tx, item.uid)
-    _wipe_ledger(tx, deliveries_of(item.uid, item.id))
     _wipe_closed(tx, item.id)
     tx.connection.execute(delete(schema.fragments).where(schema.fragments.c.item_id == item.id))
 
