@@ -79,7 +79,8 @@ def release_due(store: Store, rules: Rules = RULES, by: str = WORKER) -> Release
                 release = releases.take_next_due(tx, failed)
                 if release is None:
                     return Released(items=tuple(done), failed=tuple(failed.values()), missed=_miss(tx, by))
-                item, moment = _release(tx, release, by, "release.release", rules=rules), tx.now
+                item = _release(tx, release, by, "release.release", rules=rules)
+                moment = tx.moment()
         except (Invalid, NotFound, Refused) as fault:  # its uid is taken, its topic gone: the others go out
             if release is None:
                 raise
@@ -121,7 +122,7 @@ def _release(tx: Tx, release: Release, by: str, act: str, why: str = "", *, rule
     if known and known.waits(tx.now):
         embargo.tell(tx, release, NoticeKind.LIFTED, tx.now, why)
     releases.save(tx, out)
-    late = _lateness(release, tx.now) if by == WORKER else None
+    late = _lateness(release, tx.moment()) if by == WORKER else None  # whatever it waited for counts
     audit.record(tx, by, act, release.uid, why, was=release.state, at=release.at, late_seconds=late)
     return item
 

@@ -46,6 +46,13 @@ class Tx:
     clock_behind: timedelta = timedelta()
     # What a module reads once in a transaction, however often it is asked for.
     memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    clock: Clock | None = field(default=None, compare=False, repr=False)
+
+    def moment(self) -> datetime:
+        """The instant at which this is asked, by the clock `now` is from: what was waited for is over by then."""
+        if self.clock:
+            return self.clock()
+        return self.now if self.on_sqlite else _database_time(self.connection)
 
     @property
     def on_sqlite(self) -> bool:
@@ -206,22 +213,28 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _tx(connection: Connection, host_clock: Clock, fixed_clock: Clock | None, *, write: bool) -> Tx:
     if fixed_clock:
-        return Tx(connection, fixed_clock())
+        return Tx(connection, fixed_clock(), clock=fixed_clock)
     if connection.dialect.name == "postgresql":
-        # clock_timestamp, not now(): the latter stands still at the begin of the transaction.
-        return Tx(connection, connection.execute(text("SELECT clock_timestamp()")).scalar_one())
-    return _sqlite_time(connection, host_clock(), write=write)
+        return Tx(connection, _database_time(connection))
+    return _sqlite_time(connection, host_clock, write=write)
 
 
-def _sqlite_time(connection: Connection, host: datetime, *, write: bool) -> Tx:
+def _database_time(connection: Connection) -> datetime:
+    # clock_timestamp, not now(): the latter stands still at the begin of the transaction.
+    found: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return found
+
+
+def _sqlite_time(connection: Connection, clock: Clock, *, write: bool) -> Tx:
+    host = clock()
     seen = connection.execute(select(schema.clock.c.high_water)).scalar()
     if seen and host < seen - MAX_STEP_BACK:
-        return Tx(connection, host, seen - host)
+        return Tx(connection, host, seen - host, clock=clock)
     if write and seen is None:
         connection.execute(insert(schema.clock).values(id=1, high_water=host))
     elif write and seen and host > seen + timedelta(seconds=1):
         connection.execute(update(schema.clock).values(high_water=host))
-    return Tx(connection, host)
+    return Tx(connection, host, clock=clock)
 
 
 def later(fault: DBAPIError) -> TryLater:

@@ -1,8 +1,8 @@
 """A store in which anything may be tried: it begins as the real one is, and nothing of it remains.
 
 On SQLite it is a copy of the file, made by SQLite's own backup while others go on; on PostgreSQL one transaction
-that is rolled back, so that whoever files or publishes items waits until the rehearsal is over. It is for one
-thread. Serves `release rehearse`.
+that is rolled back, so that whoever changes the same topics waits until the rehearsal is over: it breaks off while a
+release is due. It is for one thread. Serves `release rehearse`.
 """
 
 from __future__ import annotations
@@ -14,25 +14,31 @@ import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, select, update
 
+from syndicator.errors import Refused
 from syndicator.model.delivery import Channel, DeliveryState, Outcome, Try, ping_hub, ping_url
-from syndicator.store import Store, schema
+from syndicator.store import Store, names, schema
 from syndicator.store import engine as _engine
 from syndicator.store.deliveries.trying import as_try, query, why_not
 from syndicator.store.engine import Clock, Tx
+from syndicator.store.releases import TIMED
 
 d = schema.deliveries.c
 PREFIX = "syndicator-rehearsal-"
+NEAR = timedelta(seconds=30)  # before and after its instant a release finds nobody in its way
 CHUNK = 500  # rows in memory at a time
 
 
 @contextmanager
 def rehearsed(store: Store, clock: Clock) -> Iterator[Store]:
-    """A store as `store` is now, whose time is `clock`, until the end of the block."""
+    """A store as `store` is now, whose time is `clock`, until the end of the block.
+
+    On PostgreSQL each of its transactions raises Refused while a release is due.
+    """
     if store.kind == "sqlite":
         with _copied(store, clock) as copy:
             yield copy
@@ -85,7 +91,7 @@ class _Undone(Store):
 
     def __init__(self, store: Store, connection: Connection, clock: Clock) -> None:
         super().__init__(store._engine, clock, clock)  # noqa: SLF001 - its own kind
-        self._whole, self._clock = connection, clock
+        self._real, self._whole, self._clock = store, connection, clock
 
     def begin(self) -> AbstractContextManager[Tx]:
         """Undone by itself on an exception, and with everything else at the end."""
@@ -100,9 +106,25 @@ class _Undone(Store):
 
     @contextmanager
     def _within(self) -> Iterator[Tx]:
-        # What a transaction does last, the audit, is left out: its lock is everybody's.
+        _make_way(self._real)
+        # Locks that are everybody's are left out: that of the names, and what a transaction does last, the audit.
         with self._whole.begin_nested():
-            yield Tx(self._whole, self._clock())
+            yield Tx(self._whole, self._clock(), memo={names.HELD: True}, clock=self._clock)
+
+
+def _make_way(store: Store) -> None:
+    """Raise Refused while a release is due: it would wait for what the rehearsal has changed."""
+    r = schema.releases.c
+    with store.read() as tx:
+        about = r.at.between(tx.now - NEAR, tx.now + NEAR)
+        due = tx.connection.execute(
+            select(r.at).where(r.state.in_(TIMED), about).order_by(r.at).limit(1)
+        ).scalar()
+    if due:
+        instant = due.isoformat(timespec="seconds")
+        raise Refused(
+            f"a release goes out at {instant}, and nothing may hold it up: rehearse again a minute later"
+        )
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,7 +25,17 @@ from syndicator.model.release import Embargo
 from syndicator.press.rehearsal import Played, rehearse
 from syndicator.runtime import Runtime
 from syndicator.settings import load
-from syndicator.store import Store, accreditations, audience, documents, items, open_store, schema, topics
+from syndicator.store import (
+    Store,
+    accreditations,
+    audience,
+    documents,
+    items,
+    names,
+    open_store,
+    schema,
+    topics,
+)
 from syndicator.wire.folder import Folder
 from tests.cli.program import KEY
 from tests.make import NOW, SECRET, FakeClock, make_content, make_newsroom, make_partner, make_subscription
@@ -168,3 +179,48 @@ def test_what_cannot_go_out_is_refused_as_it_would_be(runtime: Runtime, tmp_path
         press.cancel(tx, UID, "no", "Ann")
     with pytest.raises(Refused, match="cancelled"):
         play(runtime, tmp_path)
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("said", ["before", "meanwhile"])
+def test_a_release_that_is_due_finds_no_rehearsal(
+    runtime: Runtime, clock: FakeClock, tmp_path: Path, said: str
+) -> None:
+    """delivery:4: a rehearsal on PostgreSQL holds up no lift: it does not begin, or breaks off, while one is due."""
+    store, soon = runtime.store, NOW + timedelta(seconds=20)
+
+    def schedule() -> None:
+        with store.begin() as tx:
+            press.draft(tx, "tag:x,2026:due", make_content("Due"), None)
+            press.approve(tx, "tag:x,2026:due", "Ann")
+            press.schedule(tx, "tag:x,2026:due", soon, "Ann")
+
+    real = house(runtime, tmp_path / "try")
+    if said == "before":
+        schedule()
+    else:
+        real = replace(real, build=lambda _: schedule())
+    with pytest.raises(Refused, match="rehearse again"):
+        rehearse(store, UID, real)
+    clock.now = soon
+    assert ["tag:x,2026:due"] == [item.uid for item in press.release_due(store).items]
+    assert {} == letters(tmp_path / "try" / "mail")
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_a_rehearsal_leaves_everybodys_lock_alone(runtime: Runtime, tmp_path: Path) -> None:
+    """delivery:4: while it goes on, whoever publishes under another topic does not wait for it."""
+    done = threading.Event()
+
+    def publish_elsewhere() -> None:
+        with runtime.store.begin() as tx:
+            names.hold(tx)
+        done.set()
+
+    def build(_: Store) -> None:
+        other = threading.Thread(target=publish_elsewhere, daemon=True)
+        other.start()
+        assert done.wait(20)
+
+    rehearse(runtime.store, UID, replace(house(runtime, tmp_path / "try"), build=build))
+    assert done.is_set()
