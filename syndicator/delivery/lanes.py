@@ -18,14 +18,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from syndicator.delivery import troubles
 from syndicator.delivery.carrying import Hand, Watch
 from syndicator.delivery.clerk import Clerk, Held
 from syndicator.delivery.road import Parcel, Road
 from syndicator.errors import SyndicatorError, TryLater, WireFault
 from syndicator.model.delivery import Channel, Outcome, Policy, Result, Try, blames_destination, spared
-from syndicator.model.outcomes import SUSPICIOUS
 from syndicator.observe import logger
-from syndicator.store import Store, Tx, alarms, deliveries
+from syndicator.store import Store, Tx, deliveries
 
 log = logger("delivery")
 # A claim is held this long at most before it is marked *sending*: it comes back soon after a crash.
@@ -45,11 +45,9 @@ AHEAD = 4
 FEW = 5
 # Between letters a lane looks this often whether it shall stop (mail:SE17 wants a second), in seconds.
 LOOK = 0.5
-# A destination in trouble for so long is an alarm.
-ALARM_AFTER = {Channel.MAIL: timedelta(minutes=5), Channel.WEBHOOK: timedelta(hours=1)}
 
 Roads = Callable[[str, Channel], Road]
-Group = Sequence[tuple[Try, Result]]
+Group = troubles.Group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +130,7 @@ def run(crew: Crew, key: str, channel: Channel) -> int:
             began = time.monotonic()
             parcels = _prepared(crew, key, road, _most(road, tries, pace))
             if not parcels:
-                _probe(crew, key, channel, road)
+                troubles.probe(crew.store, key, channel, road)
                 break
             carried, healthy = _Turn(crew, key, channel, road, parcels, tries).run()
             tries += carried
@@ -192,7 +190,7 @@ class _Turn:
             self._road.open()
         except (WireFault, TryLater) as fault:
             tries = [parcel.attempt for parcel in self._parcels]
-            _trouble(self._crew, self._key, self._channel, tries, str(fault))
+            troubles.met(self._crew.store, self._key, self._channel, tries, str(fault))
             return 0, False
         watch = Watch(self._crew.store, self._key, self._crew.stop, lambda: list(self._out), LOOK)
         hand = Hand(self._road, watch)
@@ -276,13 +274,13 @@ class _Turn:
         tries = [parcel.attempt for parcel in more]
         if group:
             deliveries.settle_all(tx, group, policy, held)
-            _break(tx, key, group, policy)
+            troubles.stop_if_turned_away(tx, key, group, policy)
         if kept:
             deliveries.give_back(tx, kept)
         how = deliveries.condition(tx, key)
         self._paused = how.paused
         if how.failures and self._counted.accepted:
-            _works(tx, key)
+            troubles.over(tx, key)
         # A slow relay must not make doubts of what is alive: whoever works keeps the lease.
         if self._counted.lease_is_old(policy.lease):
             deliveries.renew(tx, list(self._out.values()), policy.lease)
@@ -291,29 +289,6 @@ class _Turn:
             return []
         begun = {attempt.id for attempt in deliveries.start(tx, tries, policy.lease, held)}
         return [parcel for parcel in more if parcel.attempt.id in begun]
-
-
-def _break(tx: Tx, key: str, group: Group, policy: Policy) -> None:
-    """Pause the lane if a sending is turned away too often; anew only for what comes after a person resumed it."""
-    if not policy.stop_above:
-        return
-    bad = {
-        attempt.subject
-        for attempt, result in group
-        if result.outcome is Outcome.REFUSED and result.cause in SUSPICIOUS
-    }
-    for subject in sorted(bad):
-        why = deliveries.suspicion(tx, key, subject, policy.stop_above)
-        if why is None:
-            continue
-        words = (
-            f"{why}: all of this lane is paused; see `syndicator delivery list --subject {subject} "
-            f"--state refused`, then `delivery resume {key}`"
-        )
-        if deliveries.pause(tx, key, words):
-            occasion = f"{deliveries.stop_key(key, subject)}{tx.now.isoformat()}"
-            alarms.raise_(tx, occasion, f"Mail is paused: {subject} is turned away", words)
-            log.error("lane paused", lane=key, fault=words)
 
 
 class _Counted:
@@ -372,7 +347,7 @@ class _Counted:
 def _conclude(crew: Crew, key: str, channel: Channel, untouched: Sequence[Try], counted: _Counted) -> bool:
     """Write what the turn says about the destination itself; True if it is well."""
     if counted.trouble is not None and not counted.accepted:
-        _trouble(crew, key, channel, untouched, counted.trouble, counted.spared)
+        troubles.met(crew.store, key, channel, untouched, counted.trouble, counted.spared)
         return False
     if not untouched and counted.over is None:  # the usual case
         return True
@@ -383,50 +358,6 @@ def _conclude(crew: Crew, key: str, channel: Channel, untouched: Sequence[Try], 
     if counted.over is not None:
         log.warning("lane over", lane=key, fault=counted.over)
     return counted.over is None
-
-
-def _trouble(
-    crew: Crew, key: str, channel: Channel, tries: Sequence[Try], fault: str, hit: Sequence[int] = ()
-) -> None:
-    """The destination is in trouble: one incident, told once and every hour, an alarm when it lasts."""
-    with crew.store.begin() as tx:
-        deliveries.give_back(tx, tries)
-        incident = deliveries.lane_failed(tx, key, fault, hit)
-        lasting = ALARM_AFTER.get(channel)
-        if lasting is not None and tx.now - incident.since >= lasting:
-            _alarm(tx, key, incident, fault)
-    if incident.news:
-        log.warning("lane in trouble", lane=key, fault=fault, since=incident.since.isoformat())
-
-
-def _alarm(tx: Tx, key: str, incident: deliveries.Incident, fault: str) -> None:
-    since = incident.since.isoformat(timespec="seconds")
-    waiting = next(one.waiting for one in deliveries.lanes(tx) if one.key == key)
-    words = (
-        f"Since {since} nothing gets through to {key}: {fault}. {waiting} wait; they go out by themselves when it is "
-        "back, and what is too late by then asks first (`syndicator delivery lanes`)."
-    )
-    alarms.raise_(tx, f"lane/{key}/{since}", f"{key} is out of reach", words)
-
-
-def _probe(crew: Crew, key: str, channel: Channel, road: Road) -> None:
-    """Nothing may go out, for all that waits is late: is the relay that was away there again?"""
-    with crew.store.read() as tx:
-        unasked = deliveries.unasked(tx, key)
-    if unasked:
-        try:
-            road.open()
-        except (WireFault, TryLater) as fault:
-            _trouble(crew, key, channel, (), str(fault))
-        else:
-            with crew.store.begin() as tx:
-                _works(tx, key)
-
-
-def _works(tx: Tx, key: str) -> None:
-    if deliveries.lane_works(tx, key):
-        alarms.end(tx, f"lane/{key}/")
-        log.warning("lane works again", lane=key)
 
 
 def _open_lanes(crew: Crew) -> list[tuple[str, Channel]]:
