@@ -16,6 +16,8 @@ from typing import Any
 Row = Mapping[str, Any]
 PROSPECTS = ("fate", "pushed", "published", "title", "topics", "why")  # what an entry would become
 
+GAP = 3  # characters that a terminal's table needs around a column
+
 
 def say(words: str) -> None:
     """Words for a person: on stderr, one line."""
@@ -98,22 +100,59 @@ def _json_array(rows: Iterable[Row]) -> None:
 
 
 def _table(rows: Iterable[Row], columns: Sequence[str], cut: Sequence[str]) -> None:
+    """Only what has blanks in it is folded, and only there; what has no room so is shown field by field."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    tight = bool(cut)
+    cells = [{name: cell(row.get(name)) for name in columns} for row in rows]
+    if not cells:
+        say("there are none")
+        return
+    console, tight = Console(), bool(cut)
+    widths = _widths(
+        cells, [name for name in columns if name not in cut], console.width - 1 - GAP * len(columns)
+    )
+    if widths is None:
+        _blocks(cells)
+        return
     table = Table(box=box.SIMPLE_HEAD, expand=tight, pad_edge=not tight, collapse_padding=tight)
-    for name in columns:  # what the next command needs is never cut
-        whole = name in ("uid", "id", "slug", "name", "state")
+    for name in columns:
         short = name in cut
         table.add_column(
-            name,
-            no_wrap=whole or short,
+            heading(name),
+            no_wrap=short,
             overflow="ellipsis" if short else "fold",
+            width=widths.get(name),
             ratio=1 if short else None,  # what is cut gets the room that the others leave
         )
-    for row in rows:
-        table.add_row(*(Text(cell(row.get(name))) for name in columns))
-    Console().print(table)
+    for one in cells:
+        table.add_row(*map(Text, one.values()))
+    console.print(table)
+
+
+def _widths(cells: Sequence[Mapping[str, str]], columns: Sequence[str], room: int) -> dict[str, int] | None:
+    """How wide each column is to be, so that no word is broken; None where that is more than there is room for."""
+    from rich.cells import cell_len
+
+    texts = {name: [heading(name), *(one[name] for one in cells)] for name in columns}
+    least = {name: max(cell_len(word) for one in texts[name] for word in one.split(" ")) for name in columns}
+    if sum(least.values()) > room:
+        return None
+    widths = {name: min(room, max(map(cell_len, texts[name]))) for name in columns}
+    while sum(widths.values()) > room:
+        widest = max((name for name in columns if widths[name] > least[name]), key=widths.__getitem__)
+        widths[widest] -= 1
+    return widths
+
+
+def _blocks(cells: Sequence[Mapping[str, str]]) -> None:
+    for one in cells:
+        details({heading(name): text for name, text in one.items() if text != "-"} or one, as_json=False)
+        print()
+
+
+def heading(name: str) -> str:
+    """What a field is called where a person reads."""
+    return name.replace("_", " ")

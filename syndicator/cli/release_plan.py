@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,7 +57,10 @@ def _reasons(made: Plan) -> None:
             more = f", … {count - len(some)} more" if count > len(some) else ""
             row = {"what": what if reached else f"no {what}", "count": count, "why": why}
             rows.append(row | {"who": ", ".join(some) + more})
-    output.listing(rows, ("what", "count", "why", "who"), as_json=False)
+    if rows:
+        output.listing(rows, ("what", "count", "why", "who"), as_json=False)
+    else:
+        output.say("nobody is mailed and no partner's machine is told: nobody is there who wants it")
 
 
 def whole_plan(one: Plan) -> View:
@@ -139,7 +143,7 @@ def _in_short(made: Report) -> None:
         {
             "title": made.title,
             "uid": made.uid,
-            "state": made.state,
+            "state": made.standing,
             "planned for": made.at,
             "public since": made.released,
             "release late by": span(made.late(made.released)) if made.released else None,
@@ -148,12 +152,23 @@ def _in_short(made: Report) -> None:
         },
         as_json=False,
     )
-    output.listing([_mailing(one) for one in made.mailings], MAILING, as_json=False)
-    whys = [{"what": one.name, **_reason(why)} for one in made.mailings for why in one.reasons]
-    output.listing(whys, ("what", "state", "count", "why"), as_json=False)
-    output.listing(
-        [_receipt(one) for one in made.receipts], ("partner", "what", "state", "code"), as_json=False
-    )
+    _sent([_mailing(one) for one in made.mailings])
+    if whys := [{"what": one.name, **_reason(why)} for one in made.mailings for why in one.reasons]:
+        output.listing(whys, ("what", "state", "count", "why"), as_json=False)
+    if receipts := [_receipt(one) for one in made.receipts]:
+        output.listing(receipts, ("partner", "what", "state", "code"), as_json=False)
+
+
+def _sent(rows: list[View]) -> None:
+    """Each mailing with its figures, which a line without headings names one by one."""
+    if not rows:
+        output.say("nothing was sent")
+    elif sys.stdout.isatty():
+        output.listing(rows, MAILING, as_json=False)
+    else:
+        for row in rows:
+            figures = (f"{output.heading(name)} {row[name]}" for name in MAILING[2:])
+            print(output.cell(row["what"]), row["channel"], *figures, sep="\t")
 
 
 def whole_report(one: Report) -> View:
@@ -168,6 +183,7 @@ def whole_report(one: Report) -> View:
         "uid": one.uid,
         "title": one.title,
         "state": one.state,
+        "item": one.item,
         "version": one.version,
         "embargo": one.embargo,
         "at": one.at,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from syndicator.model.delivery import Channel, DeliveryState
+from syndicator.model.item import ItemState
 from syndicator.model.release import ReleaseState
 
 WAITING = (DeliveryState.DUE, DeliveryState.LEASED, DeliveryState.SENDING)
@@ -93,6 +94,13 @@ class Report:
     mailings: tuple[Mailing, ...]
     receipts: tuple[Receipt, ...]
     changes: tuple[Change, ...]
+    item: ItemState | None = None  # what became of the item it was made
+
+    @property
+    def standing(self) -> str:
+        """The state of the release, and of its item where that is not public any more."""
+        gone = self.item is not None and self.item is not ItemState.LIVE
+        return f"{self.state}, then {self.item}" if gone else str(self.state)
 
     @property
     def main(self) -> Mailing | None:

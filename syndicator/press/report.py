@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from syndicator.model.delivery import DeliveryState
-from syndicator.model.item import GONE, Item, Revision, Significance
+from syndicator.model.item import GONE, Item, ItemState, Revision, Significance
 from syndicator.model.report import RELEASE, Change, Mailing, Reason, Receipt, Report
-from syndicator.store import Tx, items, releases
+from syndicator.store import Tx, items, releases, wiped
 from syndicator.store.deliveries.reported import Figures, answers, figures
 
 MOST_REASONS = 8  # sorts of reasons a page names of one mailing; the rest is one sum
@@ -50,7 +50,14 @@ def report(tx: Tx, uid: str) -> Report:
             for one in answers(tx, release.id, item_id)
         ),
         changes=tuple(_changes(item, history)),
+        item=_item_state(tx, uid, item),
     )
+
+
+def _item_state(tx: Tx, uid: str, item: Item | None) -> ItemState | None:
+    if item:
+        return item.state
+    return ItemState.REDACTED if wiped.marked(tx, uid) else None  # what never was public is redacted, too
 
 
 def _changes(item: Item | None, history: list[Revision]) -> list[Change]:

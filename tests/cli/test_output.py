@@ -60,3 +60,58 @@ def test_a_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "name" in shown
     assert "[bold]x" in shown
     assert "\x1b[3" not in shown
+
+
+NARROW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of 80 columns."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_a_narrow_terminal_folds_words_and_breaks_no_instant(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """operations:OP17 sentences are folded between words; instants, uids and addresses stay whole."""
+    terminal(monkeypatch)
+    row = {
+        "at": NARROW,
+        "in_doubt": 3,
+        "who": "a.long.name@newspaper.example, b@x.example",
+        "why": "not there " * 6,
+    }
+    output.listing([row], ("at", "in_doubt", "who", "why"), as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    shown = "\n".join(lines)
+    for whole in ("2026-03-02T09:00:00Z", "in doubt", "a.long.name@newspaper.example,"):
+        assert whole in shown
+    assert 6 == shown.count("not") == shown.count("there")
+
+
+def test_what_is_too_wide_for_a_terminal_is_shown_field_by_field(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """operations:OP17 where not even the longest words fit beside each other they stand below each other."""
+    terminal(monkeypatch)
+    row = {
+        "uid": "tag:newsroom.example,2026-03-02:0123456789abcdef0123",
+        "at": NARROW,
+        "handed_over": 9,
+        "why": None,
+    }
+    output.listing([row], ("uid", "at", "handed_over", "why"), as_json=False)
+    expected = f"uid          {row['uid']}\nat           2026-03-02T09:00:00Z\nhanded over  9\n\n"
+    assert expected == capsys.readouterr().out
+
+
+def test_no_rows_are_said_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal(monkeypatch)
+    output.listing([], ("uid",), as_json=False)
+    assert ("", "there are none\n") == capsys.readouterr()

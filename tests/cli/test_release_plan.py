@@ -100,9 +100,40 @@ def test_a_report_is_printed_and_kept_as_a_page(lite: InProcess, tmp_path: Path)
     (mails,) = [one for one in report["mailings"] if (one["what"], one["channel"]) == ("Release", "mail")]
     assert (2, 2, 0) == (mails["planned"], mails["handed_over"], mails["waiting"])
     assert report["late_seconds"]["release"] is not None
-    assert "Release\tmail\t2\t2" in cli("release", "report", uid)
+    assert "Release\tmail\tplanned 2\thanded over 2\trefused 0\tin doubt 0" in cli("release", "report", uid)
     path = tmp_path / "report.html"
     cli("release", "report", uid, "--html", str(path))
     assert "On budgets" in path.read_text(encoding="utf-8")
     assert "<!doctype html>" in cli("release", "report", uid, "--html", "-")
     assert 6 == cli.try_("release", "plan", uid).code
+
+
+def test_a_report_says_first_what_became_of_the_item(lite: InProcess, tmp_path: Path) -> None:
+    """peers:8: whoever reads the figures of what was killed or redacted since is told so in the head."""
+    cli, uid = lite, drafted(lite)
+    cli("release", "approve", uid)
+    cli("release", "lift", uid)
+    path = tmp_path / "report.html"
+    for act, state in (("kill", "killed"), ("redact", "redacted")):
+        cli("item", act, uid, "--reason", "legal")
+        head = cli("release", "report", uid)
+        assert f"released, then {state}\n" in head
+        assert (state, "released") == tuple(
+            cli.json("release", "report", uid)[name] for name in ("item", "state")
+        )
+        cli("release", "report", uid, "--html", str(path))
+        assert f'<dd class="bad">released, then {state}</dd>' in path.read_text(encoding="utf-8")
+
+
+def test_what_nobody_wants_is_said_in_words(lite: InProcess) -> None:
+    """peers:10: a plan without recipients and a report without mailings are words, not empty tables."""
+    cli = lite
+    uid = cli("release", "draft", cli.file("alone.md", "title: Alone")).strip()
+    assert "nobody is there who wants it" in cli.try_("release", "plan", uid).err
+    cli("release", "approve", uid)
+    cli("release", "lift", uid)
+    said = cli.try_("release", "report", uid)
+    assert "nothing was sent" in said.err
+    over = cli.try_("release", "plan", uid)
+    assert (6, "") == (over.code, over.out)
+    assert f"release {uid} is public; `syndicator release report {uid}` says what came of it" in over.err
