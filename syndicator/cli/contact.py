@@ -109,16 +109,27 @@ def accredit(
     ctx: typer.Context,
     email: given.Email,
     agreement: Annotated[
-        str, typer.Option(metavar="TEXT", help="To which terms they agreed, and how that is known.")
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help="Needed: what they agreed to, and how you know, such as: embargo terms, signed 2 March.",
+        ),
     ] = "",
-    until: Annotated[str | None, typer.Option(metavar="INSTANT", help="When it ends by itself.")] = None,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="With --end: why.")] = "",
+    until: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="When it ends by itself; else it lasts until --end.")
+    ] = None,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Needed with --end: why.")] = "",
     by: given.By = "",
     *,
-    end: Annotated[bool, typer.Option("--end", help="They see nothing under embargo from now on.")] = False,
+    end: Annotated[
+        bool, typer.Option("--end", help="End it: they see nothing under embargo from now on.")
+    ] = False,
     as_json: given.Json = False,
 ) -> None:
-    """Let somebody have releases before their embargo ends, for they agreed to keep it; --end takes it back."""
+    """Trust somebody with releases that are under embargo, or end that.
+
+    Whoever is accredited gets an advance copy of each release of their topics, and a page of their own for it.
+    """
     from syndicator.store import accreditations, audience, audit, releases
 
     who, actor, why = address(email), session.actor(by), one_line(reason, "--reason")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from syndicator.runtime import Runtime
     from syndicator.store import Tx
 
-app = given.group("What is not yet public: draft, approve, schedule, publish, lift.")
+app = given.group("Press releases until they are public: draft, approve, then schedule or publish.")
 
 app.command()(release_preview.preview)
 app.command()(release_plan.plan)
@@ -57,7 +57,7 @@ def draft(
     *,
     as_json: given.Json = False,
 ) -> None:
-    """Hand in a draft, or a new version of one; its uid is printed, and written back into the file.
+    """Hand in a draft, or change one. Its uid is printed, and written back into the file.
 
     FILE is Markdown, or a Word document (.docx): of that a Markdown file is made beside it, by which it is edited.
     """
@@ -134,7 +134,7 @@ def show(
 def approve(
     ctx: typer.Context, uid: given.Uid, by: given.By = "", base: Base = None, *, as_json: given.Json = False
 ) -> None:
-    """Stand for the words of a draft; only then can it be scheduled or published."""
+    """Approve the words. Only then can it be scheduled or published."""
     from syndicator import press
 
     who = session.actor(by)
@@ -156,7 +156,7 @@ def schedule(
     no_advance: NoAdvance = False,
     as_json: given.Json = False,
 ) -> None:
-    """Let it go out by itself, at its embargo or at --at; accredited contacts get their copy before."""
+    """Let it go out by itself, when its embargo ends or at --at. The accredited get a copy before."""
     from syndicator import press
 
     if advance and no_advance:
@@ -185,7 +185,7 @@ def reschedule(
     ] = False,
     as_json: given.Json = False,
 ) -> None:
-    """Let it go out at another instant; an embargo moves along, and whoever had a copy is told."""
+    """Move the instant it goes out. Its embargo moves along, and whoever had a copy is told."""
     from syndicator import press
     from syndicator.model.release import Embargo
     from syndicator.store import deliveries, releases
@@ -217,7 +217,7 @@ def publish(
     *,
     as_json: given.Json = False,
 ) -> None:
-    """Make an approved or held release public now; refused while its embargo holds."""
+    """Make it public now, once approved. Refused while its embargo holds: see lift."""
     from syndicator import press
 
     who = session.actor(by)
@@ -242,7 +242,7 @@ def lift(
     *,
     as_json: given.Json = False,
 ) -> None:
-    """End an embargo early: public now; whoever had an advance copy is told."""
+    """End its embargo early and make it public now. Whoever had an advance copy is told."""
     from syndicator import press
 
     who, why = session.actor(by), one_line(reason, "--reason")
@@ -257,7 +257,7 @@ def lift(
 def cancel(
     ctx: typer.Context, uid: given.Uid, reason: Why = "", by: given.By = "", *, as_json: given.Json = False
 ) -> None:
-    """Decide that it will not go out; the draft is kept, and whoever had an advance copy is told."""
+    """Call it off. The draft is kept, and whoever had an advance copy is told."""
     from syndicator import press
     from syndicator.store import deliveries
 

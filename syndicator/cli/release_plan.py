@@ -24,7 +24,7 @@ SHOWN = 3  # people named for each reason, where a person reads; --json names al
 
 
 def plan(ctx: typer.Context, uid: given.Uid, *, as_json: given.Json = False) -> None:
-    """Say what happens when, to how many and whom, and why; and who is left out, and why. Changes nothing."""
+    """Say who will get what, when and why. Also who is left out, and why. Changes nothing."""
     from syndicator.press.plan import plan as make
 
     with session.reading(ctx) as (runtime, tx):
@@ -87,7 +87,7 @@ def mail_test(
     *,
     as_json: given.Json = False,
 ) -> None:
-    """Mail the release as it stands, marked as a test, to these addresses; it counts nowhere."""
+    """Mail it to these addresses, marked as a test. It counts nowhere."""
     from syndicator.press.sample import sample
 
     who = session.actor(by)
@@ -111,7 +111,7 @@ def report(
     *,
     as_json: given.Json = False,
 ) -> None:
-    """Say what came of a release: planned, handed over, refused, in doubt, waiting, and how late it was."""
+    """Say what came of it. How many mails were handed over, refused or in doubt, and how late it was."""
     from syndicator.press.report import report as make
 
     with session.reading(ctx) as (runtime, tx):
