@@ -165,7 +165,7 @@ def schedule(
     instant = given.instant(at, zone) if at else None
     before: datetime | bool = given.instant(advance, zone) if advance else not no_advance
     with session.writing(ctx) as (runtime, tx):
-        _ask(tx, runtime, uid, confirm)
+        _ask(tx, runtime, uid, confirm, at_once=False)
         release = press.schedule(tx, uid, instant, who, advance=before, rules=runtime.rules)
         _say_instant(release, runtime)
         _say_copies(tx, release)
@@ -273,14 +273,14 @@ def cancel(
     _tell(release, as_json=as_json, more={"had": [views.had(one) for one in had]})
 
 
-def _ask(tx: Tx, runtime: Runtime, uid: str, given_number: int | None) -> None:
+def _ask(
+    tx: Tx, runtime: Runtime, uid: str, given_number: int | None, *, at_once: bool = True
+) -> None:
     """Nobody mails many people by a slip: above the limit their number is to be said."""
-    from syndicator import publish
-    from syndicator.store import deliveries, releases
+    from syndicator.press.plan import letters
+    from syndicator.store import releases
 
-    release = releases.named(tx, uid)
-    pushed = publish.push_of(tx, release.upstream).allowed
-    count = deliveries.expected(tx, release) if pushed else 0
+    count = letters(tx, releases.named(tx, uid), runtime.rules, at_once=at_once)
     confirmed(count, given_number, runtime.settings.mail.confirm_above, f"mails about {uid}")
 
 

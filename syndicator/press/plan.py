@@ -36,9 +36,7 @@ def plan(tx: Tx, uid: str, site: Site, rules: Rules = RULES) -> Plan:
     ahead = Foresight(at=at, advance=_advance(tx, release, at, rules), again=rules.advance_again)
     slugs = memberships(release.content, topics.ruled(tx))
     titles = topics.titles(tx, slugs)
-    pushed = publish.push_of(tx, release.upstream).covers(
-        foreseen(replace(release, at=at), release.content, at), at
-    )
+    pushed = _pushed(tx, release, at)
     people = list(_people(wishes(tx, release, ahead), titles, ahead, pushed=pushed))
     machines = list(_machines(tx, slugs, release, pushed=pushed))
     reached = tuple(one for one in (*people, *machines) if isinstance(one, Reached))
@@ -52,6 +50,22 @@ def plan(tx: Tx, uid: str, site: Site, rules: Rules = RULES) -> Plan:
         reached=reached,
         left_out=left_out,
         warnings=tuple(_warnings(tx, release, count, pushed=pushed)),
+    )
+
+
+def letters(tx: Tx, release: Release, rules: Rules = RULES, *, at_once: bool = False) -> int:
+    """How many mails this release means, advance copies among them, counted as `plan` does; if it went out `at_once`, or as it stands."""
+    at = tx.now if at_once else _instant(tx, release, rules)
+    copies = None if at_once else _advance(tx, release, at, rules)
+    ahead = Foresight(at=at, advance=copies, again=rules.advance_again)
+    people = _people(wishes(tx, release, ahead), {}, ahead, pushed=_pushed(tx, release, at))
+    return sum(isinstance(one, Reached) for one in people)
+
+
+def _pushed(tx: Tx, release: Release, at: datetime) -> bool:
+    """Whether anybody is mailed it at all, if it goes out then."""
+    return publish.push_of(tx, release.upstream).covers(
+        foreseen(replace(release, at=at), release.content, at), at
     )
 
 

@@ -17,8 +17,8 @@ from syndicator.model.delivery import Outcome, Policy, Result, Try
 from syndicator.model.item import Kind, Rule
 from syndicator.model.plan import LeftOut, Plan, Reached, What
 from syndicator.model.release import Embargo
-from syndicator.press.plan import plan
-from syndicator.store import Store, Tx, accreditations, audience, deliveries, topics
+from syndicator.press.plan import letters, plan
+from syndicator.store import Store, Tx, accreditations, audience, deliveries, releases, topics
 from tests.make import (
     NOW,
     FakeClock,
@@ -289,3 +289,27 @@ def test_what_is_over_has_no_plan(store: Store) -> None:
             plan(tx, "tag:y", SITE)
         with pytest.raises(NotFound):
             plan(tx, "tag:z", SITE)
+
+
+def test_the_number_that_is_asked_for_is_that_of_the_plan(store: Store) -> None:
+    """peers:10: `--confirm` counts as `release plan` does: nobody twice, nobody suppressed, nobody who has it."""
+    with store.begin() as tx:
+        subscribe(tx, "ann@x.example")
+        subscribe(tx, "weekly@x.example", cadence="weekly")
+        gone = subscribe(tx, "gone@x.example")
+        audience.suppress(tx, address("gone@x.example"), "complaint")
+        for mail, cadence in (("now@x.example", "immediate"), ("copy@x.example", "weekly")):
+            one = subscribe(tx, mail, cadence=cadence)
+            accreditations.accredit(tx, one, "editor", "signed")
+        assert gone
+        ready(tx, "tag:x,2026:n")
+        release = releases.named(tx, "tag:x,2026:n")
+        assert 3 == letters(tx, release)  # two copies, and ann
+        assert 2 == letters(tx, release, at_once=True)  # nobody gets a copy any more
+        press.schedule(tx, "tag:x,2026:n", None, "editor")
+    made = planned(store, "tag:x,2026:n")
+    with store.read() as tx:
+        release = releases.named(tx, "tag:x,2026:n")
+        assert made.count(What.MAILS) + made.count(What.ADVANCE) == letters(tx, release)
+        # Whose copy waits gets the release instead.
+        assert 3 == letters(tx, release, at_once=True)

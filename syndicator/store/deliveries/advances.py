@@ -18,7 +18,6 @@ from sqlalchemy import (
     case,
     cast,
     exists,
-    false,
     func,
     literal,
     null,
@@ -114,13 +113,6 @@ def advances_waiting(tx: Tx, release: Release) -> int:
     subject = advance_subject(release.uid, release.version)
     waiting = select(func.count()).where(d.subject == subject, UNSENT)
     return tx.connection.execute(waiting).scalar_one()
-
-
-def expected(tx: Tx, release: Release) -> int:
-    """How many mails its release would mean now, by the subscriptions there are."""
-    slugs = memberships(release.content, topics.ruled(tx))
-    who = audience(list(topics.ids(tx, slugs).values()), false())
-    return tx.connection.execute(select(func.count()).select_from(who.subquery())).scalar_one()
 
 
 def plan_notices(tx: Tx, release: Release, notice: Notice, priority: Priority) -> int:
