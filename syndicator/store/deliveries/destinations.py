@@ -48,6 +48,7 @@ IS_DUE = d.state == literal_column("'due'")
 IS_TAKEN = d.state.in_([literal_column("'leased'"), literal_column("'sending'")])
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=5)
 TELL_EVERY = timedelta(hours=1)
+MOST_FREED = 5000
 # A domain that asked for patience once, and was not written to since, is trusted again after this.
 FORGIVEN_AFTER = timedelta(days=1)
 
@@ -177,9 +178,9 @@ def _hit(tx: Tx, spared: Sequence[int]) -> dict[int, int]:
     if not spared:
         return {}
     tried = select(func.count()).where(a.delivery_id == d.id).scalar_subquery()
-    waiting = select(d.id, (tried - d.attempts).label("times")).where(d.id.in_(list(spared)), IS_DUE)
-    if not tx.on_sqlite:
-        tx.connection.execute(select(d.id).where(d.id.in_(list(spared))).order_by(d.id).with_for_update())
+    waiting = select(d.id, (tried - d.attempts).label("times")).where(
+        d.id.in_(_free(tx, d.id.in_(list(spared)) & IS_DUE))
+    )
     return {row.id: row.times for row in tx.connection.execute(waiting.order_by(d.id))}
 
 
@@ -256,9 +257,15 @@ def lane_works(tx: Tx, key: str) -> bool:
     if not tx.connection.execute(update(schema.lanes).where(healed).values(**values)).rowcount:
         return False
     spared = (d.lane == key) & IS_DUE & (d.due > tx.now) & (d.attempts == 0) & (d.doubts == 0)
-    met = spared & (d.outcome == Outcome.DEFERRED)
-    tx.connection.execute(update(schema.deliveries).where(met).values(due=tx.now))
+    met = _free(tx, spared & (d.outcome == Outcome.DEFERRED))
+    tx.connection.execute(update(schema.deliveries).where(d.id.in_(met)).values(due=tx.now))
     return True
+
+
+def _free(tx: Tx, which: ColumnElement[bool]) -> list[int]:
+    """Those that nobody else works on: who holds the lane's row waits for no delivery's, for others do the reverse."""
+    free = select(d.id).where(which).order_by(d.id).limit(MOST_FREED).with_for_update(skip_locked=True)
+    return list(tx.connection.execute(free).scalars())
 
 
 def lane_over(tx: Tx, key: str, fault: str) -> None:
