@@ -263,7 +263,7 @@ def lane_works(tx: Tx, key: str) -> bool:
 
 
 def _free(tx: Tx, which: ColumnElement[bool]) -> list[int]:
-    """Those that nobody else works on: who holds the lane's row waits for no delivery's, for others do the reverse."""
+    """Those that nobody else works on: who holds a lane's row waits for no delivery's, for others do the reverse."""
     free = select(d.id).where(which).order_by(d.id).limit(MOST_FREED).with_for_update(skip_locked=True)
     return list(tx.connection.execute(free).scalars())
 
