@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from syndicator.model.release import ReleaseState
+from syndicator import embargo
+from syndicator.model.release import Release, ReleaseState
 from syndicator.observe import logger
-from syndicator.store import Store, Tx, alarms
+from syndicator.store import Store, Tx, alarms, releases
 from syndicator.store.alarms import Unready
 
 log = logger("press")
@@ -21,6 +22,7 @@ PREFIX = "release/"
 # How long before the end of its embargo a release must be scheduled, else the desk is told; the last one is urgent.
 THRESHOLDS = {"24h": timedelta(hours=24), "2h": timedelta(hours=2), "15m": timedelta(minutes=15)}
 URGENT = frozenset({"15m", "missed"})
+PATIENCE = timedelta(minutes=5)  # in which news of an embargo must have left
 LOOK_BACK = timedelta(days=7)  # what was missed longer ago is told to nobody any more
 
 
@@ -96,7 +98,28 @@ _SPANS = {"24h": "24 hours", "2h": "2 hours", "15m": "15 minutes"}
 
 def _here(tx: Tx) -> Iterator[Occasion]:
     longest = max(THRESHOLDS.values())
-    return occasions(alarms.unready(tx, tx.now - LOOK_BACK, tx.now + longest), tx.now)
+    yield from occasions(alarms.unready(tx, tx.now - LOOK_BACK, tx.now + longest), tx.now)
+    for uid in alarms.told_of(tx):
+        yield from _unheard(tx, releases.named(tx, uid), tx.now + longest)
+
+
+def _unheard(tx: Tx, release: Release, until: datetime) -> Iterator[Occasion]:
+    """Those who have a copy go by an end up to `until` that does not hold, and the news has not left since a while."""
+    known = embargo.knowledge(tx, release)
+    ends = release.embargo.until if release.embargo else None
+    if known is None or known.until is None or known.cancelled or known.until == ends:
+        return
+    told = releases.notices(tx, release.id)[-1]
+    if known.until > until or tx.now - told.created < PATIENCE:
+        return
+    instant = known.until.astimezone(UTC)
+    yield Occasion(
+        f"{PREFIX}{release.uid}/{instant:%Y-%m-%dT%H:%M:%S.%fZ}/unheard",
+        f"Those who have an advance copy do not know that its embargo was changed: {release.uid}",
+        f"They go by its end on {instant:%A %d %B %Y %H:%M:%S} UTC, which does not hold any more, and the notice that "
+        f"says so has not left: see `syndicator delivery list` and `syndicator health`, or tell them by other ways.",
+        urgent=True,
+    )
 
 
 def _settle(tx: Tx) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "open_",
     "plan_mails",
     "raise_",
+    "told_of",
     "unmailed",
     "unready",
 ]
@@ -103,6 +104,14 @@ def _alarm(row: Row[Any]) -> Alarm:
 def known(tx: Tx, keys: Collection[str]) -> set[str]:
     """Those of these keys of which an alarm was raised, be it over or not."""
     return set(tx.connection.execute(select(a.key).where(a.key.in_(list(keys)))).scalars()) if keys else set()
+
+
+def told_of(tx: Tx) -> list[str]:
+    """Uids of releases nobody has scheduled of whose embargo something was to be told."""
+    n = schema.embargo_notices.c
+    states = (ReleaseState.DRAFT, ReleaseState.APPROVED)
+    query = select(r.uid).where(r.state.in_(states), exists().where(n.release_id == r.id))
+    return list(tx.connection.execute(query.order_by(r.id)).scalars())
 
 
 def unready(tx: Tx, since: datetime, until: datetime) -> list[Unready]:

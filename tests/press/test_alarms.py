@@ -8,10 +8,12 @@ from threading import Barrier, Thread
 import pytest
 
 from syndicator import press
+from syndicator.model.delivery import DeliveryState
 from syndicator.model.release import Embargo, ReleaseState
 from syndicator.press.alarms import alarms_due, occasions
 from syndicator.store import Store, alarms, deliveries, open_store, releases
 from syndicator.store.alarms import Unready
+from tests.advances import accredited, end
 from tests.make import NOW, FakeClock, make_content, make_newsroom
 
 UID = "tag:x"
@@ -162,3 +164,22 @@ def test_a_scheduled_release_never_alarms(store: Store, clock: FakeClock) -> Non
     assert [] == keys(store)
     with store.read() as tx:
         assert ReleaseState.SCHEDULED == releases.named(tx, UID).state
+
+
+def test_an_end_that_readers_go_by_alarms_until_they_are_told(store: Store, clock: FakeClock) -> None:
+    """mail:EM3: the desk hears of it where those who have a copy were not reached with the news that its end moved."""
+    with store.begin() as tx:
+        accredited(tx, "ann@x.example")
+        press.approve(tx, UID, "Ann")
+        press.schedule(tx, UID, None, "Ann")
+    assert 1 == end(store, f"advance/{UID}/1", DeliveryState.ACCEPTED)
+    clock.now = NOW + AFTER - timedelta(hours=3)
+    with store.begin() as tx:
+        press.draft(tx, UID, make_content("Other words"), Embargo(until=NOW + 3 * AFTER))
+    assert not alarms_due(store, DESK)
+    clock.now += timedelta(minutes=5)
+    assert alarms_due(store, DESK)
+    assert ["unheard"] == keys(store)
+    assert 1 == end(store, f"notice/{UID}/1", DeliveryState.ACCEPTED)
+    assert alarms_due(store, DESK)
+    assert [] == keys(store)

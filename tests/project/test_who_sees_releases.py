@@ -47,6 +47,7 @@ REVIEWED = {
     "press/drafts.py": "takes words in",
     "press/moves.py": "instants, no words",
     "press/lifting.py": "the one door from release to item, once its instant has come",
+    "press/alarms.py": "names a release by its uid, without its words",
     "press/told.py": "plans copies for those who had other words",
     "embargo.py": "plans notices to those who had an advance",
     "press/plan.py": "for staff: the command line prints it",
