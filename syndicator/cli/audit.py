@@ -57,7 +57,11 @@ def verify(
     if as_json:
         output.show_json({"rows": count, "last": last, "faults": faults})
     elif not faults:
-        print(f"{count}\t{last}")
+        print(
+            f"whole: {output.counted(count, 'act')}; the last digest is {last}"
+            if count
+            else "whole: nothing is recorded yet"
+        )
     if count and not audit.keyed(last) and not faults:
         output.say("made without a signing key: only a digest kept elsewhere proves it; set site.secret_key")
     for fault in faults:

@@ -30,8 +30,11 @@ def doctor(
     from syndicator.wire.dns import Resolver
 
     with session.opened(ctx, prepared=False) as runtime:
-        found = list(examine(_house(runtime), _mailing(runtime), lambda: Resolver(resolver)))
+        mailing = _mailing(runtime)
+        found = list(examine(_house(runtime), mailing, lambda: Resolver(resolver)))
     output.listing(map(_row, found), COLUMNS, as_json=as_json)
+    if mailing is None:
+        output.say("the checks of mail were skipped, for it goes into a folder: see mail.transport")
     failed = [one.check for one in found if one.state is State.FAIL]
     if failed:
         output.say(f"{len(failed)} of {len(found)} checks failed: {', '.join(failed)}")

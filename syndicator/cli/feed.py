@@ -76,7 +76,9 @@ def export(
         written, removed = ([str(path) for path in paths] for paths in (done.written, done.removed))
         output.show_json({"files": done.files, "written": written, "removed": removed})
     else:
-        print(f"{done.files} files, {len(done.written)} written, {len(done.removed)} removed")
+        print(
+            f"{output.counted(done.files, 'file')}, {len(done.written)} written, {len(done.removed)} removed"
+        )
     _complain(done.built)
 
 
@@ -99,7 +101,8 @@ def check(
     columns = ("level", "file" if names else "url", "where", "problem", "advice")
     output.listing(problems, columns, as_json=as_json)
     errors = sum(problem["level"] == "error" for problem in problems)
-    output.say(f"{errors} errors, {len(problems) - errors} warnings" if problems else "no problems")
+    warnings = output.counted(len(problems) - errors, "warning")
+    output.say(f"{output.counted(errors, 'error')}, {warnings}" if problems else "no problems")
     if errors:
         raise typer.Exit(1)
 

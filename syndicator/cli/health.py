@@ -17,6 +17,7 @@ from syndicator.errors import SyndicatorError
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - where to ask, not to listen
 
 SILENCE = "no answer from"
+ALARM = "alarm since"
 
 
 def health(
@@ -34,8 +35,9 @@ def health(
     listen = session.settings(ctx, flags(host, port)).web
     host = EVERYWHERE.get(listen.host, listen.host)
     ready, words = ask(host, listen.port, timeout)
-    output.say(words)
-    for line in () if words.startswith(SILENCE) else news(ctx):
+    told = [] if words.startswith(SILENCE) else news(ctx)
+    open_ = sum(line.startswith(ALARM) for line in told)
+    for line in (f"{words}, {output.counted(open_, 'open alarm')}" if open_ else words, *told):
         output.say(line)
     if not ready:
         raise typer.Exit(1)
@@ -52,7 +54,7 @@ def news(ctx: typer.Context) -> list[str]:
     with suppress(SyndicatorError), session.opened(ctx, prepared=False) as runtime:
         runtime.store.check_schema()
         with runtime.store.read() as tx:
-            open_ = [f"alarm since {output.cell(one.raised)}: {one.subject}" for one in alarms.open_(tx)]
+            open_ = [f"{ALARM} {output.cell(one.raised)}: {one.subject}" for one in alarms.open_(tx)]
             queues = [
                 f"{lane.key}: {lane.waiting} wait, the oldest for {span(tx.now - lane.oldest)}"
                 for lane in deliveries.lanes(tx)

@@ -29,6 +29,11 @@ def show_json(value: object) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2, default=plain))
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its word: 1 file, 2 files."""
+    return f"{number} {one}" if number == 1 else f"{number} {many or one + 's'}"
+
+
 class Lines(list[str]):
     """What is shown one below the other."""
 

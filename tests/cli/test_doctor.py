@@ -21,6 +21,8 @@ def test_a_folder_needs_no_dns(lite: InProcess) -> None:
     found = lite.json("doctor", "--resolver", f"127.0.0.1:{reserved_port()}")
     assert {"ok", "warn", "skipped"} >= {one["state"] for one in found}
     assert {"spf", "dkim", "relay"} <= {one["check"] for one in found if one["state"] == "skipped"}
+    said = lite.try_("doctor", "--resolver", f"127.0.0.1:{reserved_port()}")
+    assert (0, True) == (said.code, "the checks of mail were skipped" in said.err.splitlines()[-1])
     assert {"database", "media", "clock"} <= {one["check"] for one in found if one["state"] == "ok"}
 
 

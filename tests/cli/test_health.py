@@ -25,7 +25,7 @@ def test_open_alarms_are_shown_and_told_to_nobody_else(cli: InProcess, store_url
             alarms.end(tx, "two")
         with running(store) as web:
             said = cli.try_("health", "--host", "127.0.0.1", "--port", str(web.port))
-            assert (0, "ready") == (said.code, said.err.splitlines()[0])
+            assert (0, "ready, 1 open alarm") == (said.code, said.err.splitlines()[0])
             assert [
                 "alarm since 2026-03-02T09:00:00Z: A release is not ready: tag:x"
             ] == said.err.splitlines()[1:]

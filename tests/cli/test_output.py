@@ -65,6 +65,11 @@ def test_a_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 NARROW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
+def test_numbers_and_their_words() -> None:
+    assert ["0 files", "1 file", "2 files"] == [output.counted(number, "file") for number in range(3)]
+    assert "2 copies" == output.counted(2, "copy", "copies")
+
+
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of 80 columns."""
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
