@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, func, literal_column, or_, select, update
 
 from syndicator.model.delivery import DeliveryState
 from syndicator.store import schema
+from syndicator.store.deliveries.duties import hold
 from syndicator.store.engine import Tx
 
 d, c = schema.deliveries.c, schema.contacts.c
@@ -39,6 +40,5 @@ def cancel_samples(tx: Tx, release_id: int, reason: str) -> None:
 
 def _stop(tx: Tx, which: ColumnElement[bool], reason: str) -> None:
     taken = which & IN_HAND & d.stop.is_(None)
-    if not tx.on_sqlite:  # locked by key, as the claims do
-        tx.connection.execute(select(d.id).where(taken).order_by(d.id).with_for_update()).all()
+    hold(tx, taken)
     tx.connection.execute(update(schema.deliveries).where(taken).values(stop=reason))
