@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from syndicator.store import Store, Tx
     from syndicator.wire.exchange import Reply
 
+STYLE_NAME = "style.css"
 PARTLY = 4  # exit code: some could not be written
 
 
@@ -91,24 +92,41 @@ class Bench:
 
         return WebhookRoad(slug, self.runtime.site, drawer, hands, self.runtime.policy)
 
-    def keep(self, tx: Tx, item: Item) -> None:
+    def keep(self, tx: Tx, item: Item) -> dict[str, int]:
         """The item's page and the feeds it is in, as they would be served, and the pings that tell hubs of it."""
         from syndicator.model.site import Format
         from syndicator.store import documents, rehearsal, topics
-        from syndicator.web.newsroom import item_values
-        from syndicator.web.pages import Pages
 
-        slugs = topics.of_item(tx, item.id)
-        values = item_values(tx, item, slugs, self.runtime.site)
-        page = Pages(self.runtime.site).html("item.html", **values)
-        files.put(self.folder, f"page/{item.slug}.html", page)
+        slugs, feeds = topics.of_item(tx, item.id), 0
+        for name, data in self._page(tx, item, slugs).items():
+            files.put(self.folder, f"page/{name}", data)
         for slug in slugs:
             for format in Format:
                 if kept := documents.bodies(tx, slug, format):
                     files.put(self.folder, f"feeds/{slug}.{format}", kept.body)
+                    feeds += 1
         pings = [{"hub": hub, "url": url} for hub, url in rehearsal.pings(tx)]
         if pings:
             files.put(self.folder, "hub/pings.json", _json(pings))
+        return {"page": 1, "feed": feeds, "hub": len(pings)}
+
+    def _page(self, tx: Tx, item: Item, slugs: dict[str, int]) -> dict[str, bytes]:
+        """The page with all it needs to be looked at where it lies, by file name."""
+        from syndicator.store import media
+        from syndicator.web.newsroom import item_values
+        from syndicator.web.pages import STYLE, Pages
+        from syndicator.web.preview import own_name, relocated
+
+        site = self.runtime.site
+        page = Pages(site).html("item.html", **item_values(tx, item, slugs, site), style=STYLE_NAME)
+        made = {f"{item.slug}.html": relocated(page, item.content, site, "media/"), STYLE_NAME: STYLE}
+        for medium in item.content.media:
+            name = own_name(medium, site)
+            kept = media.of(tx, item.uid, name) if name else None
+            if kept:
+                with self.runtime.cabinet.open(kept.digest) as file:
+                    made[f"media/{name}"] = file.read()
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +173,18 @@ def _show(played: Played, out: Path | None, *, as_json: bool) -> None:
     if as_json:
         where = str(out) if out else None
         output.show_json(
-            {"uid": played.uid, "at": played.at, "folder": where, "written": rows, "refused": refused}
+            {
+                "uid": played.uid,
+                "at": played.at,
+                "folder": where,
+                "written": rows,
+                "kept": played.kept,
+                "refused": refused,
+            }
         )
         return
     output.say(f"rehearsed as of {output.cell(played.at)}; nothing was sent, nothing was changed")
+    rows += [{"scene": "release", "channel": sort, "count": count} for sort, count in played.kept.items()]
     output.listing(rows, ("scene", "channel", "count"), as_json=False)
     for row in refused:
         output.say(f"{row['recipient']}: {row['why']}")

@@ -8,7 +8,7 @@ the roads, and what builds feeds and page (`House`). Serves `release rehearse`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -69,13 +69,13 @@ class House:
     """What a rehearsal needs of the newsroom.
 
     `roads` gives the road of a lane in a scene ("advance", "release"); `build` makes what is stale among the feeds;
-    `published` keeps the page and the feeds of the item.
+    `published` keeps the page and the feeds of the item, and says how many of each.
     """
 
     rules: Rules
     roads: Callable[[str, Channel, str, Hands], Road]
     build: Callable[[Store], object]
-    published: Callable[[Tx, Item], None]
+    published: Callable[[Tx, Item], Mapping[str, int]]
 
 
 @dataclass(slots=True)
@@ -86,6 +86,7 @@ class Played:
     at: datetime | None = None
     written: Counter[tuple[str, Channel]] = field(default_factory=Counter)
     refused: list[tuple[str, str]] = field(default_factory=list)
+    kept: dict[str, int] = field(default_factory=dict)  # pages, feeds and the like, by their sort
 
 
 def rehearse(store: Store, uid: str, house: House) -> Played:
@@ -106,7 +107,7 @@ def rehearse(store: Store, uid: str, house: House) -> Played:
             lifting.publish_now(tx, uid, ACTOR, rules=house.rules)
         house.build(stage)
         with stage.read() as tx:
-            house.published(tx, items.named(tx, uid))
+            played.kept |= house.published(tx, items.named(tx, uid))
         _send(stage, "release", house, hands, played)
     return played
 

@@ -61,7 +61,13 @@ def test_a_rehearsal_fills_a_folder(cli: InProcess, uid: str, tmp_path: Path) ->
     assert body
     assert "canary" in body.get_content()
     assert 6 == cli.try_("release", "rehearse", uid, "--out", str(out)).code
-    assert "release\tmail\t1" in cli("release", "rehearse", uid)
+    assert {"page": 1, "feed": 6, "hub": 0} == played["kept"]
+    (page,) = (out / "page").glob("*.html")
+    assert '<link rel="stylesheet" href="style.css">' in page.read_text()
+    assert b"body" in (out / "page" / "style.css").read_bytes()
+    said = cli("release", "rehearse", uid)
+    for line in ("advance\tmail\t1", "release\tmail\t1", "release\tpage\t1", "release\tfeed\t6"):
+        assert line in said
     assert [] == cli.json("delivery", "list")
     assert "draft" == cli.json("release", "show", uid)["state"]
     assert 5 == cli.try_("release", "rehearse", "tag:none").code
