@@ -12,13 +12,14 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 from syndicator.model.item import ALL, Content, Item, Revision, Significance, Spokesperson
-from syndicator.model.release import Release, Version, foreseen
+from syndicator.model.release import Release, ReleaseState, Version, foreseen
 from syndicator.model.site import Format, Site
 from syndicator.render import documents, entries
 from syndicator.render.mail import Sender, Slots, Template, compose_advance, compose_revision
 from syndicator.store import Tx, items, topics
 
 MARK = "[PREVIEW] "
+NOT_YET = "once it is released"  # in the place of an instant nobody has said
 FEEDS = {Format.ATOM: "atom.xml", Format.RSS: "rss.xml", Format.JSON: "feed.json"}
 
 
@@ -49,6 +50,12 @@ def marked(content: Content) -> Content:
     return replace(content, title=f"{MARK}{title}" if title else "")
 
 
+def undated(release: Release) -> bool:
+    """Whether nobody has said yet when this will be, or was, published."""
+    said = release.at or release.embargo or release.published
+    return not said and release.state is not ReleaseState.RELEASED
+
+
 def files(tx: Tx, release: Release, version: Version, house: House) -> dict[str, bytes]:
     """Mail, the advance copy if there is an embargo, and feeds of one version, by file name, in this order.
 
@@ -57,7 +64,8 @@ def files(tx: Tx, release: Release, version: Version, house: House) -> dict[str,
     content = marked(version.content)
     item = replace(foreseen(release, version.content, tx.now), content=content)
     around = _around(tx, content)
-    made = dict(_letter("mail", _mail(item, house, around), item, house))
+    when = f"To be published {NOT_YET}" if undated(release) else None
+    made = dict(_letter("mail", _mail(item, house, around, when), item, house))
     if release.embargo:
         made |= _letter(
             "advance", _advance(release, replace(version, content=content), house, around), item, house
@@ -72,7 +80,7 @@ def _around(tx: Tx, content: Content) -> _Around:
     return _Around({slug: titles.get(slug, slug) for slug in content.topics}, person, stand_in)
 
 
-def _mail(item: Item, house: House, around: _Around) -> Template:
+def _mail(item: Item, house: House, around: _Around, when: str | None) -> Template:
     first = Revision(number=1, significance=Significance.FIRST, content=item.content, created=item.published)
     return compose_revision(
         item,
@@ -82,6 +90,7 @@ def _mail(item: Item, house: House, around: _Around) -> Template:
         topics=around.topics,
         spokesperson=around.person,
         stand_in=around.stand_in,
+        when=when,
     )
 
 

@@ -22,12 +22,13 @@ class Way:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Banner:
-    """`word` opens the window's title, `dated` the byline; `asks` says to name whom to ask."""
+    """`word` opens the window's title, `dated` and `when` the byline; `asks` says to name whom to ask."""
 
     word: str
     heading: str
     lines: tuple[str, ...]
     dated: str = "To be published"
+    when: str = ""  # in the place of an instant that nobody has said yet
     links: tuple[Way, ...] = ()
     asks: bool = True
 

@@ -168,7 +168,8 @@ def banner(release: Release, version: Version, site: Site, link: Preview | None)
         word="PREVIEW",
         heading=f"Preview of {which}: not public",
         lines=(f"{plan}.", *ends),
-        dated="To be published" if release.state is not ReleaseState.RELEASED else "Published",
+        dated="Published" if release.state is ReleaseState.RELEASED else "To be published",
+        when=preview.NOT_YET if preview.undated(release) else "",
         asks=False,
     )
 

@@ -281,3 +281,20 @@ def test_what_cannot_go_out_says_why(store: Store) -> None:
         assert "It cannot go out as it is" in index.text
         assert "it has neither title nor text" in index.text
         assert 404 == web.ask(path(release, "atom.xml")).status
+
+
+def test_no_instant_is_invented(store: Store) -> None:
+    """peers:10 where nobody has said when, page and mail say so in words; an embargo gives an instant."""
+    release = drafted(store, words())
+    with store.begin() as tx:
+        open_ = releases.add(tx, "tag:x:open", words())
+        made, held = forms(tx, open_), forms(tx, release)
+    for name in ("mail.txt", "mail.html"):
+        assert b"To be published once it is released" in made[name]
+
+        assert b"once it is released" not in held[name]
+    with running(store, sender=SENDER) as web:
+        shown = article(web.ask(path(open_, "page.html")).text)
+        assert "To be published once it is released" in shown
+        assert f"March {NOW.year}" not in shown
+        assert f"March {NOW.year}" in article(web.ask(path(release, "page.html")).text)

@@ -66,12 +66,13 @@ def compose_revision(
     note: str | None = None,
     role: Role = Role.TOLD,
     label: str = "releases",
+    when: str | None = None,
 ) -> Template:
     """The mail about one revision, for all its recipients.
 
     `topics` are titles; `note` says what changed or happened and is the revision's own by default;
     `role` OWED makes a plain release of a correction, for who never had an earlier version; `label`
-    is the left end of the List-Id. Slots: unsubscribe_url, preferences_url, and in_reply_to for
+    is the left end of the List-Id; `when` stands for the instant of publication where there is none. Slots: unsubscribe_url, preferences_url, and in_reply_to for
     who had an earlier version. Raises Invalid naming the header field that cannot be written, and
     Refused where the item is gone but the revision would still show its words.
     """
@@ -79,6 +80,7 @@ def compose_revision(
         raise Refused(f"{item.uid} is {item.state}: its words may not be mailed; mail the notice instead")
     tone, contacts = _tone(revision, role), Contacts(spokesperson, stand_in)
     facts = _facts(item, revision, tone, site, note) | house(site, sender, topics) | asked(contacts)
+    facts["published"] = when or facts["published"]
     subject = f"{tone.prefix}{facts['title']}"
     headers = press_headers(subject, sender, contacts, site=site, uid=item.uid, tone=tone.name, label=label)
     return sheet("release", headers, facts, body_parts(revision.content.body, site))
