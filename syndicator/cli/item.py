@@ -177,7 +177,8 @@ def redact(
                 "say why with --reason TEXT, and none of the words that go: it is kept in the journal"
             )
         done = redaction.redact(runtime.house, uid, why, by=session.actor(by))
-    output.say(f"not a word of {uid} is left here; {done.files} files were removed. Not ours to wipe:")
+    removed = output.counted(done.files, "file was", "files were")
+    output.say(f"not a word of {uid} is left here; {removed} removed. Not ours to wipe:")
     for what in done.beyond:
         output.say(f"  - {what}")
     for what in done.undone:

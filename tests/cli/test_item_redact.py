@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def test_a_restored_copy_is_redacted_when_it_starts(lite: InProcess, tmp_path: P
     said = lite.try_("item", "redact", UID, "--reason", "Court order 7", "--by", "Ada", "--json")
     assert (0, []) == (said.code, json.loads(said.out)["undone"])
     assert "backups made before" in said.err
+    assert not re.search(r"\b1 files|\b1 file were", said.err)
+    assert re.search(r"; (1 file was|\d+ files were) removed", said.err)
     assert ("redacted", "(removed)") == tuple(
         lite.json("item", "show", UID)[name] for name in ("state", "title")
     )

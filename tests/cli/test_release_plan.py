@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import pictures
 from tests.cli.program import InProcess
 
 FRONT = "title: On budgets\nkind: press-release\ntopics: [policy]\nembargo: 2099-03-02 09:00\nembargo_zone: Europe/London"
+
+PICTURE = pictures.picture("PNG", (4, 3))
 
 
 @pytest.fixture
@@ -71,6 +74,19 @@ def test_a_rehearsal_fills_a_folder(cli: InProcess, uid: str, tmp_path: Path) ->
     assert [] == cli.json("delivery", "list")
     assert "draft" == cli.json("release", "show", uid)["state"]
     assert 5 == cli.try_("release", "rehearse", "tag:none").code
+
+
+def test_the_page_of_a_rehearsal_has_its_files_beside_it(lite: InProcess, tmp_path: Path) -> None:
+    """peers:10: it is looked at where it lies, pictures included; none of them is public for that."""
+    lite.env["SYNDICATOR_STORE__MEDIA_DIR"] = str(lite.folder / "media")
+    (lite.folder / "dish.png").write_bytes(PICTURE)
+    front = f"{FRONT.replace('topics: [policy]', '')}\nmedia: [{{file: dish.png, alt: A dish}}]"
+    uid = lite("release", "draft", lite.file("r.md", front, "![A dish](dish.png)")).strip()
+    lite("release", "rehearse", uid, "--out", str(tmp_path / "out"))
+    (page,) = (tmp_path / "out" / "page").glob("*.html")
+    (picture,) = (tmp_path / "out" / "page" / "media").iterdir()
+    assert f'src="media/{picture.name}"' in page.read_text()
+    assert PICTURE == picture.read_bytes()
 
 
 def test_a_test_is_mailed_and_marked(lite: InProcess) -> None:

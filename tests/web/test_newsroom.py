@@ -115,6 +115,17 @@ def test_an_item(web: Running) -> None:
         assert words in text
 
 
+def test_an_item_has_one_media_contact(store: Store) -> None:
+    """The person named for it, else the press desk: one word for both, and never both beside each other."""
+    asked, plain = add_everything(store), add_item(store, "Nobody is named")
+    with running(store) as web:
+        for item, whom in ((asked, "Ada Example"), (plain, "press@news.example")):
+            side = web.ask(f"/items/{item.slug}").text.partition("<aside")[2].partition("</aside>")[0]
+            assert 1 == side.count(">Media contact</h2>")
+            assert whom in side
+            assert "Whom to ask" not in side
+
+
 @pytest.mark.parametrize(
     "path", ["/", "/topics/policy", "/items/joint-letter", "/feeds", "/media-list", "/nope"]
 )
