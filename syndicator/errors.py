@@ -70,11 +70,11 @@ class Refused(SyndicatorError):
 
 
 class IllegalMove(Refused):
-    """A state may not follow another."""
+    """A state may not follow another; `way` says what to do instead."""
 
-    def __init__(self, thing: str, state: str, to: str, allowed: Sequence[str]) -> None:
-        ways = ", ".join(sorted(allowed)) or "nothing: it is over"
-        super().__init__(f"{thing} is {state} and cannot become {to}; from here it can become {ways}")
+    def __init__(self, thing: str, state: str, to: str, way: str) -> None:
+        done = "already" if state == to else f"and cannot become {to}"
+        super().__init__(f"{thing} is {state} {done}: {way}")
 
 
 class Conflict(Refused):

@@ -41,7 +41,9 @@ SURFACES = (
 
 def words(**other: object) -> Content:
     """A canary in all that can be seen."""
-    medium = Medium(url=SITE.url(f"/media/{NAME}"), type="image/png", length=len(PICTURE), title=CANARY)
+    medium = Medium(
+        url=SITE.url(f"/media/{NAME}"), type="image/png", length=len(PICTURE), title=CANARY, alt="A chart"
+    )
     given = {
         "summary": CANARY,
         "body": f"<p>{CANARY}</p>",

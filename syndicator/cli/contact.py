@@ -16,7 +16,7 @@ from syndicator.model.release import ReleaseState, zone_named
 
 app = given.group("The media list.")
 
-COLUMNS = ("id", "email", "name", "outlet", "timezone", "suppressed")
+COLUMNS = ("id", "email", "name", "outlet", "timezone", "suppressed", "accredited")
 CadenceOption = Annotated[Cadence, typer.Option(help="How often it brings mail.")]
 
 
@@ -82,10 +82,12 @@ def list_(
     ctx: typer.Context, limit: given.Limit = None, after: given.After = 0, *, as_json: given.Json = False
 ) -> None:
     """List everybody, in the order they came."""
-    from syndicator.store import audience
+    from syndicator.store import accreditations, audience
 
     with session.reading(ctx) as (_, tx):
-        rows = map(views.contact, audience.contacts(tx, limit=limit, after=after))
+        accredited = accreditations.everybody(tx)
+        people = audience.contacts(tx, limit=limit, after=after)
+        rows = (views.contact(one) | {"accredited": one.id in accredited} for one in people)
         output.listing(rows, COLUMNS, as_json=as_json)
 
 

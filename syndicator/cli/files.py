@@ -35,6 +35,8 @@ MAX_FILE = 20_000_000  # bytes: four times what a text may be, for those who wri
 MAX_LINE = 10_000  # bytes
 OPENING = re.compile(r"\A(\ufeff?\s*---[ \t]*)(\r?\n)")
 # A line `uid:` that says nothing: it is filled, for a second one would be no YAML.
+BASE = re.compile(r"^base:[^\r\n]*", re.MULTILINE)
+UID = re.compile(r"^uid:[^\r\n]*(\r?\n)", re.MULTILINE)
 EMPTY_UID = re.compile(r"^uid:[ \t]*(?:''|\"\"|null|~)?[ \t]*(?:#[^\r\n]*)?(?=\r?$)", re.MULTILINE)
 CLOSING = re.compile(r"^---[ \t]*\r?$", re.MULTILINE)
 
@@ -63,8 +65,8 @@ class Handed:
     draft: Draft
     pictures: Mapping[str, bytes] | None = None
 
-    def keep(self, uid: str) -> None:
-        """Write a newly minted uid back into the file; what came by stdin stays as it was.
+    def keep(self, uid: str, base: str = "") -> None:
+        """Write a newly minted uid back into the file, and its base; what came by stdin stays as it was.
 
         Of a Word file a Markdown file is made beside it, with its pictures, by which it is edited from now on.
         """
@@ -72,10 +74,23 @@ class Handed:
             beside = markdown_beside(self.name)
             for name, data in self.pictures.items():
                 _write_new(beside.with_name(name), data)
-            _write_new(beside, _as_markdown(self.draft, uid).encode())  # last: it bars the way back
+            _write_new(beside, _as_markdown(self.draft, uid, base).encode())  # last: it bars the way back
             _say_where(beside, list(self.pictures))
         elif self.draft.uid is None and self.name != STDIN:
-            write(Path(self.name), with_uid(self.text, uid))
+            text = with_uid(self.text, uid)
+            write(Path(self.name), with_base(text, base) if base else text)
+
+    def rebase(self, base: str) -> None:
+        """Where the file says what it was made from, say there what it is now: its next edit starts from that."""
+        from syndicator.cli import output
+
+        known = self.draft.uid is not None and self.draft.base and self.draft.base != base
+        if not known or self.name == STDIN:
+            return
+        try:
+            write(Path(self.name), with_base(self.text, base))
+        except Invalid:  # it is handed in all the same
+            output.say(f'{self.name} cannot be written: put base: "{base}" there before you hand it in again')
 
     def read(self, name: str, most: int) -> bytes:
         """A file that the text names: beside it, or within the Word file; raises Invalid above `most` bytes."""
@@ -121,13 +136,13 @@ def settled(tx: Tx, runtime: Runtime, handed: Handed, uid: str) -> Handed:
     return replace(handed, draft=draft)
 
 
-def show(content: Content, uid: str, embargo: Embargo | None = None) -> None:
+def show(content: Content, uid: str, embargo: Embargo | None = None, base: str = "") -> None:
     """Print words as the file they can be changed in and handed in again; raises Refused for words that are wiped."""
     from syndicator.model.written import written
 
     if not content.title:
         raise Refused(f"{uid} has no words any more: there is nothing to change")
-    print(written(content, uid=uid, embargo=embargo), end="")
+    print(written(content, uid=uid, embargo=embargo, base=base), end="")
 
 
 def markdown_beside(name: str) -> Path:
@@ -200,10 +215,10 @@ def _manner(site: Site) -> dict[str, Any]:
     return {"base_url": site.base_url, "zone": site.zone, "language": site.language, "parts": True}
 
 
-def _as_markdown(draft: Draft, uid: str) -> str:
+def _as_markdown(draft: Draft, uid: str, base: str) -> str:
     from syndicator.model.written import written
 
-    return written(draft.content, uid=uid, published=draft.published, embargo=draft.embargo)
+    return written(draft.content, uid=uid, published=draft.published, embargo=draft.embargo, base=base)
 
 
 def _write_new(path: Path, data: bytes) -> None:
@@ -267,6 +282,17 @@ def with_uid(text: str, uid: str) -> str:
         filled = EMPTY_UID.sub(lambda _: f"uid: {uid}", head, count=1)
         return text[:start] + filled + text[end:]
     return f"{text[:start]}uid: {uid}{opening[2]}{text[start:]}"
+
+
+def with_base(text: str, base: str) -> str:
+    """The text with this `base` in its front matter, below its uid, in place of another."""
+    opening = OPENING.match(text)
+    closing = CLOSING.search(text, opening.end() if opening else 0)
+    end = closing.start() if closing else len(text)
+    head, line = text[:end], f'base: "{base}"'  # in quotes: digits alone would be a number
+    if BASE.search(head):
+        return BASE.sub(line, head, count=1) + text[end:]
+    return UID.sub(lambda uid: f"{uid[0]}{line}{uid[1]}", head, count=1) + text[end:]
 
 
 def write(path: Path, text: str) -> None:

@@ -96,6 +96,14 @@ def cell(value: object) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
+def moment(value: datetime, zone: str) -> str:
+    """An instant for a person, as clocks in `zone` show it, and in UTC."""
+    from syndicator.model.release import read_back
+
+    here = read_back(value, zone)[0]
+    return here if zone == "UTC" else f"{here} ({cell(value)})"
+
+
 def _json_array(rows: Iterable[Row]) -> None:
     lead = "["
     for row in rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -36,11 +37,13 @@ Why = Annotated[
 Advance = Annotated[
     str | None,
     typer.Option(
-        "--advance", metavar="INSTANT", help="When accredited contacts get their copy; else at once."
+        "--advance",
+        metavar="INSTANT",
+        help="When accredited contacts get their copy, or now; else as said before, at first at once.",
     ),
 ]
 NoAdvance = Annotated[bool, typer.Option("--no-advance", help="Nobody gets a copy before the embargo ends.")]
-COLUMNS = ("id", "uid", "state", "embargo", "at", "title", "upstream")
+COLUMNS = ("id", "uid", "state", "embargo", "at", "title", "released", "upstream")
 BRIEF = ("uid", "state", "at", "title")  # what a terminal has room for
 SHORT = 40  # characters of a reason, where a person reads
 
@@ -62,6 +65,7 @@ def draft(
     FILE is Markdown, or a Word document (.docx): of that a Markdown file is made beside it, by which it is edited.
     """
     from syndicator import press
+    from syndicator.store import releases
 
     who = session.actor(by)
     with session.opened(ctx) as runtime:
@@ -69,9 +73,14 @@ def draft(
         with runtime.store.begin() as tx:
             uid = handed.draft.uid or runtime.mint_uid(tx.now)
             handed = files.settled(tx, runtime, handed, uid)
-            release = press.draft(tx, uid, handed.draft.content, handed.draft.embargo, base=base, by=who)
-            handed.keep(uid)  # before the commit: else the same file could become a second release
-            now = tx.now
+            before, words = releases.find(tx, uid), handed.draft
+            made_from = base or words.base
+            release = press.draft(tx, uid, words.content, words.embargo, base=made_from, by=who)
+            handed.keep(uid, release.base)  # before the commit: else it could become a second release
+            told, now = _what_became(tx, before, release), tx.now
+        handed.rebase(release.base)
+        for line in told:
+            output.say(line)
         _say_instant(release, runtime)
         if release.embargo and not release.embargo.holds(now):
             output.say("that has gone by already: give it an embargo to come, or none")
@@ -124,7 +133,7 @@ def show(
             was = releases.version(tx, release.id, version)
             release = replace(release, version=version, content=was.content, embargo=was.embargo)
         if markdown:
-            files.show(release.content, release.uid, release.embargo)
+            files.show(release.content, release.uid, release.embargo, release.base)
             return
         _say_instant(release, runtime)
         output.details(views.whole_release(release) | {"versions": history}, as_json=as_json)
@@ -140,8 +149,7 @@ def approve(
     who = session.actor(by)
     with session.writing(ctx) as (runtime, tx):
         release = press.approve(tx, uid, who, base=base, rules=runtime.rules)
-        _say_copies(tx, release)
-    _tell(release, as_json=as_json)
+    _tell(release, runtime, as_json=as_json)
 
 
 @app.command()
@@ -158,18 +166,21 @@ def schedule(
 ) -> None:
     """Let it go out by itself, when its embargo ends or at --at. The accredited get a copy before."""
     from syndicator import press
+    from syndicator.store import deliveries
 
-    if advance and no_advance:
-        raise typer.BadParameter("--advance and --no-advance say the contrary")
     zone, who = session.settings(ctx).site().zone, session.actor(by)
-    instant = given.instant(at, zone) if at else None
-    before: datetime | bool = given.instant(advance, zone) if advance else not no_advance
+    instant, copies = given.instant(at, zone) if at else None, _advance(advance, zone, none=no_advance)
     with session.writing(ctx) as (runtime, tx):
-        _ask(tx, runtime, uid, confirm, at_once=False)
-        release = press.schedule(tx, uid, instant, who, advance=before, rules=runtime.rules)
+        before, mails = _now(tx, runtime, uid, at_once=False)
+        waiting = deliveries.advances_waiting(tx, before)
+        release = press.schedule(tx, uid, instant, who, advance=copies, rules=runtime.rules)
+        again = release == before
+        new = deliveries.advances_waiting(tx, release) - (waiting if again else 0)
+        if new or not again:
+            confirmed(mails, confirm, runtime.settings.mail.confirm_above, f"mails about {uid}")
         _say_instant(release, runtime)
-        _say_copies(tx, release)
-    _tell(release, as_json=as_json)
+        _say_copies(tx, release, runtime, new, since=again)
+    _tell(release, runtime, as_json=as_json, again=again)
 
 
 @app.command()
@@ -199,13 +210,14 @@ def reschedule(
         )
         had = deliveries.had(tx, release.id)
         was = before.at or (before.embargo.until if before.embargo else None)
-        output.say(f"was: {output.cell(was)}; is now: {output.cell(release.at)}")
+        zone = runtime.site.zone
+        output.say(f"was: {output.moment(was, zone) if was else '-'}; is now: {_going(release, zone)}")
         _say_instant(release, runtime)
     if had:
         verb = "are told" if release.moves != before.moves else "were told no other end of it"
         output.say(f"{len(had)} had an advance copy or may have; they {verb} (--json names them)")
     moved = {"was": was, "now": release.at, "had": [views.had(one) for one in had]}
-    _tell(release, as_json=as_json, more=moved)
+    _tell(release, runtime, as_json=as_json, more=moved)
 
 
 @app.command()
@@ -222,14 +234,16 @@ def publish(
 
     who = session.actor(by)
     with session.writing(ctx) as (runtime, tx):
-        _ask(tx, runtime, uid, confirm)
+        mails = _now(tx, runtime, uid)[1]
         release = press.publish_now(tx, uid, who, runtime.rules.undo, rules=runtime.rules)
+        # Asked once it is known to be possible; a no undoes it with the transaction.
+        confirmed(mails, confirm, runtime.settings.mail.confirm_above, f"mails about {uid}")
         shown = _item(tx, runtime, uid) if release.state is ReleaseState.RELEASED else None
     if shown:
         _show_item(shown, as_json=as_json)
     else:
         output.say(f"until then `syndicator release cancel {uid}` stops page, feed and mail together")
-        _tell(release, as_json=as_json)
+        _tell(release, runtime, as_json=as_json)
 
 
 @app.command()
@@ -247,8 +261,9 @@ def lift(
 
     who, why = session.actor(by), one_line(reason, "--reason")
     with session.writing(ctx) as (runtime, tx):
-        _ask(tx, runtime, uid, confirm)
+        mails = _now(tx, runtime, uid)[1]
         press.lift(tx, uid, who, why, rules=runtime.rules)
+        confirmed(mails, confirm, runtime.settings.mail.confirm_above, f"mails about {uid}")
         shown = _item(tx, runtime, uid)
     _show_item(shown, as_json=as_json)
 
@@ -262,7 +277,7 @@ def cancel(
     from syndicator.store import deliveries
 
     who, why = session.actor(by), one_line(reason, "--reason")
-    with session.writing(ctx) as (_, tx):
+    with session.writing(ctx) as (runtime, tx):
         release = press.cancel(tx, uid, why, who)
         had = deliveries.had(tx, release.id)
     if had:
@@ -270,32 +285,63 @@ def cancel(
             f"{len(had)} had an advance copy or may have: they are told first of all (--json names them)"
         )
     output.say("to bring it back, hand in the draft again with `syndicator release draft`")
-    _tell(release, as_json=as_json, more={"had": [views.had(one) for one in had]})
+    _tell(release, runtime, as_json=as_json, more={"had": [views.had(one) for one in had]})
 
 
-def _ask(
-    tx: Tx, runtime: Runtime, uid: str, given_number: int | None, *, at_once: bool = True
-) -> None:
-    """Nobody mails many people by a slip: above the limit their number is to be said."""
+def _advance(text: str | None, zone: str, *, none: bool) -> datetime | bool | None:
+    """What was said of advance copies: an instant, at once, not at all, or (None) nothing."""
+    if text and none:
+        raise typer.BadParameter("--advance and --no-advance say the contrary")
+    if text:
+        return True if text.strip() == "now" else given.instant(text, zone)
+    return False if none else None
+
+
+def _now(tx: Tx, runtime: Runtime, uid: str, *, at_once: bool = True) -> tuple[Release, int]:
+    """The release as it is, and how many mails its moment means: nobody mails many people by a slip."""
     from syndicator.press.plan import letters
     from syndicator.store import releases
 
-    count = letters(tx, releases.named(tx, uid), runtime.rules, at_once=at_once)
-    confirmed(count, given_number, runtime.settings.mail.confirm_above, f"mails about {uid}")
+    release = releases.named(tx, uid)
+    return release, letters(tx, release, runtime.rules, at_once=at_once)
 
 
-def _say_copies(tx: Tx, release: Release) -> None:
+def _what_became(tx: Tx, before: Release | None, release: Release) -> list[str]:
+    """What a draft that was handed in again did to the release, in words."""
     from syndicator.store import deliveries
 
-    copies = deliveries.advances_waiting(tx, release)
-    if copies and release.advance:
-        when = "now" if release.advance <= tx.now else f"at {output.cell(release.advance)}"
-        output.say(f"{copies} accredited contacts get an advance copy {when}")
+    if before is None:
+        return []
+    if before.version == release.version:
+        return [f"unchanged; it is version {release.version}, {release.state}"]
+    if before.state not in (ReleaseState.APPROVED, ReleaseState.SCHEDULED):
+        return []
+    uid, had = release.uid, Counter(one.version for one in deliveries.had(tx, release.id))
+    back = (
+        f"it was {before.state} and is a draft again: it does not go out before `syndicator release approve {uid}` "
+        f"and `syndicator release schedule {uid}`"
+    )
+    return [
+        "; ".join(
+            [back, *(f"{count} had an advance copy of version {n}" for n, count in sorted(had.items()))]
+        )
+    ]
+
+
+def _say_copies(tx: Tx, release: Release, runtime: Runtime, copies: int, *, since: bool) -> None:
+    if copies > 0 and release.advance:
+        due = release.advance if release.advance > tx.now else tx.now + runtime.rules.undo
+        when = "now" if due <= tx.now else f"at {output.moment(due, runtime.site.zone)}"
+        who = "newly accredited contacts" if since else "accredited contacts"
+        output.say(f"{copies} {who} get an advance copy {when}")
 
 
 def _say_instant(release: Release, runtime: Runtime) -> None:
     """Read the instant back, where its readers are: that is how a wrong zone or day is noticed."""
     embargo, zone = release.embargo, runtime.site.zone
+    if release.state is ReleaseState.RELEASED:
+        output.say(f"public since {output.moment(release.released or release.updated, zone)}")
+        return
     if embargo:
         zones = (zone, embargo.zone) if embargo.zone else (zone,)
         _say_lines("under embargo until", embargo.until, zones)
@@ -312,9 +358,15 @@ def _say_lines(lead: str, instant: datetime, zones: tuple[str, ...]) -> None:
         output.say(f"{lead} {line}")
 
 
-def _tell(release: Release, *, as_json: bool, more: views.View | None = None) -> None:
-    when = f", it goes out at {output.cell(release.at)}" if release.at else ""
-    output.say(f"{release.uid} is {release.state}{when}")
+def _going(release: Release, zone: str) -> str:
+    return output.moment(release.at, zone) if release.at else "-"
+
+
+def _tell(
+    release: Release, runtime: Runtime, *, as_json: bool, more: views.View | None = None, again: bool = False
+) -> None:
+    when = f", it goes out at {_going(release, runtime.site.zone)}" if release.at else ""
+    output.say(f"{release.uid} is {release.state}{' already' if again else ''}{when}")
     if as_json:
         output.show_json(views.release(release) | (more or {}))
 
@@ -337,4 +389,5 @@ def _in_short(row: views.View) -> views.View:
     reason = row["reason"] or ""
     short = reason if len(reason) <= SHORT else f"{reason[: SHORT - 1]}…"
     more = ": ".join(filter(None, (row["upstream"], short)))
-    return row | {"title": f"{row['title']} ({more})" if more else row["title"]}
+    when = row["released"] or row["at"]
+    return row | {"at": when, "title": f"{row['title']} ({more})" if more else row["title"]}

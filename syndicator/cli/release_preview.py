@@ -24,8 +24,11 @@ def preview(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write page, mails and feeds into this folder.")
     ] = None,
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, metavar="N", help="This version; else the latest.")
+    ] = None,
     number: Annotated[
-        int | None, typer.Option("--number", min=1, metavar="N", help="This version; else the latest.")
+        int | None, typer.Option("--number", min=1, metavar="N", help="As --version.", hidden=True)
     ] = None,
     *,
     link: Annotated[
@@ -39,11 +42,11 @@ def preview(
     paths: list[str] = []
     with session.reading(ctx) as (runtime, tx):
         release = releases.named(tx, uid)
-        version = releases.version(tx, release.id, number or release.version)
+        shown = releases.version(tx, release.id, version or number or release.version)
         if out is not None:
-            paths = [str(path) for path in _write(out, runtime, tx, release, version)]
+            paths = [str(path) for path in _write(out, runtime, tx, release, shown)]
         expires = tx.now + runtime.settings.press.preview_for
-        token = runtime.tokens.preview_token(release.id, version.number, expires)
+        token = runtime.tokens.preview_token(release.id, shown.number, expires)
     address = runtime.site.url(f"/press/{token}/") if link or out is None else None
     if as_json:
         until = expires.isoformat() if address else None
@@ -52,7 +55,7 @@ def preview(
     for line in filter(None, (*paths, address)):
         print(line)
     if address:
-        output.say(f"whoever has this link sees the draft until {output.cell(expires)}")
+        output.say(f"whoever has this link sees the draft until {output.moment(expires, runtime.site.zone)}")
 
 
 def _write(out: Path, runtime: Runtime, tx: Tx, release: Release, version: Version) -> list[Path]:

@@ -19,7 +19,7 @@ from syndicator.model.release import Embargo, embargo_from, zone_named
 from syndicator.model.upstream import LONGEST_KEY
 
 FIELDS = pressfields.FIELDS.union(
-    "uid title headline summary kind topics published url authors spokesperson language media embargo "
+    "uid base title headline summary kind topics published url authors spokesperson language media embargo "
     "embargo_zone slug".split()
 )
 MAX_BODY = 5_000_000
@@ -60,6 +60,7 @@ def draft_from(text: str, *, base_url: str, zone: str, language: str = "en", par
         uid=_uid(fields),
         published=_instant(fields.get("published"), "published", zone),
         embargo=_embargo(fields, zone),
+        base=_text(fields, "base"),
         keep_position=press.keep_position,
     )
     if not parts and (named := draft.unresolved):

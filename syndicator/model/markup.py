@@ -58,7 +58,7 @@ LONGEST_ENCODED = 1_000  # characters in which an encoded word is looked for: th
 class Draft:
     """What a Markdown file with front matter says (`drafts.draft_from`): words, and what an item or a release adds.
 
-    A medium without an address is a file that lies beside the text and is still to be taken in; `keep_position`
+    `base` is the version of a release it was made from (`Release.base`). A medium without an address is a file that lies beside the text and is still to be taken in; `keep_position`
     names those whose place of taking may be published.
     """
 
@@ -66,6 +66,7 @@ class Draft:
     uid: str | None = None
     published: datetime | None = None
     embargo: Embargo | None = None
+    base: str | None = None
     keep_position: frozenset[str] = frozenset()
 
     @property

@@ -14,9 +14,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from syndicator.errors import IllegalMove, Invalid
+from syndicator.errors import IllegalMove, Invalid, Refused
 from syndicator.model.item import Content, Item, ItemState, slug_for
 
 
@@ -161,29 +162,58 @@ def base_of(content: Content, embargo: Embargo | None) -> str:
 
 
 def moved(release: Release, to: ReleaseState) -> Release:
-    """The release in its next state; raises IllegalMove, naming the states that are allowed."""
+    """The release in its next state; raises IllegalMove, naming the command to use instead."""
     if to not in MOVES[release.state]:
-        raise IllegalMove(f"release {release.uid}", release.state, to, sorted(MOVES[release.state]))
+        raise IllegalMove(f"release {release.uid}", release.state, to, _way(release, to))
     return replace(release, state=to)
+
+
+def _way(release: Release, to: ReleaseState) -> str:
+    """What to do where `to` cannot be had from here."""
+    uid = release.uid
+    match release.state, to:
+        case ReleaseState.RELEASED, _:
+            return f"what is public is changed with `syndicator item correct {uid}`, `item withdraw` or `item kill`"
+        case ReleaseState.DRAFT, (ReleaseState.SCHEDULED | ReleaseState.RELEASED):
+            return f"`syndicator release approve {uid}` first"
+        case ReleaseState.DRAFT, _:
+            return f"`syndicator release approve {uid}`"
+        case ReleaseState.APPROVED, _:
+            return f"`syndicator release schedule {uid}`"
+        case ReleaseState.SCHEDULED, _:
+            return (
+                f"`syndicator release reschedule {uid}` gives it another instant, `release cancel` stops it"
+            )
+        case ReleaseState.HELD, _:
+            return f"`syndicator release publish {uid}` lets it out, `release cancel` drops it"
+        case _:
+            return "hand its draft in again with `syndicator release draft`"
 
 
 def release_instant(release: Release, at: datetime | None, now: datetime) -> datetime:
     """When a scheduled release goes out: `at` or its embargo; never before the embargo, never past.
 
-    Raises Invalid when neither is given or when the instant has gone by already.
+    Raises Refused when neither is given or when the instant has gone by already.
     """
     instant = at or (release.embargo.until if release.embargo else None)
     if instant is None:
-        raise Invalid(f"release {release.uid} has no embargo: say when with --at, or use `release publish`")
+        raise Refused(f"release {release.uid} has no embargo: say when with --at, or use `release publish`")
+    if instant < now:
+        refuse_past(release, instant, now)
     if release.embargo and release.embargo.until > instant:
-        raise Invalid(
+        raise Refused(
             f"{instant.isoformat()} is before the embargo ({release.embargo}); use `release lift` to end it early"
         )
-    if instant < now:
-        raise Invalid(
-            f"{instant.isoformat()} has gone by already (it is {now.isoformat(timespec='seconds')}); use `release publish`"
-        )
     return instant
+
+
+def refuse_past(release: Release, instant: datetime, now: datetime) -> NoReturn:
+    """Raise Refused for an instant that has gone by, naming how to let it out now."""
+    verb = "lift" if release.embargo and release.embargo.holds(now) else "publish"
+    raise Refused(
+        f"{instant.isoformat()} has gone by already (it is {now.isoformat(timespec='seconds')}); "
+        f"to let it out now use `syndicator release {verb} {release.uid}`"
+    )
 
 
 def embargo_from(text: str, zone: str) -> Embargo:

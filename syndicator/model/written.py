@@ -22,15 +22,17 @@ def written(
     uid: str | None = None,
     published: datetime | None = None,
     embargo: Embargo | None = None,
+    base: str = "",
     typed: str = "",
 ) -> str:
-    """The whole file; `typed` is an embargo nobody has read yet. Words that were never Markdown (an import's) stand in it as HTML.
+    """The whole file; `base` is the version of a release it shows, `typed` is an embargo nobody has read yet. Words that were never Markdown (an import's) stand in it as HTML.
 
     Boilerplates stand in it by name and our own files by address; who holds the rights of an import, and whom it is
     credited to, stay with the item (`item.reworded`).
     """
     fields = {
         "uid": uid,
+        "base": base,
         "kicker": content.kicker,
         "title": content.title,
         "dek": content.dek,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from syndicator.embargo import change
 from syndicator.errors import Conflict, Refused, Stale
 from syndicator.model.difference import difference
+from syndicator.model.filetype import is_picture
 from syndicator.model.item import Content
 from syndicator.model.release import Embargo, Release, ReleaseState, moved
 from syndicator.press import told
@@ -36,7 +37,7 @@ def draft(
         audit.record(tx, by, "release.draft", uid, version=1, embargo=embargo and embargo.until)
         return release
     if base and base != held.base:
-        raise _stale(tx, held, base)
+        raise _stale(tx, held, base, (content, embargo))
     same = held.content == content and held.embargo == embargo
     if same and held.state is not ReleaseState.CANCELLED:
         return held
@@ -47,7 +48,7 @@ def approve(tx: Tx, uid: str, by: str, *, base: str | None = None, rules: Rules 
     """Somebody stands for these words; only what is approved can be scheduled or published.
 
     Raises Refused where a second person is asked for and `by` drafted them, Stale where `base` names other words
-    than the present ones. Whoever had other words of it under embargo gets these now.
+    than the present ones, Refused for a picture nobody described. Mails no words: `schedule` does.
     """
     held = releases.held_for_change(tx, uid)
     going = moved(held, ReleaseState.APPROVED)
@@ -57,8 +58,9 @@ def approve(tx: Tx, uid: str, by: str, *, base: str | None = None, rules: Rules 
         raise Refused(
             f"release {uid} was drafted by {held.drafted_by}: another person approves it (press.second_person)"
         )
-    approved = replace(going, approved_by=by, approved=tx.now)
-    release = releases.save(tx, told.send_anew(tx, approved, rules))
+    _refuse_mute(held)
+    release = releases.save(tx, replace(going, approved_by=by, approved=tx.now))
+    told.of_its_end(tx, release)
     audit.record(tx, by, "release.approve", uid, version=release.version, base=release.base)
     return release
 
@@ -69,17 +71,29 @@ def _changed(tx: Tx, held: Release, content: Content, embargo: Embargo | None, b
     return change(tx, held, words, "the release was changed", by)
 
 
-def _stale(tx: Tx, held: Release, base: str) -> Stale:
-    """What changed since the version of `base`, in a few lines."""
+def _refuse_mute(release: Release) -> None:
+    for medium in release.content.media:
+        if is_picture(medium.type) and not medium.alt.strip():
+            name = medium.file or medium.title or medium.url
+            raise Refused(
+                f"release {release.uid}: the picture {name} has no alt text: say in words what it shows, and hand the "
+                f"draft in again"
+            )
+
+
+def _stale(tx: Tx, held: Release, base: str, handed: tuple[Content, Embargo | None] | None = None) -> Stale:
+    """What changed since the version of `base`, in a few lines; since what was handed in where nobody knows that."""
     yours = releases.version_of_base(tx, held.id, base)
     who = f" by {held.drafted_by}" if held.drafted_by else ""
     first = f"release {held.uid} is now version {held.version} ({held.base}){who}, yours was made from "
     made = f"version {yours.number} ({base})" if yours else base
     lines = [f"{first}{made}: fetch it anew with `syndicator release show {held.uid}`"]
-    if yours:
-        changes = difference(yours.content, held.content)
-        if yours.embargo != held.embargo:
-            changes += [f"- embargo: {yours.embargo or 'none'}", f"+ embargo: {held.embargo or 'none'}"]
+    was = (yours.content, yours.embargo) if yours else handed
+    if was:
+        content, embargo = was
+        changes = difference(content, held.content)
+        if embargo != held.embargo:
+            changes += [f"- embargo: {embargo or 'none'}", f"+ embargo: {held.embargo or 'none'}"]
         lines += [one if len(one) <= LINE else f"{one[: LINE - 1]}…" for one in changes[:MOST_LINES]]
         if len(changes) > MOST_LINES:
             lines.append(f"and {len(changes) - MOST_LINES} lines more")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from syndicator import publish
 from syndicator.embargo import cancel as cancel_release
@@ -124,15 +126,18 @@ def _said_before(tx: Tx, release: Release) -> datetime | bool:
     An edit takes the release's own instant away, but not what was decided: it is on record.
     """
     ends, due = release.embargo.until if release.embargo else None, release.advance
-    acts = [one.detail for one in audit.listing(tx, subject=release.uid) if one.act in SCHEDULES]
-    if due is None and acts:
-        last = acts[-1]
+    if due is None and (last := _last_said(tx, release.uid)):
         if last.get("copies") is False:
             return False
         due = datetime.fromisoformat(last["advance"]) if "advance" in last else None
     if ends is None or due is None or due <= tx.now:
         return True
     return due if due < ends else False
+
+
+def _last_said(tx: Tx, uid: str) -> Mapping[str, Any]:
+    acts = [one.detail for one in audit.listing(tx, subject=uid) if one.act in SCHEDULES]
+    return next((one for one in reversed(acts) if "copies" in one or "advance" in one), {})
 
 
 def _with_advances(tx: Tx, release: Release, rules: Rules, *, advance: datetime | bool) -> Release:

@@ -58,6 +58,13 @@ def live(tx: Tx, contact_id: int) -> Accreditation | None:
     return _accreditation(row) if row else None
 
 
+def everybody(tx: Tx) -> frozenset[int]:
+    """Keys of the contacts whose accreditation counts now; none of them is suppressed (LM20)."""
+    suppressed = exists().where(c.id == a.contact_id, x.key == c.key)
+    query = select(a.contact_id).where(holding(tx.now), ~suppressed)
+    return frozenset(tx.connection.execute(query).scalars())
+
+
 def history(tx: Tx, contact_id: int) -> list[Accreditation]:
     """Every accreditation a contact has or had, oldest first."""
     query = select(schema.accreditations).where(a.contact_id == contact_id).order_by(a.id)

@@ -33,7 +33,7 @@ def test_it_is_approved_scheduled_and_rescheduled(cli: InProcess, file: str) -> 
     assert 6 == cli.try_("release", "schedule", uid).code
     assert "Jo Doe" == cli.json("release", "approve", uid, "--by", "Jo Doe")["approved_by"]
     assert "2099-03-02T09:00:00Z" == cli.json("release", "schedule", uid)["at"]
-    assert 2 == cli.try_("release", "reschedule", uid, "--at", "2099-03-02T08:59:59Z").code
+    assert 6 == cli.try_("release", "reschedule", uid, "--at", "2099-03-02T08:59:59Z").code
     again = cli.json("release", "reschedule", uid, "--at", "2099-03-02T10:00:00Z")
     assert ("scheduled", "2099-03-02T10:00:00Z") == (again["state"], again["at"])
 
@@ -94,18 +94,19 @@ def test_releases_are_listed(cli: InProcess, file: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "words"),
+    ("at", "code", "words"),
     [
-        ("2020-01-01T00:00:00Z", "has gone by"),
-        ("2099-03-29 01:30", "does not exist in Europe/London"),
-        ("2099-10-25 01:30", "exists twice in Europe/London"),
+        ("2020-01-01T00:00:00Z", 6, "has gone by"),
+        ("2099-03-29 01:30", 2, "does not exist in Europe/London"),
+        ("2099-10-25 01:30", 2, "exists twice in Europe/London"),
+        ("24.11.2099 09:00", 2, "is no instant: write 2026-03-02T09:00:00+01:00, or 2026-03-02 09:00"),
     ],
 )
-def test_an_instant_must_come_and_be_one(at: str, words: str, cli: InProcess) -> None:
-    """An instant gone by, or a wall time the clocks skip or repeat: exit 2."""
+def test_an_instant_must_come_and_be_one(at: str, code: int, words: str, cli: InProcess) -> None:
+    """An instant gone by is refused (6); a wall time the clocks skip or repeat, or no instant at all, is invalid (2)."""
     cli.env["SYNDICATOR_SITE__TIMEZONE"] = "Europe/London"
     uid = cli("release", "draft", cli.file("a.md", "title: At once")).strip()
     cli("release", "approve", uid)
     said = cli.try_("release", "schedule", uid, "--at", at)
-    assert 2 == said.code
+    assert code == said.code
     assert words in said.err

@@ -94,7 +94,8 @@ def test_copies_are_planned_when_it_is_scheduled(room: InProcess) -> None:
     uid = draft(room)
     assert 2 == room.try_("release", "schedule", uid, "--advance", "2099-03-01 10:00", "--no-advance").code
     said = room.try_("release", "schedule", uid, "--advance", "2099-03-01 10:00", "--json")
-    assert "1 accredited contacts get an advance copy at 2099-03-01T09:00:00Z" in said.err
+    when = "Sunday 1 March 2099 10:00 Europe/Vienna (2099-03-01T09:00:00Z)"
+    assert f"1 accredited contacts get an advance copy at {when}" in said.err
     (copy,) = room.json("delivery", "list")
     assert (f"advance/{uid}/1", "ann@example.org", "due") == (
         copy["subject"],
@@ -115,7 +116,8 @@ def test_it_is_rescheduled_cancelled_and_brought_back(room: InProcess) -> None:
     said = room.try_(
         "release", "reschedule", uid, "--at", "2099-03-03 15:00", "--reason", "the vote is later"
     )
-    assert "was: 2099-03-02T14:00:00Z; is now: 2099-03-03T14:00:00Z" in said.err
+    was, now = (f"{day} March 2099 15:00 Europe/Vienna" for day in ("Monday 2", "Tuesday 3"))
+    assert f"was: {was} (2099-03-02T14:00:00Z); is now: {now} (2099-03-03T14:00:00Z)" in said.err
     assert "1 had an advance copy or may have; they are told (--json names them)" in said.err
     again = room.json("release", "reschedule", uid, "--at", "2099-03-04 15:00")
     assert ("2099-03-03T14:00:00Z", "2099-03-04T14:00:00Z", ["ann@example.org"]) == (
@@ -128,6 +130,9 @@ def test_it_is_rescheduled_cancelled_and_brought_back(room: InProcess) -> None:
     )
     over = room.json("release", "cancel", uid, "--reason", "no vote")
     assert ("cancelled", "ann@example.org") == (over["state"], over["had"][0]["email"])
+    assert 6 == room.try_("release", "draft", str(room.folder / "r.md")).code  # it says the first embargo
+    text = room("release", "show", uid, "--markdown")
+    (room.folder / "r.md").write_text(text, encoding="utf-8")
     assert "draft" == room.json("release", "draft", str(room.folder / "r.md"))["state"]
     acts = [
         (one["actor"], one["act"].removeprefix("release."))

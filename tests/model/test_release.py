@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syndicator.errors import IllegalMove, Invalid
+from syndicator.errors import IllegalMove, Invalid, Refused
 from syndicator.model.release import (
     MOVES,
     Embargo,
@@ -43,8 +43,10 @@ def test_every_move(state: ReleaseState, to: ReleaseState) -> None:
     if to in LEGAL[state].split():
         assert to is moved(release, to).state
         return
-    with pytest.raises(IllegalMove, match=f"is {state} and cannot become {to}; from here it can become"):
+    done = "already" if state == to else f"and cannot become {to}"
+    with pytest.raises(IllegalMove, match=f"is {state} {done}: .*`syndicator (release|item) ") as told:
         moved(release, to)
+    assert "missed" not in str(told.value).partition(": ")[2]  # nobody chooses that
 
 
 def test_what_is_out_stays_out() -> None:
@@ -182,19 +184,20 @@ def test_at_may_be_later_than_the_embargo() -> None:
 def test_never_before_the_embargo() -> None:
     """delivery:2: one microsecond before the embargo is refused, and lift is named."""
     release = make_release(embargo=Embargo(until=NOW))
-    with pytest.raises(Invalid, match="release lift"):
+    with pytest.raises(Refused, match="release lift"):
         release_instant(release, NOW - TICK, NOW - timedelta(days=1))
 
 
 def test_never_in_the_past() -> None:
-    """design:2: an instant that has gone by is refused, and publish is named."""
-    with pytest.raises(Invalid, match="release publish"):
-        release_instant(make_release(), NOW - TICK, NOW)
+    """design:2: an instant that has gone by is refused, and publish is named; under embargo it is lift."""
+    for embargo, verb in ((None, "publish"), (Embargo(until=NOW + TICK), "lift")):
+        with pytest.raises(Refused, match=f"gone by already .*release {verb} "):
+            release_instant(make_release(embargo=embargo), NOW - TICK, NOW)
 
 
 def test_some_instant_is_needed() -> None:
     """design:2: without embargo and without `--at` nobody knows when."""
-    with pytest.raises(Invalid, match="say when with --at"):
+    with pytest.raises(Refused, match="say when with --at"):
         release_instant(make_release(), None, NOW)
 
 
