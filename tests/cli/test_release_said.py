@@ -155,8 +155,8 @@ def test_a_refusal_names_the_command(room: InProcess) -> None:
         said = room.try_("release", verb, uid)
         assert (6, True) == (said.code, f"`syndicator release approve {uid}` first" in said.err)
     room("release", "approve", uid)
-    said = room.try_("release", "approve", uid).err
-    assert f"is approved already: `syndicator release schedule {uid}`" in said
+    already = room.try_("release", "approve", uid).err
+    assert f"is approved already: `syndicator release schedule {uid}`" in already
     room("release", "schedule", uid)
     for options in ((), ("--earlier",)):
         said = room.try_("release", "reschedule", uid, "--at", "2020-01-01 09:00", *options)
