@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, func, literal_column, or_, select, update
 
 from syndicator.model.delivery import DeliveryState
 from syndicator.store import schema
-from syndicator.store.deliveries.duties import hold
 from syndicator.store.engine import Tx
 
 d, c = schema.deliveries.c, schema.contacts.c
@@ -39,6 +38,8 @@ def cancel_samples(tx: Tx, release_id: int, reason: str) -> None:
 
 
 def _stop(tx: Tx, which: ColumnElement[bool], reason: str) -> None:
+    from syndicator.store.deliveries.duties import hold  # late: deliveries know the audience, which stops
+
     taken = which & IN_HAND & d.stop.is_(None)
     hold(tx, taken)
     tx.connection.execute(update(schema.deliveries).where(taken).values(stop=reason))
