@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import inspect, select
 
 from syndicator import feeds, press, publish
-from syndicator.errors import Conflict, IllegalMove, Invalid, NotFound, Refused, SyndicatorError
+from syndicator.errors import Conflict, IllegalMove, NotFound, Refused, SyndicatorError
 from syndicator.model.item import Rule
 from syndicator.model.release import Embargo, Release, ReleaseState, embargo_from
 from syndicator.store import (

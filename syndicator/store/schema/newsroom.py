@@ -263,7 +263,9 @@ media_uses = Table(
     metadata,
     Column("media_id", Id, ForeignKey("media.id"), primary_key=True),
     Column("uid", Text, primary_key=True),  # of a release or an item
-    Column("shown", Instant),  # since when the item's present words show it; NULL: they do not, or are not out
+    Column(
+        "shown", Instant
+    ),  # since when the item's present words show it; NULL: they do not, or are not out
     Index("ix_media_uses_uid", "uid"),
 )
 
