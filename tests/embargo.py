@@ -221,6 +221,7 @@ allow_private = ["127.0.0.0/8"]
             type="image/png",
             length=len(data),
             title=canary,
+            alt=f"A picture of {canary}",
             digest=digest,
         )
         return Content(
