@@ -25,7 +25,7 @@ from tests.advances import UID, accredited, approved, end
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_subscription
 
 FEW = settings(
-    max_examples=10,
+    max_examples=6,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),

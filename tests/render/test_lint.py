@@ -306,7 +306,7 @@ def test_items_are_named_by_their_uid() -> None:
 
 
 @settings(
-    max_examples=8,
+    max_examples=4,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[
