@@ -17,7 +17,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from typing import Any
 
-import dkim  # type: ignore[import-untyped]
+import dkim  # type: ignore[import-untyped]  # dkimpy has no types
 
 from bench._post import NOW, SENDER, composed, people, private_key
 from syndicator.render.mail import Slots, Template

@@ -72,12 +72,13 @@ def _changed(tx: Tx, held: Release, content: Content, embargo: Embargo | None, b
 
 
 def _refuse_mute(release: Release) -> None:
+    # Our own files only: who approves what an upstream brought cannot write into the pictures of its feed.
     for medium in release.content.media:
-        if is_picture(medium.type) and not medium.alt.strip():
+        if medium.digest and is_picture(medium.type) and not medium.alt.strip():
             name = medium.file or medium.title or medium.url
             raise Refused(
-                f"release {release.uid}: the picture {name} has no alt text: say in words what it shows, and hand the "
-                f"draft in again"
+                f"release {release.uid}: the picture {name} has no alt text: say in words what it shows (alt under its "
+                f"media), and hand the draft in again"
             )
 
 

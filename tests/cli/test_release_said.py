@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from syndicator.store import open_store
+from tests import pictures
 from tests.advances import accredited
 from tests.cli.program import InProcess
 from tests.make import NOW, FakeClock, make_newsroom
+from tests.words import drawing, paragraph, word
 
 FRONT = "title: On budgets\ntopics: [policy]\nembargo: 2099-03-02 09:00\nembargo_zone: Europe/Vienna"
 END = "Monday 2 March 2099 09:00 Europe/Vienna (2099-03-02T08:00:00Z)"
@@ -195,14 +197,35 @@ def test_only_what_can_be_is_asked_about(room: InProcess) -> None:
 
 
 def test_a_picture_nobody_described_is_not_approved(room: InProcess) -> None:
-    """peers:10: a picture without alt text is refused where somebody stands for the words, by its name."""
-    address = "https://pictures.example/chart.png"
-    front = f"title: A\nmedia:\n- {{url: '{address}', type: image/png, length: 9}}"
-    uid = room("release", "draft", room.file("r.md", front)).strip()
+    """peers:10: a picture of ours without alt text is refused where somebody stands for the words, by its name."""
+    path = room.folder / "r.docx"
+    targets = {"p": ("image", "media/a.png", False)}
+    path.write_bytes(
+        word(
+            paragraph("A", "Title"),
+            paragraph("Look:", inside=drawing("p")),
+            targets=targets,
+            parts={"word/media/a.png": pictures.picture("PNG")},
+        )
+    )
+    uid = room("release", "draft", str(path)).strip()
     said = room.try_("release", "approve", uid)
-    assert (6, True) == (said.code, f"the picture {address} has no alt text" in said.err)
-    room("release", "draft", str(reword(room, "length: 9", "length: 9, alt: A chart")))
+    assert (6, True) == (said.code, "the picture picture-1.png has no alt text" in said.err)
+    written = path.with_suffix(".md")
+    assert "alt under its media" in said.err
+    written.write_text(
+        written.read_text().replace("file: picture-1.png", "file: picture-1.png\n  alt: A chart")
+    )
+    room("release", "draft", str(written))
     room("release", "approve", uid)
+
+
+def test_a_picture_elsewhere_holds_up_no_approval(room: InProcess) -> None:
+    """peers:10: what a feed brought often has no alt text, and whoever approves it cannot write one into the feed."""
+    front = "title: A\nmedia:\n- {url: 'https://pictures.example/chart.png', type: image/png, length: 9}"
+    uid = room("release", "draft", room.file("r.md", front)).strip()
+    room("release", "approve", uid)
+    assert "approved" == room.json("release", "show", uid)["state"]
 
 
 def test_versions_and_leave_are_shown(room: InProcess) -> None:

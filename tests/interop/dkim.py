@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 
-import dkim  # type: ignore[import-untyped]
+import dkim  # type: ignore[import-untyped]  # dkimpy has no types
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 

@@ -143,7 +143,8 @@ def test_what_a_killed_process_left_is_removed(cabinet: Cabinet) -> None:
     assert [] == _all(cabinet)
     elsewhere = half.with_name(f".{digest}.another-machine.{os.getpid()}.1")
     elsewhere.write_bytes(DATA)
-    written = datetime.fromtimestamp(elsewhere.stat().st_mtime, UTC)
+    written = datetime(2026, 11, 23, tzinfo=UTC)  # a whole second: a finer one is rounded on its way
+    os.utime(elsewhere, (written.timestamp(), written.timestamp()))
     assert 0 == cabinet.sweep(written)
     assert 1 == cabinet.sweep(written + timedelta(seconds=1))
 

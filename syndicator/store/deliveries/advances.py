@@ -28,7 +28,6 @@ from sqlalchemy import (
 
 from syndicator.model.audience import SubscriptionState
 from syndicator.model.delivery import (
-    MAY_HAVE,
     OPEN,
     Channel,
     DeliveryState,
@@ -80,16 +79,16 @@ class Had:
     settled: datetime | None
 
 
-def plan_advances(tx: Tx, release: Release, due: datetime, *, anew: bool = False) -> int:
+def plan_advances(tx: Tx, release: Release, due: datetime) -> int:
     """Owe an advance copy of the present words at `due` to the accredited; returns how many will get one.
 
     They need a live subscription, of any cadence, to one of the release's topics, and an accreditation that
-    still counts at `due`. Who has these very words already gets no second copy; with `anew` only those who
-    had other words get one. What was cancelled unsent, or waits, is due at `due` from now on.
+    still counts at `due`. Who has these very words already gets no second copy. What was cancelled unsent, or
+    waits, is due at `due` from now on.
     """
     subject = advance_subject(release.uid, release.version)
     # Asked once and by keys from there on: no plan of the database may ask it again for each of its rows.
-    wanted = tx.connection.execute(entitled(tx, release, due, anew=anew)).all()
+    wanted = tx.connection.execute(entitled(tx, release, due)).all()
     if not wanted:
         return 0
     ensure_lane(tx, MAIL_LANE, Channel.MAIL)
@@ -200,23 +199,20 @@ def latest_had(tx: Tx, release_id: int) -> int | None:
     return tx.connection.execute(theirs).scalar()
 
 
-def entitled(tx: Tx, release: Release, due: datetime, *, anew: bool) -> Select[Any]:
+def entitled(tx: Tx, release: Release, due: datetime) -> Select[Any]:
     """The accredited subscribers of the release's topics who do not have these words, with the subscription it comes by."""
     slugs = memberships(release.content, topics.ruled(tx))
     h = schema.deliveries.alias("h").c
     # Asked for as a whole, not for each subscription: there the ledger would be read once for every one of them.
-    their = select(h.contact_id).where(h.release_id == release.id, h.subject.like("advance/%"))
-    has = their.where(h.subject.in_(same_words(tx, release)), or_(h.state.in_(HAS), h.doubts > 0))
-    query = (
+    copies = select(h.contact_id).where(h.release_id == release.id, h.subject.like("advance/%"))
+    has = copies.where(h.subject.in_(same_words(tx, release)), or_(h.state.in_(HAS), h.doubts > 0))
+    return (
         select(s.contact_id, func.min(s.id).label("sub"))
         .join(schema.accreditations, a.contact_id == s.contact_id)
         .where(s.topic_id.in_(sorted(topics.ids(tx, slugs).values())), s.state == SubscriptionState.ACTIVE)
         .where(holding(tx.now), or_(a.until.is_(None), a.until > due), s.contact_id.not_in(has))
         .group_by(s.contact_id)
     )
-    if anew:
-        query = query.where(s.contact_id.in_(their.where(or_(h.state.in_(MAY_HAVE), h.doubts > 0))))
-    return query
 
 
 def same_words(tx: Tx, release: Release) -> list[str]:

@@ -137,4 +137,4 @@ def _coming(tx: Tx, release: Release, ahead: Foresight) -> ColumnElement[bool]:
         return false()
     if tx.connection.execute(select(d.id).where(d.subject == planned).limit(1)).first():
         return s.contact_id.in_(select(d.contact_id).where(d.subject == planned, UNSENT))
-    return s.contact_id.in_(select(entitled(tx, release, ahead.advance, anew=False).subquery().c.contact_id))
+    return s.contact_id.in_(select(entitled(tx, release, ahead.advance).subquery().c.contact_id))

@@ -32,6 +32,13 @@ d, dc, c, s, x, p, i, r, acc = (
 )
 AMONG_KEYS = d.id.in_(bindparam("keys", expanding=True))
 told = schema.embargo_notices.c
+OWN = tuple(
+    d[name]
+    for name in (
+        "id subject channel lane recipient subscription_id item_id revision release_id version mailbox stop "
+        "late_ok due attempts doubts lease_no leased_by created state priority"
+    ).split()
+)
 
 
 def query(now: Any) -> Select[Any]:
@@ -54,27 +61,7 @@ def query(now: Any) -> Select[Any]:
     )
     return (
         select(
-            d.id,
-            d.subject,
-            d.channel,
-            d.lane,
-            d.recipient,
-            d.subscription_id,
-            d.item_id,
-            d.revision,
-            d.release_id,
-            d.version,
-            d.mailbox,
-            d.stop,
-            d.late_ok,
-            d.due,
-            d.attempts,
-            d.doubts,
-            d.lease_no,
-            d.leased_by,
-            d.created,
-            d.state,
-            d.priority,
+            *OWN,
             c.address,
             c.domain,
             c.name,
