@@ -62,7 +62,7 @@ REVIEWED = {
     "ingest/prospects.py": "counts what waits of an upstream",
     "ingest/sources/imports.py": "puts what is imported on hold",
     "worker.py": "asks when the next is due, and logs uids",
-    "runtime.py": "makes the cabinet of files",
+    "runtime/root.py": "makes the cabinet of files",
     # Those through whom words can leave.
     "delivery/writing.py": "letters to those a duty was planned for; claims asks accreditation and state again",
     "render/calendar.py": "renders what web/press.py allows",

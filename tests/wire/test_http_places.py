@@ -26,7 +26,7 @@ DIALS = {
 ALLOWED = {
     ("web/app.py", "socket"),  # listens
     ("cli/demo/__init__.py", "socket"),  # listens
-    ("runtime.py", "socket"),  # asks for the name of this machine
+    ("runtime/chance.py", "socket"),  # asks for the name of this machine
     ("cli/health.py", "http.client"),  # asks our own web process, at an address of the operator's
 }
 

@@ -1,61 +1,44 @@
 """Composition root: the clock, the dice, the keys, the store, the roads — built once, handed down.
 
-The only module that may ask the time of day or for randomness (ruff holds everyone else to it), and
-the only one that turns settings into what flows take: values and callables. What the config file
-provisions is reconciled here at start and reload (DESIGN §5.12).
+The only module that turns settings into what flows take: values and callables.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
-import os
-import secrets
-import socket
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syndicator import __version__, feeds
+from syndicator import __version__
 from syndicator.delivery.lanes import Crew
 from syndicator.delivery.mail import Desk, Links, MailRoad
 from syndicator.delivery.road import Road
 from syndicator.delivery.webhook import WebhookRoad
 from syndicator.delivery.websub import WebsubRoad
-from syndicator.errors import Invalid, Misconfigured
+from syndicator.errors import Misconfigured
 from syndicator.feeds import redaction
 from syndicator.model.audience import Partner
 from syndicator.model.delivery import Channel, Policy
-from syndicator.model.item import ALL, Rule, Topic
 from syndicator.model.site import Site
 from syndicator.model.upstream import Upstream
 from syndicator.observe import logger
 from syndicator.render.mail import Sender
-from syndicator.render.mail.envelope import verp
-from syndicator.settings import Settings, Source, Tls, Transport
+from syndicator.runtime.chance import clock, mint_token, mint_uid
+from syndicator.runtime.keys import bounce_domain_of, own_key, signer_of
+from syndicator.runtime.provisioning import reconcile
+from syndicator.settings import Settings, Tls, Transport
 from syndicator.signup import Tokens
 from syndicator.store import (
     Store,
-    Tx,
-    audience,
-    documents,
-    items,
-    names,
     open_store,
-    provisioned,
-    schedules,
-    topics,
-    upstreams,
 )
 from syndicator.store.media import Cabinet
-from syndicator.store.provisioned import Provisioned
 from syndicator.wire.exchange import Limits
 from syndicator.wire.folder import Folder
 from syndicator.wire.guard import parse_guard
@@ -67,7 +50,6 @@ from syndicator.wire.smtp import Connection, Relay
 if TYPE_CHECKING:
     from syndicator.ingest.poll import Polled, Poller
     from syndicator.press import Rules
-    from syndicator.render.mail.dkim import Signer
 
 log = logger("runtime")
 WEBHOOK_DEADLINE = timedelta(seconds=15)
@@ -81,36 +63,6 @@ FEED_LIMITS = Limits(max_bytes=5_000_000, deadline=timedelta(seconds=30), redire
 MEGABYTE = 1_000_000
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 USER_AGENT = f"Syndicator/{__version__}"
-
-
-def clock() -> datetime:
-    """The host's time, UTC. On PostgreSQL the store asks the database instead."""
-    return datetime.now(UTC)
-
-
-def mint_uid(host: str, now: datetime) -> str:
-    """A new permanent uid: a `tag:` URI (RFC 4151) with 80 random bits; says nothing about the item."""
-    return f"tag:{host},{now:%Y-%m-%d}:{secrets.token_hex(10)}"
-
-
-def mint_secret() -> str:
-    """A new webhook secret: 256 bits, as Standard Webhooks writes them."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-
-
-def mint_token() -> str:
-    """A name or secret nobody can guess: 256 bits, fit for a path."""
-    return secrets.token_urlsafe(32)
-
-
-def mint_medium() -> str:
-    """What a file is called in public, without its ending: 128 bits that nobody can guess."""
-    return secrets.token_hex(16)
-
-
-def mint_name(role: str) -> str:
-    """A name no other process has: for leases and heartbeats."""
-    return f"{role}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 @dataclass(frozen=True)
@@ -183,7 +135,7 @@ class Runtime:
                     "[site] .secret_key: is missing; with PostgreSQL every process needs the same one (openssl rand -hex 32)"
                 ]
             )
-        return (_own_key(self.settings.store.url.reveal()),)
+        return (own_key(self.settings.store.url.reveal()),)
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -239,8 +191,8 @@ class Runtime:
             sender=sender,
             key=self.keys[-1].encode(),  # the oldest: a repeat after a change of keys has the same Message-ID
             links=links,
-            signer=_signer(self.settings, sender.domain),
-            bounce_domain=_bounce_domain(self.settings),
+            signer=signer_of(self.settings, sender.domain),
+            bounce_domain=bounce_domain_of(self.settings),
             bounce_key=self.keys[0].encode(),
         )
 
@@ -352,214 +304,3 @@ class Runtime:
     @property
     def _agent(self) -> str:
         return f"{USER_AGENT} (+{self.site.base_url})"
-
-
-def _signer(settings: Settings, sender_domain: str) -> Signer | None:
-    """Who signs our mail, the first key; raises Misconfigured naming every key that could not (mail:MC14, MC16)."""
-    if not settings.dkim:
-        return None  # the relay signs
-    from syndicator.render.mail.dkim import signer  # most newsrooms' relays sign
-
-    made, faults = [], []
-    for key in settings.dkim:
-        try:
-            made.append(signer(key.selector, key.private_key.reveal(), key.domain, sender_domain))
-            _warn_of_open_file(settings, f"dkim.{key.selector}.private_key")
-        except Invalid as fault:
-            faults.append(f'[[dkim]] "{key.selector}" .{fault}')
-    if faults:
-        raise Misconfigured(faults)
-    return made[0]
-
-
-def _warn_of_open_file(settings: Settings, path: str) -> None:
-    """Say in the log where everybody on this machine can read the file that a private key came from (mail:MC16)."""
-    origin = settings.origins[path]
-    named = os.environ.get(origin.where, "") if origin.source is Source.ENVIRONMENT else settings.file
-    file = Path(named) if named and (origin.source is Source.FILE or origin.where.endswith("_FILE")) else None
-    if file and file.exists() and file.stat().st_mode & 0o007:
-        log.warning("private key readable by all", key=path, advice="chmod o-rwx the file it stands in")
-
-
-def _bounce_domain(settings: Settings) -> str:
-    domain = settings.mail.bounce_domain
-    if domain:
-        try:
-            verp(b"any key", 2**63 - 1, domain)
-        except Invalid as fault:
-            raise Misconfigured(
-                [f"[mail] .bounce_domain: {fault}; write a domain such as bounces.example.org"]
-            ) from None
-    return domain
-
-
-def reconcile(runtime: Runtime, *, start: bool) -> None:
-    """Make the store agree with what the config file provisions; what the file no longer names stays, as local.
-
-    A start that changes nothing writes nothing. A command that was run with another config file leaves
-    the store to the file its processes run with.
-    """
-    wanted = _provided(runtime.settings)
-    look = feeds.look(runtime.site)
-    with runtime.store.read() as tx:
-        last = provisioned.last(tx)
-        outdated = start and topics.outdated(tx, look)
-    if last and not outdated and (last == wanted or (last.file != wanted.file and not start)):
-        return
-    with runtime.store.begin() as tx:
-        provisioned.begin(tx)
-        if provisioned.last(tx) != wanted:
-            _reconcile_all(tx, runtime)
-            provisioned.done(tx, wanted)
-        if outdated:
-            _reconcile_topics(tx, runtime)  # the title of `all` is the site's
-            topics.mark_outdated(tx, look)
-
-
-def _provided(settings: Settings) -> Provisioned:
-    """The config file and the fingerprint of all it provisions, secrets by their hash alone."""
-    records = (
-        settings.topics,
-        settings.partners,
-        settings.upstreams,
-        settings.spokespeople,
-        settings.boilerplates,
-        settings.schedules,
-    )
-    secrets_of = [partner.secret.reveal() for partner in settings.partners if partner.secret]
-    said = f"{records!r} {secrets_of!r}"
-    file = str(Path(settings.file).resolve()) if settings.file else ""
-    return Provisioned(file, hashlib.sha256(said.encode()).hexdigest())
-
-
-def _reconcile_all(tx: Tx, runtime: Runtime) -> None:
-    _reconcile_topics(tx, runtime)
-    _reconcile_spokespeople(tx, runtime)
-    for part in runtime.settings.boilerplates:
-        items.save_boilerplate(tx, part.boilerplate())
-    _reconcile_partners(tx, runtime)
-    _reconcile_upstreams(tx, runtime)
-    _reconcile_schedules(tx, runtime)
-    _let_go(tx, runtime)
-
-
-def _reconcile_topics(tx: Tx, runtime: Runtime) -> None:
-    known = {topic.slug: topic for topic in topics.listing(tx)}
-    everything = Topic(
-        slug=ALL,
-        title=f"All items of {runtime.site.title}",
-        uid=runtime.mint_topic_uid(tx.now),
-        created=tx.now,
-        rule=Rule(),
-    )
-    if faults := list(_taken(tx, runtime, known)):
-        raise Misconfigured(faults)
-    wanted = [everything]
-    wanted += [topic.topic(runtime.mint_topic_uid(tx.now), tx.now) for topic in runtime.settings.topics]
-    for topic in sorted(
-        wanted, key=lambda topic: topic.rule is not None
-    ):  # plain ones first: rules name them
-        before = known.get(topic.slug)
-        if before is None:
-            added = topics.add(tx, topic)
-            if topic.rule:
-                topics.refill(tx, added)
-        elif topic != replace(before, uid=topic.uid, created=topic.created, closing=None):
-            topics.edit(tx, replace(topic, uid=before.uid))
-            if before.rule != topic.rule:
-                topics.refill(tx, replace(topic, id=before.id))
-
-
-def _taken(tx: Tx, runtime: Runtime, known: Mapping[str, Topic]) -> Iterator[str]:
-    """Topics of the file whose slug readers are led away from: taking it back would cut them off."""
-    former = names.former(tx)
-    for topic in runtime.settings.topics:
-        before, where = known.get(topic.slug), f'[[topics]] "{topic.slug}" .slug'
-        if now := former.get(topic.slug):
-            yield f'{where}: leads to "{now}" since a topic of this name was renamed or merged; choose another slug'
-        elif before and before.closing and before.closing.over <= tx.now:
-            yield f"{where}: a topic of this name was closed for good on {before.closing.over:%Y-%m-%d}; choose another slug"
-
-
-def _let_go(tx: Tx, runtime: Runtime) -> None:
-    """What the file named once and names no more is the database's now: staff may edit or remove it."""
-    said = runtime.settings
-    slugs = {kind: {one.slug for one in getattr(said, kind)} for kind in ("topics", "partners", "upstreams")}
-    for topic in topics.listing(tx):
-        if topic.file and topic.slug not in slugs["topics"]:
-            topics.edit(tx, replace(topic, file=False))
-    for partner in audience.partners(tx):
-        if partner.file and partner.slug not in slugs["partners"]:
-            audience.edit_partner(tx, replace(partner, file=False))
-    for upstream in upstreams.listing(tx):
-        if upstream.file and upstream.slug not in slugs["upstreams"]:
-            upstreams.edit(tx, replace(upstream, file=False))
-    names = {one.name for one in said.schedules}
-    for schedule in schedules.listing(tx):
-        if schedule.file and schedule.name not in names:
-            schedules.edit(tx, replace(schedule, file=False))
-
-
-def _reconcile_spokespeople(tx: Tx, runtime: Runtime) -> None:
-    changed = [
-        person.spokesperson()
-        for person in runtime.settings.spokespeople
-        if items.spokesperson(tx, person.slug) != person.spokesperson()
-    ]
-    for person in changed:
-        items.save_spokesperson(tx, person)
-    if changed:  # whom to ask stands in feeds, too
-        topics.mark_all_stale(tx)  # first: it waits for whoever renders them now
-        documents.forget_all(tx)
-
-
-def _reconcile_partners(tx: Tx, runtime: Runtime) -> None:
-    known = {partner.slug: partner for partner in audience.partners(tx)}
-    for wanted in runtime.settings.partners:
-        before = known.get(wanted.slug)
-        if before is None:
-            audience.add_partner(tx, wanted.partner(id=0, created=tx.now, minted=mint_secret()))
-            continue
-        after = wanted.partner(
-            id=before.id, created=before.created, minted=before.secret, paused=before.paused
-        )
-        if after != before:
-            audience.edit_partner(tx, after)
-
-
-def _reconcile_upstreams(tx: Tx, runtime: Runtime) -> None:
-    known = {upstream.slug: upstream for upstream in upstreams.listing(tx)}
-    for wanted in runtime.settings.upstreams:
-        before = known.get(wanted.slug)
-        if before is None:
-            upstreams.add(tx, wanted.upstream(id=0, created=tx.now))
-            continue
-        after = wanted.upstream(id=before.id, created=before.created, paused=before.paused)
-        if after != before:
-            upstreams.edit(tx, after)
-
-
-def _reconcile_schedules(tx: Tx, runtime: Runtime) -> None:
-    known = {schedule.name: schedule for schedule in schedules.listing(tx)}
-    for wanted in runtime.settings.schedules:
-        before = known.get(wanted.name)
-        if before is None:
-            schedules.add(tx, wanted.schedule(id=0, created=tx.now))
-            continue
-        after = wanted.schedule(id=before.id, created=before.created, paused=before.paused)
-        if after != before:
-            schedules.edit(tx, after)
-
-
-def _own_key(store_url: str) -> str:
-    """The key kept beside a SQLite database, made at first use, readable by its owner alone."""
-    path = Path(store_url.partition(":///")[2]).with_name("secret_key")
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        handle, new = tempfile.mkstemp(dir=path.parent)  # mode 0600
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_hex(32))
-        with contextlib.suppress(FileExistsError):  # another process was first: its key is the one
-            os.link(new, path)
-        Path(new).unlink()
-    return path.read_text().strip()
