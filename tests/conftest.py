@@ -77,7 +77,15 @@ def store_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compiled_once() -> None:
+    """Statements are compiled once for all engines of the run, as a program with one engine does it."""
+    from tests import dialects
+
+    dialects.share()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory, compiled_once: None) -> Path:
     """A migrated file to copy."""
     path = tmp_path_factory.mktemp("template") / "store.sqlite"
     migrate(f"sqlite:///{path}")
@@ -105,7 +113,7 @@ def postgresql_host(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql_host: str, worker_id: str) -> str:
+def postgresql_template(postgresql_host: str, worker_id: str, compiled_once: None) -> str:
     """The name of this worker's migrated database; nobody stays connected to it."""
     name = f"template_{worker_id}"
     postgres.create(postgresql_host, name)
