@@ -112,7 +112,7 @@ def gets(person: Person, act: Significance) -> bool:
 def settle_in(tx: Tx, item: Item, people: list[Person]) -> None:
     """Write a thousand contacts with their past, in a few statements."""
     contacts = [
-        {"id": p.number, "address": p.address, "key": p.address, "domain": "x.example", "name": "", "outlet": "",
+        {"id": p.number, "address": p.address, "key": p.address, "digest": p.address, "domain": "x.example", "name": "", "outlet": "",
          "zone": "UTC", "created": NOW}
         for p in people
     ]  # fmt: skip

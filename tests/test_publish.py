@@ -20,8 +20,9 @@ from syndicator.model.audience import address
 from syndicator.model.delivery import DeliveryState, Outcome, Policy, Result, Try
 from syndicator.model.item import Content, Guid, Item, ItemState, Kind, Rule, Significance, Source, Verdict
 from syndicator.model.site import Format
+from syndicator.model.suppression import Reason
 from syndicator.render import entries
-from syndicator.store import Store, Tx, archives, audience, deliveries, items, schema, topics
+from syndicator.store import Store, Tx, archives, audience, deliveries, items, schema, suppressions, topics
 from tests.make import (
     NOW,
     FakeClock,
@@ -475,7 +476,7 @@ def test_promise_three(store: Store, clock: FakeClock, people: list[Reader], eve
             if not reader.keeps and mail in held:
                 audience.end(tx, held[mail], "left")
             if reader.suppressed:
-                audience.suppress(tx, address(mail), "complaint")
+                suppressions.suppress(tx, address(mail), Reason.COMPLAINT)
     with store.begin() as tx:
         words = make_content(topics=(here,), summary="New.")
         _ = (

@@ -13,6 +13,7 @@ from syndicator.errors import Invalid
 from syndicator.model.audience import Cadence, address, person_name
 from syndicator.model.markup import one_line
 from syndicator.model.release import ReleaseState, zone_named
+from syndicator.model.suppression import Reason
 
 app = given.group("The media list.")
 
@@ -165,22 +166,22 @@ def suppress(
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why.")] = "by hand",
 ) -> None:
     """Never mail this address again, whoever adds it; an earlier reason stays."""
-    from syndicator.store import audience
+    from syndicator.store import suppressions
 
     who = address(email)
     with session.writing(ctx) as (_, tx):
-        audience.suppress(tx, who, one_line(reason, "--reason"))
+        suppressions.suppress(tx, who, Reason.MANUAL, one_line(reason, "--reason"), source="staff")
     output.say(f"{who.typed} is not mailed any more")
 
 
 @app.command()
 def unsuppress(ctx: typer.Context, email: given.Email) -> None:
     """Allow mail to this address again."""
-    from syndicator.store import audience
+    from syndicator.store import suppressions
 
     who = address(email)
     with session.writing(ctx) as (_, tx):
-        was = audience.unsuppress(tx, who)
+        was = suppressions.unsuppress(tx, who)
     output.say(f"{who.typed} {'may be mailed again' if was else 'was not suppressed'}")
 
 

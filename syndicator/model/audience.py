@@ -27,6 +27,15 @@ class Cadence(StrEnum):
     WORKDAYS = "workdays"
     WEEKLY = "weekly"
     MONTHLY = "monthly"
+    NTH_WEEKDAY = "nth-weekday"  # of the month
+
+
+class Standing(StrEnum):
+    """How somebody stands on the list."""
+
+    LISTED = "listed"
+    LEGACY = "legacy"  # imported without proof of a yes: asked once for it, and sent nothing else
+    ERASED = "erased"  # forgotten: the row is kept for what was sent, without a word about the person
 
 
 class SubscriptionState(StrEnum):
@@ -46,14 +55,44 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """When somebody's digests come, by the clock on their wall: `hour` always, the others by cadence.
+
+    `weekday` 0 is Monday; `monthday` past the end of a month is its last day; `nth` is which of the month's
+    `weekday`s, 5 the last.
+    """
+
+    hour: int = 8
+    weekday: int = 0
+    monthday: int = 1
+    nth: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """Somebody on the media list. `zone` is the IANA zone their digests keep to."""
+    """Somebody on the media list. `zone` is the IANA zone their digests keep to.
+
+    `country` is ISO 3166-1 alpha-2 and `language` a tag of RFC 5646, empty where unknown. `capped`: they want never
+    more mail than their cadences say, urgent or not. `basis` is the lawful basis somebody recorded in place of
+    their own yes; `owner` the address of whoever looks after a desk's address. The generations void former links.
+    """
 
     id: int
     address: Address
     name: str = ""
     outlet: str = ""
+    country: str = ""
+    language: str = ""
     zone: str = "UTC"
+    times: Times = Times()
+    capped: bool = False
+    paused_until: datetime | None = None
+    standing: Standing = Standing.LISTED
+    basis: str | None = None
+    owner: str | None = None
+    notes: str = ""
+    generation: int = 0
+    press_generation: int = 0
     created: datetime
     suppressed: str | None = None
 
@@ -78,7 +117,10 @@ class Accreditation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """Contact × topic × cadence. `consent` says where the yes came from; None while pending."""
+    """Contact × topic × cadence. `consent` says where the yes came from; None while pending.
+
+    Items pushed from `since` on are for it: earlier than `created` where it took the place of another.
+    """
 
     id: int
     contact_id: int
@@ -86,6 +128,7 @@ class Subscription:
     cadence: Cadence
     state: SubscriptionState
     created: datetime
+    since: datetime
     consent: str | None = None
     ended: datetime | None = None
     reason: str | None = None

@@ -13,7 +13,7 @@ from syndicator.model.audience import address
 from syndicator.model.delivery import sample_subject
 from syndicator.model.release import ReleaseState
 from syndicator.press.rules import RULES, Rules
-from syndicator.store import Tx, audience, audit, deliveries, releases
+from syndicator.store import Tx, audit, deliveries, releases, suppressions
 from syndicator.store.deliveries.owed import samples
 
 MOST = 20  # addresses at once: more than that is a mailing
@@ -32,7 +32,7 @@ def sample(tx: Tx, uid: str, addresses: Sequence[str], by: str = "", *, rules: R
     if len(wanted) > MOST:
         raise Refused(f"{len(wanted)} addresses are no test any more: name {MOST} at most")
     for one in wanted.values():
-        if why := audience.suppression(tx, one):
+        if why := suppressions.of(tx, one):
             raise Refused(f"{one.typed} is suppressed ({why}): nothing may be mailed there, a test neither")
     embargoed = release.embargo is not None and release.state is not ReleaseState.RELEASED
     if embargoed and not rules.tls_ok:

@@ -9,14 +9,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, insert, or_, select, update
 
 from syndicator.errors import Invalid, Refused
 from syndicator.model.audience import Accreditation
 from syndicator.store import schema, stops
 from syndicator.store.engine import Tx
+from syndicator.store.suppressions import silenced
 
-a, c, x = schema.accreditations.c, schema.contacts.c, schema.suppressions.c
+a, c = schema.accreditations.c, schema.contacts.c
 RENEWED = "renewed"
 
 
@@ -51,7 +52,7 @@ def end(tx: Tx, contact_id: int, reason: str) -> None:
 
 def live(tx: Tx, contact_id: int) -> Accreditation | None:
     """The accreditation that counts now, or None; a suppressed address has none (LM20)."""
-    suppressed = exists().where(c.id == a.contact_id, x.key == c.key)
+    suppressed = silenced(a.contact_id, tx.now)
     row = tx.connection.execute(
         select(schema.accreditations).where(a.contact_id == contact_id, holding(tx.now), ~suppressed)
     ).first()
@@ -60,7 +61,7 @@ def live(tx: Tx, contact_id: int) -> Accreditation | None:
 
 def everybody(tx: Tx) -> frozenset[int]:
     """Keys of the contacts whose accreditation counts now; none of them is suppressed (LM20)."""
-    suppressed = exists().where(c.id == a.contact_id, x.key == c.key)
+    suppressed = silenced(a.contact_id, tx.now)
     query = select(a.contact_id).where(holding(tx.now), ~suppressed)
     return frozenset(tx.connection.execute(query).scalars())
 

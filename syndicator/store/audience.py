@@ -1,6 +1,6 @@
-"""Contacts, subscriptions, suppressions and partners: who may be told, and over what road.
+"""Contacts, subscriptions and partners: who may be told, and over what road.
 
-A subscription is ended, never deleted; a suppression stands above everything and is asked at claim.
+A subscription is ended, never deleted. Who must not be mailed is in `suppressions`.
 """
 
 from __future__ import annotations
@@ -10,21 +10,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, exists, insert, literal, select, update
+from sqlalchemy import Row, Select, exists, insert, literal, select, update
 
 from syndicator.errors import Conflict, NotFound, Refused
-from syndicator.model.audience import Address, Cadence, Contact, Partner, Subscription, SubscriptionState
+from syndicator.model.audience import (
+    Address,
+    Cadence,
+    Contact,
+    Partner,
+    Standing,
+    Subscription,
+    SubscriptionState,
+    Times,
+)
 from syndicator.model.delivery import OPEN, Channel, DeliveryState, OnUnknown
 from syndicator.model.item import Kind
-from syndicator.store import names, occasions, schema, stops
+from syndicator.store import names, occasions, schema, suppressions
 from syndicator.store.engine import Tx, insert_or_skip
 
-c, s, t, p, x, d = (
+c, s, t, p, d = (
     schema.contacts.c,
     schema.subscriptions.c,
     schema.topics.c,
     schema.partners.c,
-    schema.suppressions.c,
     schema.deliveries.c,
 )
 REPLACED, MERGED, CLOSED = "replaced", "merged", "closed"
@@ -38,6 +46,7 @@ def add_contact(
     domain = address.key.rpartition("@")[2]
     words = {"name": name, "outlet": outlet, "zone": zone}
     values = {"address": address.typed, "key": address.key, "domain": domain, **words}
+    values["digest"] = suppressions.digest(tx, address.key)
     new = (
         tx.connection.execute(insert_or_skip(tx, schema.contacts).values(**values, created=tx.now)).rowcount
         == 1
@@ -47,7 +56,7 @@ def add_contact(
 
 def contact(tx: Tx, address: Address) -> Contact:
     """The contact with this address; raises NotFound."""
-    row = tx.connection.execute(_contacts().where(c.key == address.key)).first()
+    row = tx.connection.execute(_contacts(tx.now).where(c.key == address.key)).first()
     if row is None:
         raise NotFound(f"{address.typed} is not on the media list; `syndicator contact add` puts it there")
     return _contact(row)
@@ -55,12 +64,12 @@ def contact(tx: Tx, address: Address) -> Contact:
 
 def contact_by_id(tx: Tx, contact_id: int) -> Contact:
     """The contact with the store's own key."""
-    return _contact(tx.connection.execute(_contacts().where(c.id == contact_id)).one())
+    return _contact(tx.connection.execute(_contacts(tx.now).where(c.id == contact_id)).one())
 
 
 def contacts(tx: Tx, *, limit: int | None = None, after: int = 0) -> list[Contact]:
     """Everybody on the media list, in the order they came."""
-    query = _contacts().where(c.id > after).order_by(c.id).limit(limit)
+    query = _contacts(tx.now).where(c.id > after).order_by(c.id).limit(limit)
     return [_contact(row) for row in tx.connection.execute(query)]
 
 
@@ -88,6 +97,7 @@ def subscribe(
         "state": SubscriptionState.ACTIVE if consent else SubscriptionState.PENDING,
         "consent": consent,
         "created": tx.now,
+        "since": tx.now,
         "confirmed": tx.now if consent else None,
     }
     row = insert_or_skip(tx, schema.subscriptions).values(**values).returning(s.id)
@@ -173,7 +183,7 @@ def merge_subscriptions(tx: Tx, source: int, into: int) -> None:
     wish = (s.topic_id == into) & (s.state == SubscriptionState.PENDING) & active
     tx.connection.execute(update(schema.subscriptions).where(wish).values(**ended))
     has = theirs.where(other.topic_id == into, other.state != SubscriptionState.ENDED)
-    kept = ("contact_id", "cadence", "state", "consent", "created", "confirmed")
+    kept = ("contact_id", "cadence", "state", "consent", "created", "since", "confirmed")
     begun = select(literal(into), *(s[name] for name in kept)).where(s.topic_id == source, live, ~has)
     new = insert(schema.subscriptions).from_select(["topic_id", *kept], begun.order_by(s.id))
     tx.connection.execute(new)
@@ -188,23 +198,6 @@ def end_closed(tx: Tx) -> int:
     which = s.topic_id.in_(over) & (s.state != SubscriptionState.ENDED) & ~waiting
     values = {"state": SubscriptionState.ENDED, "ended": tx.now, "reason": CLOSED}
     return tx.connection.execute(update(schema.subscriptions).where(which).values(**values)).rowcount
-
-
-def suppress(tx: Tx, address: Address, reason: str) -> None:
-    """Never mail this address again; the first reason stays."""
-    values = {"key": address.key, "reason": reason, "created": tx.now}
-    tx.connection.execute(insert_or_skip(tx, schema.suppressions).values(**values))
-    stops.stop_mail(tx, address.key, f"suppressed: {reason}")
-
-
-def unsuppress(tx: Tx, address: Address) -> bool:
-    """Allow mail to this address again; False if it was not suppressed."""
-    return tx.connection.execute(delete(schema.suppressions).where(x.key == address.key)).rowcount == 1
-
-
-def suppression(tx: Tx, address: Address) -> str | None:
-    """Why this address must not be mailed, or None."""
-    return tx.connection.execute(select(x.reason).where(x.key == address.key)).scalar()
 
 
 def add_partner(tx: Tx, partner: Partner) -> Partner:
@@ -279,9 +272,11 @@ def lanes(tx: Tx) -> Sequence[Lane]:
     ]
 
 
-def _contacts() -> Select[Any]:
-    return select(schema.contacts, x.reason.label("suppressed")).outerjoin(
-        schema.suppressions, x.key == c.key
+def _contacts(now: datetime) -> Select[Any]:
+    return (
+        select(schema.contacts, suppressions.WHY.label("suppressed"))
+        .outerjoin(schema.suppressions, suppressions.by_address(now))
+        .outerjoin(suppressions.OF_DOMAIN, suppressions.by_domain(now))
     )
 
 
@@ -291,7 +286,18 @@ def _contact(row: Row[Any]) -> Contact:
         address=Address(typed=row.address, key=row.key),
         name=row.name,
         outlet=row.outlet,
+        country=row.country,
+        language=row.language,
         zone=row.zone,
+        times=Times(hour=row.hour, weekday=row.weekday, monthday=row.monthday, nth=row.nth),
+        capped=row.capped,
+        paused_until=row.paused_until,
+        standing=Standing(row.standing),
+        basis=row.basis,
+        owner=row.owner,
+        notes=row.notes,
+        generation=row.generation,
+        press_generation=row.press_generation,
         created=row.created,
         suppressed=row.suppressed,
     )
@@ -338,6 +344,7 @@ def _subscription(row: Row[Any]) -> Subscription:
         cadence=Cadence(row.cadence),
         state=SubscriptionState(row.state),
         created=row.created,
+        since=row.since or row.created,
         consent=row.consent,
         ended=row.ended,
         reason=row.reason,

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from syndicator.errors import SchemaBehind
 from syndicator.store.engine import later
 
-HEAD = "0006"
+HEAD = "0007"
 
 
 def of(engine: Engine) -> str | None:

@@ -28,6 +28,12 @@ def stop_mail(tx: Tx, key: str, reason: str) -> None:
     _stop(tx, or_(theirs, func.lower(d.mailbox) == key), reason)
 
 
+def stop_domain(tx: Tx, domain: str, reason: str) -> None:
+    """No mail at all goes to anybody at this domain, for this reason."""
+    theirs = d.contact_id.in_(select(c.id).where(c.domain == domain))
+    _stop(tx, or_(theirs, func.lower(d.mailbox).endswith(f"@{domain}", autoescape=True)), reason)
+
+
 def cancel_samples(tx: Tx, release_id: int, reason: str) -> None:
     """No test of this release that is not on the wire goes out any more."""
     theirs = (d.release_id == release_id) & d.subject.like("sample/%")

@@ -16,7 +16,8 @@ from syndicator.delivery.road import Parcel, Road
 from syndicator.errors import Refused, TryLater, Unreachable
 from syndicator.model.audience import address
 from syndicator.model.delivery import Channel, Outcome, Policy, Result, Try
-from syndicator.store import Store, Tx, audience, deliveries
+from syndicator.model.suppression import Reason
+from syndicator.store import Store, Tx, audience, deliveries, suppressions
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_partner, make_subscription
 
 UID = "tag:x,1"
@@ -162,7 +163,7 @@ def test_suppressed_between_plan_and_claim(store: Store) -> None:
     mails = owe(store, 60)
     with store.begin() as tx:
         for mail in mails[:55]:
-            audience.suppress(tx, address(mail), "complaint")
+            suppressions.suppress(tx, address(mail), Reason.COMPLAINT)
     road = Scripted()
     assert 5 == drain(crew(store, road))
     assert mails[55:] == road.carried

@@ -16,8 +16,9 @@ from syndicator.delivery.lanes import Crew, drain
 from syndicator.delivery.mail import Desk, Links, MailRoad
 from syndicator.model.audience import address
 from syndicator.model.delivery import Policy
+from syndicator.model.suppression import Reason
 from syndicator.render.mail import Sender
-from syndicator.store import Store, audience, deliveries
+from syndicator.store import Store, deliveries, suppressions
 from syndicator.wire.folder import Folder
 from syndicator.wire.letters import Postman
 from syndicator.wire.relay import Relay, Timeouts
@@ -157,7 +158,7 @@ def test_who_was_suppressed_meanwhile_gets_no_letter(store: Store) -> None:
     """security:R6: suppression between plan and claim is seen; the other letter goes out."""
     owe(store, "a@x.example", "b@x.example")
     with store.begin() as tx:
-        audience.suppress(tx, address("a@x.example"), "complaint")
+        suppressions.suppress(tx, address("a@x.example"), Reason.COMPLAINT)
     with Server() as server:
         assert 1 == drain(crew(store, relay(server)))
     assert [["b@x.example"]] == [mail.recipients for mail in server.mails]

@@ -10,8 +10,9 @@ from syndicator import press, publish
 from syndicator.delivery.lanes import drain
 from syndicator.model.audience import address
 from syndicator.model.delivery import Outcome, Policy, Result, Try
+from syndicator.model.suppression import Reason
 from syndicator.press.sample import sample
-from syndicator.store import Store, accreditations, audience, deliveries
+from syndicator.store import Store, accreditations, deliveries, suppressions
 from tests.advances import UID, accredited, scheduled
 from tests.delivery.test_lanes import Scripted, crew
 from tests.make import make_content, make_newsroom, make_subscription
@@ -78,7 +79,7 @@ def test_a_suppression_stops_what_is_claimed(store: Store, kind: str) -> None:
             sample(tx, UID, [MAIL, "other@x.example"])
     tries = claimed(store)
     with store.begin() as tx:
-        audience.suppress(tx, address(MAIL.upper()), "complaint")
+        suppressions.suppress(tx, address(MAIL.upper()), Reason.COMPLAINT)
     with store.begin() as tx:
         started = deliveries.start(tx, tries, HOUR)
         assert ["other@x.example"] == [one.address for one in started]

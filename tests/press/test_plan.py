@@ -17,8 +17,9 @@ from syndicator.model.delivery import Outcome, Policy, Result, Try
 from syndicator.model.item import Kind, Rule
 from syndicator.model.plan import LeftOut, Plan, Reached, What
 from syndicator.model.release import Embargo
+from syndicator.model.suppression import Reason
 from syndicator.press.plan import letters, plan
-from syndicator.store import Store, Tx, accreditations, audience, deliveries, releases, topics
+from syndicator.store import Store, Tx, accreditations, audience, deliveries, releases, suppressions, topics
 from tests.make import (
     NOW,
     FakeClock,
@@ -117,7 +118,7 @@ def admit(tx: Tx, person: dict[str, Any], mail: str) -> None:
     if person["accredited"]:
         accreditations.accredit(tx, make_contact(tx, mail).id, "Ann", "agreed by mail")
     if person["fate"] == "suppressed":
-        audience.suppress(tx, address(mail), "complaint")
+        suppressions.suppress(tx, address(mail), Reason.COMPLAINT)
 
 
 def bring_to_its_instant(
@@ -200,7 +201,7 @@ def test_everybody_is_named_with_a_reason(store: Store, clock: FakeClock) -> Non
         left = make_subscription(tx, "left@x.example")
         audience.end(tx, left.id, "unsubscribed")
         subscribe(tx, "angry@x.example")
-        audience.suppress(tx, address("angry@x.example"), "complaint")
+        suppressions.suppress(tx, address("angry@x.example"), Reason.COMPLAINT)
         for mail in ("press@x.example", "weekly@x.example", "gone@x.example"):
             key = subscribe(tx, mail, cadence="weekly" if mail.startswith("weekly") else "immediate")
             accreditations.accredit(
@@ -297,7 +298,7 @@ def test_the_number_that_is_asked_for_is_that_of_the_plan(store: Store) -> None:
         subscribe(tx, "ann@x.example")
         subscribe(tx, "weekly@x.example", cadence="weekly")
         gone = subscribe(tx, "gone@x.example")
-        audience.suppress(tx, address("gone@x.example"), "complaint")
+        suppressions.suppress(tx, address("gone@x.example"), Reason.COMPLAINT)
         for mail, cadence in (("now@x.example", "immediate"), ("copy@x.example", "weekly")):
             one = subscribe(tx, mail, cadence=cadence)
             accreditations.accredit(tx, one, "editor", "signed")

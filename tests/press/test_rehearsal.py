@@ -22,6 +22,7 @@ from syndicator.model.audience import address
 from syndicator.model.delivery import Channel, Policy
 from syndicator.model.item import Kind, Spokesperson
 from syndicator.model.release import Embargo
+from syndicator.model.suppression import Reason
 from syndicator.press.rehearsal import Played, rehearse
 from syndicator.runtime import Runtime
 from syndicator.settings import load
@@ -34,6 +35,7 @@ from syndicator.store import (
     names,
     open_store,
     schema,
+    suppressions,
     topics,
 )
 from syndicator.wire.folder import Folder
@@ -68,7 +70,7 @@ def fill(store: Store) -> None:
         items.save_spokesperson(tx, Spokesperson(slug="jo", name="Jo Doe", mail="jo@news.example"))
         for n, cadence in enumerate(["immediate", "immediate", "daily", "immediate"]):
             make_subscription(tx, f"r{n}@x.example", cadence=cadence)
-        audience.suppress(tx, address("r3@x.example"), "complaint")
+        suppressions.suppress(tx, address("r3@x.example"), Reason.COMPLAINT)
         wire = make_subscription(tx, "wire@x.example", "all")
         accreditations.accredit(tx, wire.contact_id, "Ann", "agreed by mail")
         make_partner(tx, "agency")

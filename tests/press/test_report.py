@@ -16,11 +16,12 @@ from syndicator.model.delivery import Channel, DeliveryState, Outcome, Policy, P
 from syndicator.model.outcomes import Cause
 from syndicator.model.release import Embargo
 from syndicator.model.report import Report
+from syndicator.model.suppression import Reason
 from syndicator.press.plan import plan
 from syndicator.press.report import report
 from syndicator.press.sample import sample
 from syndicator.render.report import report_page
-from syndicator.store import Store, Tx, accreditations, audience, deliveries
+from syndicator.store import Store, Tx, accreditations, deliveries, suppressions
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_partner, make_site, make_subscription
 
 UID = "tag:x"
@@ -39,7 +40,7 @@ def _newsroom(store: Store) -> None:
     with store.begin() as tx:
         for n in range(5):
             make_subscription(tx, f"r{n}@x.example")
-        audience.suppress(tx, address("r4@x.example"), "complaint")
+        suppressions.suppress(tx, address("r4@x.example"), Reason.COMPLAINT)
         wire = make_subscription(tx, "wire@x.example", cadence="daily")
         accreditations.accredit(tx, wire.contact_id, "Ann", "agreed")
         make_partner(tx, "agency")

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from syndicator.errors import Invalid, Refused
-from syndicator.store import Store, accreditations, audience, schema
+from syndicator.model.suppression import Reason
+from syndicator.store import Store, accreditations, schema, suppressions
 from tests.make import NOW, FakeClock, make_contact
 
 TOMORROW = NOW + timedelta(days=1)
@@ -58,9 +59,9 @@ def test_a_suppressed_address_is_not_accredited(store: Store) -> None:
     with store.begin() as tx:
         jane = make_contact(tx)
         made = accreditations.accredit(tx, jane.id, "editor", "yes")
-        audience.suppress(tx, jane.address, "bounced")
+        suppressions.suppress(tx, jane.address, Reason.DEAD)
         assert accreditations.live(tx, jane.id) is None
-        audience.unsuppress(tx, jane.address)
+        suppressions.unsuppress(tx, jane.address)
         assert made == accreditations.live(tx, jane.id)
 
 

@@ -10,7 +10,8 @@ from syndicator.errors import Conflict, NotFound
 from syndicator.model.audience import Cadence, SubscriptionState, address
 from syndicator.model.delivery import OnUnknown
 from syndicator.model.item import Kind
-from syndicator.store import Store, audience, topics
+from syndicator.model.suppression import Reason
+from syndicator.store import Store, audience, suppressions, topics
 from tests.make import NOW, FakeClock, make_contact, make_newsroom, make_partner, make_subscription
 
 WEEKLY, IMMEDIATE = Cadence.WEEKLY, Cadence.IMMEDIATE
@@ -78,12 +79,13 @@ def test_the_first_reason_of_a_suppression_stays(store: Store) -> None:
     """mail:LM10: an address is suppressed in every spelling, for the reason it was first."""
     with store.begin() as tx:
         make_contact(tx, "jane@x.example")
-        audience.suppress(tx, address("JANE@x.example"), "complaint")
-        audience.suppress(tx, address("jane@x.example"), "manual")
-        assert "complaint" == audience.suppression(tx, address("Jane@x.example"))
+        suppressions.suppress(tx, address("JANE@x.example"), Reason.COMPLAINT)
+        suppressions.suppress(tx, address("jane@x.example"), Reason.MANUAL)
+        found = suppressions.of(tx, address("Jane@x.example"))
+        assert found and Reason.COMPLAINT is found.reason
         assert "complaint" == audience.contact(tx, address("jane@x.example")).suppressed
-        assert audience.unsuppress(tx, address("jane@X.example"))
-        assert not audience.unsuppress(tx, address("jane@x.example"))
+        assert suppressions.unsuppress(tx, address("jane@X.example"))
+        assert not suppressions.unsuppress(tx, address("jane@x.example"))
         assert audience.contact(tx, address("jane@x.example")).suppressed is None
 
 

@@ -22,7 +22,8 @@ from syndicator.model.delivery import (
     wait,
 )
 from syndicator.model.item import Item
-from syndicator.store import Store, audience, deliveries, items, schema, topics
+from syndicator.model.suppression import Reason
+from syndicator.store import Store, audience, deliveries, items, schema, suppressions, topics
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_partner, make_subscription
 
 UID = "tag:x,1"
@@ -300,7 +301,7 @@ def test_suppression_stands_above_everything(store: Store) -> None:
     with store.begin() as tx:
         publish.withdraw(tx, UID, "x", kill=True)
         for n in range(2):
-            audience.suppress(tx, address(f"R{n}@x.example"), "complaint")
+            suppressions.suppress(tx, address(f"R{n}@x.example"), Reason.COMPLAINT)
     assert [] == claim(store)
     assert "suppressed: complaint" in {row.detail for row in rows(store)}
     assert {"accepted", "cancelled"} == set(states(store))
@@ -311,7 +312,7 @@ def test_the_suppressed_do_not_hide_the_others(store: Store) -> None:
     plan(store, 12)
     with store.begin() as tx:
         for n in range(10):
-            audience.suppress(tx, address(f"r{n}@x.example"), "complaint")
+            suppressions.suppress(tx, address(f"r{n}@x.example"), Reason.COMPLAINT)
     assert ["r10@x.example", "r11@x.example"] == [one.address for one in claim(store, 3)]
 
 
@@ -360,10 +361,10 @@ def test_what_goes_out_after_all_is_known_to_have_been_had(store: Store) -> None
     """design:14: a cancelled delivery that a person sends after all is told of a correction."""
     plan(store)
     with store.begin() as tx:
-        audience.suppress(tx, address("r0@x.example"), "manual")
+        suppressions.suppress(tx, address("r0@x.example"), Reason.MANUAL)
     assert [] == claim(store)
     with store.begin() as tx:
-        audience.unsuppress(tx, address("r0@x.example"))
+        suppressions.unsuppress(tx, address("r0@x.example"))
         deliveries.retry(tx, deliveries.listing(tx)[0].id)
     settle(store, start(store, claim(store)), Outcome.ACCEPTED)
     with store.begin() as tx:

@@ -25,10 +25,21 @@ from syndicator.model.markup import Draft
 from syndicator.model.pressbody import body
 from syndicator.model.release import Embargo
 from syndicator.model.site import feed_path
+from syndicator.model.suppression import Reason
 from syndicator.model.upstream import Relation, Upstream
 from syndicator.press.media import Intake, taken_in
 from syndicator.runtime import Runtime, mint_medium
-from syndicator.store import Tx, audience, deliveries, documents, items, releases, topics, upstreams
+from syndicator.store import (
+    Tx,
+    audience,
+    deliveries,
+    documents,
+    items,
+    releases,
+    suppressions,
+    topics,
+    upstreams,
+)
 from syndicator.store.deliveries import Delivery
 from syndicator.web.demo import ShownEvent, ShownMail
 
@@ -194,7 +205,7 @@ class DemoStage:
             contact, _ = audience.add_contact(tx, address(typed), name=name, outlet=outlet)
             for topic in topics.ids(tx, wanted).values():
                 audience.subscribe(tx, contact.id, topic, Cadence.IMMEDIATE, CONSENT)
-        audience.suppress(tx, address(SUPPRESSED), "complaint (demo)")
+        suppressions.suppress(tx, address(SUPPRESSED), Reason.COMPLAINT, "complaint (demo)")
         contact, _ = audience.add_contact(tx, address(PENDING), name="New reader")
         pending, _ = audience.subscribe(
             tx, contact.id, topics.named(tx, "policy").id, Cadence.IMMEDIATE, None

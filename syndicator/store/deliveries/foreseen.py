@@ -17,18 +17,17 @@ from syndicator.model.audience import Cadence, SubscriptionState
 from syndicator.model.delivery import DeliveryState, advance_subject
 from syndicator.model.item import memberships
 from syndicator.model.release import Release
-from syndicator.store import schema, topics
+from syndicator.store import schema, suppressions, topics
 from syndicator.store.accreditations import holding
 from syndicator.store.deliveries.advances import HAS, IS_ADVANCE, entitled, same_words
 from syndicator.store.deliveries.duties import MAY_HAVE_IT, UNSENT
 from syndicator.store.deliveries.owed import IMMEDIATE, audience
 from syndicator.store.engine import Tx
 
-d, s, c, x, a, t = (
+d, s, c, a, t = (
     schema.deliveries.c,
     schema.subscriptions.c,
     schema.contacts.c,
-    schema.suppressions.c,
     schema.accreditations.c,
     schema.topics.c,
 )
@@ -91,14 +90,15 @@ def wishes(tx: Tx, release: Release, ahead: Foresight) -> Iterator[Wish]:
             s.cadence,
             s.state,
             s.reason,
-            x.reason,
+            suppressions.WHY,
             a.id.is_not(None),
             coming,
             has,
         )
         .join(schema.contacts, c.id == s.contact_id)
         .join(schema.topics, t.id == s.topic_id)
-        .outerjoin(schema.suppressions, x.key == c.key)
+        .outerjoin(schema.suppressions, suppressions.by_address(tx.now))
+        .outerjoin(suppressions.OF_DOMAIN, suppressions.by_domain(tx.now))
         .outerjoin(schema.accreditations, accredited)
         .where(s.topic_id.in_(sorted(keys)))
         .order_by(s.contact_id, s.id)

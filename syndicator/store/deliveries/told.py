@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -44,6 +45,7 @@ from syndicator.store.deliveries.duties import (
 )
 from syndicator.store.deliveries.owed import audience
 from syndicator.store.engine import Tx
+from syndicator.store.suppressions import silenced
 
 d, dc, s = schema.deliveries.c, schema.delivery_contents.c, schema.subscriptions.c
 LIVE = exists().where(s.contact_id == d.contact_id, s.state == SubscriptionState.ACTIVE)
@@ -78,7 +80,7 @@ def radius(
 ) -> Radius:
     """Whom a correction, a withdrawal (`machines_only`) or a kill of this item would reach, if it came now."""
     m = schema.memberships.c
-    reached = _reached(item, priority, machines_only=machines_only).subquery().c
+    reached = _reached(item, priority, tx.now, machines_only=machines_only).subquery().c
     told = tx.connection.execute(
         select(
             func.count(reached.recipient.distinct()).filter(reached.contact_id.is_not(None)).label("mails"),
@@ -108,7 +110,7 @@ def newcomers(tx: Tx, item: Item, topic_ids: Collection[int]) -> int:
     theirs = (dc.item_id == item.id) & (dc.recipient == recipient)
     owed = exists().where(theirs, dc.role == Role.OWED)
     told = exists().where(theirs, d.id == dc.delivery_id, MAY_HAVE_IT)
-    found = audience(topic_ids, owed | told | _silenced(s.contact_id)).subquery()
+    found = audience(topic_ids, owed | told | silenced(s.contact_id, tx.now)).subquery()
     return int(tx.connection.execute(select(func.count()).select_from(found)).scalar_one())
 
 
@@ -119,7 +121,7 @@ def plan_told(tx: Tx, item: Item, subject: str, priority: Priority, *, machines_
     A plain withdrawal is told to partners alone (`machines_only`): they keep copies. Told under the
     subscription they had it by if that is live, else under any live one. Nobody who is suppressed is told.
     """
-    had = _reached(item, priority, machines_only=machines_only).subquery().c
+    had = _reached(item, priority, tx.now, machines_only=machines_only).subquery().c
     another = (
         select(func.min(s.id))
         .where(s.contact_id == had.contact_id, s.state == SubscriptionState.ACTIVE)
@@ -142,7 +144,7 @@ def plan_told(tx: Tx, item: Item, subject: str, priority: Priority, *, machines_
     return added
 
 
-def _reached(item: Item, priority: Priority, *, machines_only: bool) -> Select[Any]:
+def _reached(item: Item, priority: Priority, now: datetime, *, machines_only: bool) -> Select[Any]:
     """Who is to be told, one row for each: the one place that says so."""
     own = schema.subscriptions.alias("own")
     kept = case((own.c.state == SubscriptionState.ACTIVE, own.c.id))
@@ -158,18 +160,12 @@ def _reached(item: Item, priority: Priority, *, machines_only: bool) -> Select[A
         )
         .join(schema.delivery_contents, dc.delivery_id == d.id)
         .outerjoin(own, own.c.id == d.subscription_id)
-        .where(dc.item_id == item.id, MAY_HAVE_IT, ~_silenced(d.contact_id))
+        .where(dc.item_id == item.id, MAY_HAVE_IT, ~silenced(d.contact_id, now))
         .group_by(d.contact_id, d.partner_id, d.recipient, d.channel, d.lane)
     )
     if machines_only:
         return reached.where(d.partner_id.is_not(None))
     return reached if priority is Priority.KILL else reached.where(or_(d.partner_id.is_not(None), LIVE))
-
-
-def _silenced(contact_id: ColumnElement[int]) -> ColumnElement[bool]:
-    """Whether this contact's address must not be mailed, for whatever reason."""
-    c, x = schema.contacts.c, schema.suppressions.c
-    return exists().where(c.id == contact_id, x.key == c.key)
 
 
 def last_had(tx: Tx, item_id: int, number: int, recipient: str) -> int | None:

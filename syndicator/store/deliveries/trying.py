@@ -14,17 +14,16 @@ from syndicator.model.audience import SubscriptionState
 from syndicator.model.delivery import Channel, DeliveryState, OnUnknown, Priority, Try, ping_hub
 from syndicator.model.item import ItemState
 from syndicator.model.release import STOOD_FOR, ReleaseState
-from syndicator.store import schema
+from syndicator.store import schema, suppressions
 from syndicator.store.accreditations import holding
 from syndicator.store.columns import Instant
 from syndicator.store.engine import Tx
 
-d, dc, c, s, x, p, i, r, acc = (
+d, dc, c, s, p, i, r, acc = (
     schema.deliveries.c,
     schema.delivery_contents.c,
     schema.contacts.c,
     schema.subscriptions.c,
-    schema.suppressions.c,
     schema.partners.c,
     schema.items.c,
     schema.releases.c,
@@ -67,7 +66,7 @@ def query(now: Any) -> Select[Any]:
             c.name,
             p.slug,
             p.on_unknown,
-            x.reason.label("suppressed"),
+            suppressions.WHY.label("suppressed"),
             s.state.label("subscription"),
             i.state.label("item"),
             (i.revision > d.revision).label("outdated"),
@@ -83,7 +82,8 @@ def query(now: Any) -> Select[Any]:
         .outerjoin(schema.releases, r.id == d.release_id)
         .outerjoin(schema.contacts, c.id == d.contact_id)
         .outerjoin(schema.partners, p.id == d.partner_id)
-        .outerjoin(schema.suppressions, x.key == c.key)
+        .outerjoin(schema.suppressions, suppressions.by_address(now))
+        .outerjoin(suppressions.OF_DOMAIN, suppressions.by_domain(now))
         .outerjoin(schema.subscriptions, s.id == d.subscription_id)
     )
 

@@ -31,6 +31,14 @@ provisioned = Table(
     Column("fingerprint", Text, nullable=False),  # and what it said
 )
 
+secrets = Table(
+    "secrets",
+    metadata,
+    # What must outlive a change of the signing key; sealed with it.
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
 workers = Table(
     "workers",
     metadata,

@@ -1,4 +1,4 @@
-"""Who gets what: contacts, partners, and the ledger."""
+"""Who gets what over which road: partners, lanes, and the ledger."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ from sqlalchemy import (
 from syndicator.store.columns import Id, Instant, Json
 from syndicator.store.schema.frame import metadata
 
-NOT_ENDED = text("state <> 'ended'")
 DUE_ONLY = text("state = 'due'")
 TAKEN_ONLY = text("state IN ('leased', 'sending')")
-NOT_OVER = text("ended IS NULL")
 OWED_ONLY = text("role = 'owed'")
 ABOUT_RELEASE = text("release_id IS NOT NULL")
 
@@ -37,74 +35,6 @@ def _embedded(column: str, target: str) -> ForeignKeyConstraint:
     """
     return ForeignKeyConstraint([column], [target], info={"dialect": "sqlite"}).ddl_if(dialect="sqlite")
 
-
-contacts = Table(
-    "contacts",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("address", Text, nullable=False),
-    Column("key", Text, nullable=False, unique=True),
-    Column("domain", Text, nullable=False, server_default=""),  # of the address, in A-labels
-    Column("name", Text, nullable=False),
-    Column("outlet", Text, nullable=False),
-    Column("zone", Text, nullable=False),
-    Column("created", Instant, nullable=False),
-)
-
-suppressions = Table(
-    "suppressions",
-    metadata,
-    Column("key", Text, primary_key=True),
-    Column("reason", Text, nullable=False),
-    Column("created", Instant, nullable=False),
-)
-
-accreditations = Table(
-    "accreditations",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("contact_id", Id, ForeignKey("contacts.id"), nullable=False),
-    Column("granted", Instant, nullable=False),
-    Column("granted_by", Text, nullable=False),
-    Column("until", Instant),
-    Column("agreement", Text, nullable=False),  # which text they agreed to, and how that is known
-    Column("ended", Instant),
-    Column("reason", Text),
-    Index(
-        "uq_accreditations_live",
-        "contact_id",
-        unique=True,
-        sqlite_where=NOT_OVER,
-        postgresql_where=NOT_OVER,
-    ),
-    Index("ix_accreditations_contact_id", "contact_id"),
-)
-
-subscriptions = Table(
-    "subscriptions",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("contact_id", Id, ForeignKey("contacts.id"), nullable=False),
-    Column("topic_id", Id, ForeignKey("topics.id"), nullable=False),
-    Column("cadence", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("consent", Text),
-    Column("created", Instant, nullable=False),
-    Column("confirmed", Instant),
-    Column("ended", Instant),
-    Column("reason", Text),
-    # One live subscription per contact and topic; ended ones are kept as history.
-    Index(
-        "uq_subscriptions_live",
-        "contact_id",
-        "topic_id",
-        unique=True,
-        sqlite_where=NOT_ENDED,
-        postgresql_where=NOT_ENDED,
-    ),
-    Index("ix_subscriptions_topic_id", "topic_id", "state", "cadence"),
-    Index("ix_subscriptions_contact_id", "contact_id"),
-)
 
 partners = Table(
     "partners",
