@@ -177,7 +177,7 @@ LONGEST_SPARED = timedelta(minutes=30)
 # What ended so many connections of a relay that was well in between is itself in trouble.
 FEW_SPARED = 4
 # Subjects nobody wants any more the day after: they are given up within a day.
-BRIEF = ("confirmation/", "digest/", "newsletter/", "alarm/", "sample/")
+BRIEF = ("confirmation/", "digest/", "newsletter/", "alarm/", "sample/", "letter/")
 
 
 def revision_subject(uid: str, number: int) -> str:

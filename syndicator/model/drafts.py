@@ -54,6 +54,8 @@ def draft_from(text: str, *, base_url: str, zone: str, language: str = "en", par
         notes=press.notes,
         paper=press.paper,
         boilerplates=press.boilerplates,
+        urgent=press.urgent,
+        audience=press.audience,
     )
     draft = Draft(
         content=content,

@@ -136,6 +136,9 @@ class Content:
     date before the first words), `quotes`, `notes` to editors (Markdown), `paper` (the address of the
     paper it is about) and the slugs of its `boilerplates`. `body` holds all of these but kicker and dek
     already, as they were when it was drafted: every surface shows the body, none puts it together anew.
+
+    What is `urgent` does not wait for a digest. `audience` names segments of the media list: mail goes to their
+    members alone; empty, to everyone entitled. Neither is shown to anybody.
     """
 
     title: str
@@ -159,6 +162,8 @@ class Content:
     notes: str = ""
     paper: str = ""
     boilerplates: tuple[str, ...] = ()
+    urgent: bool = False
+    audience: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -383,7 +388,7 @@ def content_to_json(content: Content) -> dict[str, Any]:
     if content.source:
         values["source"]["updated"] = content.source.updated.isoformat()
     values["media"] = [_without_defaults(medium) for medium in content.media]
-    return {key: _plain(value) for key, value in values.items() if value not in (None, "", (), [])}
+    return {key: _plain(value) for key, value in values.items() if value not in (None, "", (), [], False)}
 
 
 def content_from_json(values: Mapping[str, Any]) -> Content:
@@ -397,7 +402,7 @@ def content_from_json(values: Mapping[str, Any]) -> Content:
     known["authors"] = tuple(Author(**author) for author in known.get("authors", ()))
     known["media"] = tuple(Medium(**medium) for medium in known.get("media", ()))
     known["quotes"] = tuple(Quote(**quote) for quote in known.get("quotes", ()))
-    for name in ("topics", "boilerplates"):
+    for name in ("topics", "boilerplates", "audience"):
         known[name] = tuple(known.get(name, ()))
     known["kind"] = Kind(known.get("kind", Kind.NEWS))
     return Content(**known)

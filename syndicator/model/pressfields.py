@@ -18,7 +18,7 @@ from syndicator.model.frontmatter import LARGEST, meant, quoted, words
 from syndicator.model.item import SLUG, Medium, Quote
 from syndicator.model.markup import one_line, strip_illegal, web_address
 
-FIELDS = frozenset("kicker dek dateline quotes notes paper boilerplates".split())
+FIELDS = frozenset("kicker dek dateline quotes notes paper boilerplates urgent audience".split())
 QUOTE_FIELDS = frozenset(("text", "speaker", "role"))
 MEDIA_FIGURES = {"width": "pixels", "height": "pixels", "duration": "seconds"}  # feeds:P20
 MEDIA_WORDS = ("url", "type", "title", "alt", "credit", "licence", "file")
@@ -44,6 +44,8 @@ class Press:
     notes: str
     paper: str
     boilerplates: tuple[str, ...]
+    urgent: bool
+    audience: tuple[str, ...]
     media: tuple[Medium, ...]
     keep_position: frozenset[str]
 
@@ -60,7 +62,9 @@ def read(fields: Mapping[str, Any]) -> Press:
         quotes=_quotes(fields),
         notes=passage(words(fields.get("notes"), "notes"), "notes"),
         paper=_paper(fields),
-        boilerplates=_boilerplates(fields),
+        boilerplates=_slugs(fields, "boilerplates", "[about-us]"),
+        urgent=_flag(fields, "urgent"),
+        audience=_slugs(fields, "audience", "[science-desks]"),
         media=tuple(_medium(number, value) for number, value in enumerate(media, 1)),
         keep_position=frozenset(_kept_positions(media)),
     )
@@ -125,15 +129,22 @@ def _paper(fields: Mapping[str, Any]) -> str:
     return found_url or "" if said else ""
 
 
-def _boilerplates(fields: Mapping[str, Any]) -> tuple[str, ...]:
-    value = fields.get("boilerplates") or []
+def _slugs(fields: Mapping[str, Any], name: str, such: str) -> tuple[str, ...]:
+    value = fields.get(name) or []
     parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
     if not isinstance(parts, list):
-        raise Invalid("boilerplates is no list: write boilerplates: [about-us]")
+        raise Invalid(f"{name} is no list: write {name}: {such}")
     for part in parts:
         if not isinstance(part, str) or not SLUG.fullmatch(part):
-            raise Invalid(f"boilerplates: {quoted(part)} is no slug: use 1 to 64 of a-z, 0-9 and hyphen")
+            raise Invalid(f"{name}: {quoted(part)} is no slug: use 1 to 64 of a-z, 0-9 and hyphen")
     return tuple(dict.fromkeys(parts))
+
+
+def _flag(fields: Mapping[str, Any], name: str) -> bool:
+    value = fields.get(name, False)
+    if not isinstance(value, bool):
+        raise Invalid(f"{name} {quoted(value)}: write {name}: true, or leave it out")
+    return value
 
 
 def _medium(number: int, value: Any) -> Medium:

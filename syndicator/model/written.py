@@ -50,6 +50,8 @@ def written(
         "paper": content.paper,
         "notes": content.notes,
         "boilerplates": list(content.boilerplates),
+        "urgent": content.urgent,
+        "audience": list(content.audience),
         "media": [_medium(medium) for medium in content.media],
     }
     said = {name: value for name, value in fields.items() if value}

@@ -186,6 +186,119 @@ class Press:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MediaList:
+    """[media_list]: how people come onto the list by themselves, and what they say yes to."""
+
+    open: bool = key(v.FLAG, True, "Whether people can sign up at /media-list.")
+    consent: str = key(
+        v.NAME,
+        "I want to receive news of the topics I chose by mail. I can change or end this at any time.",
+        "What people say yes to; every wording is kept for as long as somebody's yes rests on it.",
+    )
+    consent_version: str = key(v.NAME, "1", "The version of that wording; change it with the wording.")
+    agreement: str = key(
+        v.NAME,
+        "I will not publish, or pass on, anything before its embargo ends.",
+        "What people agree to who ask to be accredited.",
+    )
+    agreement_version: str = key(v.NAME, "1", "The version of that agreement; change it with its words.")
+    privacy_url: str = key(v.URL_OR_NONE, "", "The address of the newsroom's privacy notice.")
+    per_network: int = key(
+        v.number(1, 100_000),
+        20,
+        "How many sign-ups from one network (an IPv4 /24, an IPv6 /64) mail something in an hour.",
+    )
+    per_domain: int = key(
+        v.number(1, 100_000), 100, "How many sign-ups with addresses of one domain mail something in an hour."
+    )
+    ceiling: int = key(
+        v.number(1, 10_000_000),
+        1000,
+        "How many sign-ups mail something in an hour, all together; above it an alarm is raised.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """[digest]: mail that gathers the items of a day, a week, a month."""
+
+    settle: timedelta = key(
+        v.span(timedelta(seconds=60)),
+        "60s",
+        "How long after its end a window waits for what was published at the last moment.",
+    )
+    spread: timedelta = key(
+        v.span(timedelta()),
+        "0s",
+        "Over how long digests of one hour are spread, each contact always at the same place.",
+    )
+    items: int = key(
+        v.number(1, 500), 50, "How many items a digest shows; of the others it says how many there are."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounces:
+    """[bounces]: where mail that came back is read, and what providers tell us."""
+
+    host: str = key(v.TEXT, "", "The IMAP server with the mailbox bounces go to; empty: none is read.")
+    port: int = key(
+        v.number(1, 65535), 993, "The server's port; 993 goes with tls, 143 with starttls and none."
+    )
+    tls: Tls = key(v.choice(Tls, "tls"), "tls", "How the connection is secured; none only to this machine.")
+    username: str = key(v.TEXT, "", "The account of the mailbox.")
+    password: Secret | None = key(v.PASSWORD, None, "The account's password.")
+    ca_file: str = key(
+        v.TEXT, "", "A file of certificates the server's is checked against; empty: the system's."
+    )
+    folder: str = key(v.NAME, "INBOX", "The folder that is read; what was understood is marked as seen.")
+    every: timedelta = key(v.span(SECOND), "1m", "How often it is looked at.")
+    leave: str = key(
+        v.TEXT,
+        "",
+        "An address whose mail comes into that mailbox, for those who leave by mail: leave@example.org.",
+    )
+    ses_topics: tuple[str, ...] = key(
+        v.several(v.NAME, "list of names"),
+        [],
+        "ARNs of the Amazon SNS topics whose word on bounces is believed.",
+    )
+    postmark_secret: Secret | None = key(
+        v.PASSWORD, None, "The password Postmark gives, by basic authentication, when it tells of bounces."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newsletter:
+    """[newsletter]: issues made from the items of a time, approved by a person. A schedule with this job opens them."""
+
+    topic: str = key(
+        v.TEXT,
+        "",
+        "The topic an issue is published in; who subscribes to it gets the newsletter. Empty: none.",
+    )
+    title: str = key(v.NAME, "Newsletter", "The name of the newsletter.")
+    editors: tuple[str, ...] = key(
+        v.MAILS, [], "Mail addresses reminded of an issue: the editor first, then who stands in."
+    )
+    remind: timedelta = key(
+        v.span(SECOND), "1d", "How long before its slot an issue that nobody has approved reminds them."
+    )
+    unapproved: bool = key(v.FLAG, False, "Whether an issue that nobody approved in time goes out as it is.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Privacy:
+    """[privacy]: how long things about people are kept."""
+
+    evidence: timedelta = key(
+        v.span(SECOND), "1095d", "How long proof of a yes is kept after the last subscription ended."
+    )
+    requests: timedelta = key(v.span(SECOND), "30d", "How long a sign-up that nobody confirmed is kept.")
+    bounces: timedelta = key(v.span(SECOND), "400d", "How long it is kept what came back.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """[delivery]: how a try is bounded, and what a doubt leads to."""
 
@@ -293,6 +406,11 @@ SECTIONS: dict[str, Section] = {
         Section("delivery", Delivery),
         Section("feeds", Feeds),
         Section("press", Press),
+        Section("media_list", MediaList),
+        Section("digest", Digest),
+        Section("bounces", Bounces),
+        Section("newsletter", Newsletter),
+        Section("privacy", Privacy),
         Section("redirects", Redirect, named_by="from"),
         Section("topics", FileTopic, named_by="slug"),
         Section("upstreams", FileUpstream, named_by="slug"),

@@ -6,20 +6,19 @@ from syndicator.signup.links import (
     LEFT,
     Confirmation,
     Preferences,
-    Preview,
-    Purpose,
-    Tokens,
     confirm,
     preferences,
     subscribe,
     unsubscribe,
 )
+from syndicator.signup.tokens import Magic, Preview, Purpose, Tokens
 
 __all__ = [
     "CONFIRM_WITHIN",
     "CONSENT",
     "LEFT",
     "Confirmation",
+    "Magic",
     "Preferences",
     "Preview",
     "Purpose",

@@ -1,0 +1,34 @@
+"""Letters about somebody's own affairs: which sorts there are, and what each needs to know. Pure.
+
+They are no news: each goes to one address, once, because of what that person did or asked for.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Letter(StrEnum):
+    """The sorts; in brackets the facts each is given beside its link. Facts never hold a token."""
+
+    ASK = "ask"  # is it really you who signed up? [topics, cadence]; link: confirm the request
+    KNOWN = "known"  # you are on the list already [topics]; link: preferences
+    PERMISSION = "permission"  # legacy: may we write to you? [topics]; link: confirm the subscriptions
+    FAREWELL = "farewell"  # you have left [topics, until]; link: undo
+    OWNER = "owner"  # somebody left for the desk you look after [address, topics, until]; link: undo
+    MAGIC = "magic"  # the link to all your preferences that you asked for [minutes]
+    MOVE = "move"  # confirm your new address [former]; to the new one; link: confirm the move
+    MOVED = "moved"  # your address was changed [masked]; to the old one
+    GRANTED = "granted"  # you are accredited [until]; link: private page
+    DENIED = "denied"  # you are not accredited [reason]
+    APPLIED = "applied"  # to the desk: somebody asks to be accredited [name, outlet, words]
+    REMINDER = "reminder"  # to the editor: an issue waits for a yes [title, number, slot]
+
+
+# What somebody waits for at their screen goes first; the rest may stand behind news.
+PROMPT = frozenset({Letter.ASK, Letter.KNOWN, Letter.MAGIC, Letter.MOVE, Letter.FAREWELL, Letter.OWNER})
+
+
+def letter_subject(letter_id: int) -> str:
+    """The subject of a letter in the ledger."""
+    return f"letter/{letter_id}"

@@ -1,0 +1,86 @@
+"""Letters about somebody's own affairs, as they are owed: the row that says what one is about.
+
+The words are `render.mail`'s, the links are made as a letter is written: no row holds a token. Serves sign-up,
+leaving, changes of address, accreditation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from syndicator.model.audience import Address
+from syndicator.model.delivery import Channel, Priority
+from syndicator.model.letters import PROMPT, Letter, letter_subject
+from syndicator.store import schema
+from syndicator.store.audience import ensure_lane
+from syndicator.store.deliveries.duties import MAIL_LANE, fresh
+from syndicator.store.engine import Tx
+
+le = schema.letters.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """What a letter says: its sort, whose it is (None: nobody on the list), the row its link is about, its facts."""
+
+    id: int
+    sort: Letter
+    contact_id: int | None
+    about: int | None
+    facts: Mapping[str, Any]
+    created: datetime
+
+
+def plan(
+    tx: Tx,
+    sort: Letter,
+    to: Address,
+    *,
+    contact_id: int | None = None,
+    about: int | None = None,
+    facts: Mapping[str, Any] | None = None,
+    due: datetime | None = None,
+) -> int:
+    """Owe this letter to an address, from `due` on (now); returns the letter's key.
+
+    With `contact_id` it is one of the contact's deliveries: it shows in their history, and a suppression of theirs
+    stops it. Without, it goes to the bare address.
+    """
+    values = {"sort": sort, "contact_id": contact_id, "about": about, "facts": dict(facts or {})}
+    row = insert(schema.letters).values(**values, created=tx.now).returning(le.id)
+    letter_id = int(tx.connection.execute(row).scalar_one())
+    ensure_lane(tx, MAIL_LANE, Channel.MAIL)
+    delivery = {
+        "subject": letter_subject(letter_id),
+        "recipient": f"contact/{contact_id}" if contact_id else f"mailbox/{to.typed}",
+        "contact_id": contact_id,
+        "mailbox": None if contact_id else to.typed,
+        "domain": to.key.rpartition("@")[2],
+        "channel": Channel.MAIL,
+        "lane": MAIL_LANE,
+        "priority": Priority.CONFIRMATION if sort in PROMPT else Priority.IMMEDIATE,
+        **fresh(tx.now),
+        "due": due or tx.now,
+    }
+    tx.connection.execute(insert(schema.deliveries).values(**delivery))
+    return letter_id
+
+
+def by_id(tx: Tx, letter_id: int) -> Owed | None:
+    """One letter, or None if it was forgotten with its person."""
+    row = tx.connection.execute(select(schema.letters).where(le.id == letter_id)).first()
+    if row is None:
+        return None
+    return Owed(
+        id=row.id,
+        sort=Letter(row.sort),
+        contact_id=row.contact_id,
+        about=row.about,
+        facts=row.facts,
+        created=row.created,
+    )
