@@ -15,15 +15,37 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Dialect,
+    Engine,
+    Insert,
+    Table,
+    Text,
+    TypeDecorator,
+    Update,
+    bindparam,
+    create_engine,
+    event,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from syndicator.errors import Invalid, TryLater
 from syndicator.store import schema
 
 Clock = Callable[[], datetime]
+Writers = list[tuple[str, Callable[[Any], Any]]]
 # A clock this far behind what was seen before is no jitter: lifts stop and say so.
 MAX_STEP_BACK = timedelta(seconds=5)
 # SQLSTATE classes of a database that answers no to what was written: data, constraints, limits. To try the same
@@ -157,10 +179,84 @@ def insert_or_update_all(tx: Tx, table: Table, rows: Sequence[dict[str, Any]], k
         )
 
 
+class _Keys(TypeDecorator[list[int]]):
+    """A list of keys as one value: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        native = postgresql.ARRAY(BigInteger()) if dialect.name == "postgresql" else Text()
+        return dialect.type_descriptor(native)
+
+    def process_bind_param(self, value: list[int] | None, dialect: Dialect) -> Any:
+        return value if dialect.name == "postgresql" else str(value)
+
+
+class _Among(FunctionElement[Any]):
+    # Were its type Boolean, SQLite would be asked whether it = 1, and would read the whole table.
+    inherit_cache = True
+
+
+def among(column: Column[int], name: str) -> _Among:
+    """Whether the column is one of the list bound to `name`, however long: the same words each time.
+
+    An IN with a parameter for each key is another statement for each length, and SQLite takes as long to
+    understand one as to look up a hundred rows.
+    """
+    return _Among(column, bindparam(name, type_=_Keys()))
+
+
+@compiles(_Among, "sqlite")
+def _among_json(element: _Among, compiler: SQLCompiler, **how: Any) -> str:
+    column, keys = (compiler.process(one, **how) for one in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({keys}))"  # noqa: S608 - both are compiled, not typed
+
+
+@compiles(_Among, "postgresql")
+def _among_array(element: _Among, compiler: SQLCompiler, **how: Any) -> str:
+    column, keys = (compiler.process(one, **how) for one in element.clauses)
+    return f"{column} = ANY({keys})"
+
+
+class ForMany:
+    """A statement run for many rows at once, whose parameters all rows name alike.
+
+    Compiled once for each database: SQLAlchemy alone would look at every value of every row again.
+    """
+
+    def __init__(self, statement: Insert | Update) -> None:
+        self._statement = statement
+        self._words: dict[str, tuple[str, Writers]] = {}
+
+    def write(self, tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+        """Run it for each of these rows, whose values become what the database takes."""
+        dialect = tx.connection.dialect
+        if dialect.name not in self._words:
+            self._words[dialect.name] = self._compiled(dialect, list(rows[0]))
+        words, writers = self._words[dialect.name]
+        for name, stored in writers:
+            for row in rows:
+                row[name] = stored(row[name])
+        tx.connection.exec_driver_sql(words, list(rows))
+
+    def _compiled(self, dialect: Dialect, names: list[str]) -> tuple[str, Writers]:
+        by_name = sqlite.dialect(paramstyle="named") if dialect.name == "sqlite" else dialect
+        compiled = self._statement.compile(dialect=by_name, column_keys=names, for_executemany=True)
+        assert isinstance(compiled, SQLCompiler)
+        found = ((name, bind.type.dialect_impl(by_name)) for name, bind in compiled.binds.items())
+        writers: Writers = [
+            (name, writer) for name, kind in found if (writer := kind.bind_processor(by_name))
+        ]
+        return str(compiled), writers
+
+
 def _sqlite(url: URL) -> Engine:
     # Whatever is logged of an error must not hold the words that were written: they may be under embargo.
     patient = {"timeout": PATIENCE, "check_same_thread": False}
-    engine = create_engine(url, hide_parameters=True, connect_args=patient, pool_size=8, max_overflow=24)
+    engine = create_engine(
+        url, hide_parameters=True, connect_args=patient, pool_size=8, max_overflow=24, pool_use_lifo=True
+    )
     event.listen(engine, "do_connect", _make_folder)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -219,15 +315,21 @@ def _tx(connection: Connection, host_clock: Clock, fixed_clock: Clock | None, *,
     return _sqlite_time(connection, host_clock, write=write)
 
 
+_ITS_TIME = text("SELECT clock_timestamp()")
+
+
 def _database_time(connection: Connection) -> datetime:
     # clock_timestamp, not now(): the latter stands still at the begin of the transaction.
-    found: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    found: datetime = connection.execute(_ITS_TIME).scalar_one()
     return found
+
+
+_HIGH_WATER = select(schema.clock.c.high_water)
 
 
 def _sqlite_time(connection: Connection, clock: Clock, *, write: bool) -> Tx:
     host = clock()
-    seen = connection.execute(select(schema.clock.c.high_water)).scalar()
+    seen = connection.execute(_HIGH_WATER).scalar()
     if seen and host < seen - MAX_STEP_BACK:
         return Tx(connection, host, seen - host, clock=clock)
     if write and seen is None:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import bindparam, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from syndicator.errors import Invalid, SchemaBehind, TryLater
-from syndicator.store import Store, open_store, schema, topics
+from syndicator.store import Store, alarms, open_store, schema, topics
+from syndicator.store.engine import ForMany, among
 from tests.make import NOW, FakeClock, make_newsroom, make_topic, reserved_port
 
 SECRET = "Under embargo until noon"
@@ -246,6 +247,57 @@ def test_naive_datetimes_are_refused(store: Store) -> None:
     """design:5.11: a date without an offset never reaches a table."""
     with pytest.raises(StatementError, match="an instant must be aware"):
         keep(store, [datetime(2026, 3, 2)])
+
+
+# -- statements for many rows
+
+a = schema.alarms.c
+RENAME = ForMany(update(schema.alarms).where(a.key == bindparam("old")).values(key=bindparam("new")))
+SEEN = ForMany(insert(schema.workers))
+
+
+@pytest.mark.parametrize("some", [[], [0], [2, 0], [0, 2000], list(range(2000))])
+def test_rows_are_found_by_a_list_of_keys(store: Store, some: list[int]) -> None:
+    """design:5.3: however many keys are asked for, it is one value of one statement, and those there are are found."""
+    with store.begin() as tx:
+        for n in range(3):
+            alarms.raise_(tx, f"one/{n}", "One", "of three")
+        known = list(tx.connection.execute(select(a.id).order_by(a.id)).scalars())
+        keys = [known[0] + n for n in some]
+        asked = select(a.id).where(among(a.id, "keys")).order_by(a.id)
+        found = list(tx.connection.execute(asked, {"keys": keys}).scalars())
+    assert [key for key in known if key in keys] == found
+
+
+def test_keys_are_looked_up_one_by_one(sqlite_url: str, clock: FakeClock) -> None:
+    """mail:SE14: a few rows of a large ledger are found by their keys: SQLite does not read it from end to end."""
+    asked = select(schema.deliveries.c.id).where(among(schema.deliveries.c.id, "keys"))
+    with open_store(sqlite_url, host_clock=clock) as store:
+        store.upgrade()
+        with store.read() as tx:
+            words = str(asked.compile(tx.connection))
+            plan = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}", ("[1]",)).all()
+    assert "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)" == plan[0].detail
+
+
+def test_many_rows_are_written_alike(store: Store) -> None:
+    """design:5.3: a statement compiled once for many rows stores what one for each row would, instants as well."""
+    moments = [NOW, NOW + timedelta(microseconds=1)]
+    with store.begin() as tx:
+        SEEN.write(tx, [{"name": str(n), "started": NOW, "seen": one} for n, one in enumerate(moments)])
+        SEEN.write(tx, [{"name": "last", "started": NOW, "seen": NOW}])
+        names = {row.name: row.seen for row in tx.connection.execute(select(schema.workers))}
+    assert {"0": moments[0], "1": moments[1], "last": NOW} == names
+
+
+def test_many_rows_are_changed_alike(store: Store) -> None:
+    """design:5.3: each row names which one it changes, and to what."""
+    with store.begin() as tx:
+        for n in range(3):
+            alarms.raise_(tx, f"one/{n}", "One", "of three")
+        RENAME.write(tx, [{"old": "one/0", "new": "two"}, {"old": "one/1", "new": "three"}])
+        keys = set(tx.connection.execute(select(a.key)).scalars())
+    assert {"two", "three", "one/2"} == keys
 
 
 def test_the_database_is_for_its_owner_alone(tmp_path: Path) -> None:

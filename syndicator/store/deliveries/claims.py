@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import (
     Integer,
-    Row,
     Select,
     bindparam,
     case,
@@ -106,7 +105,7 @@ _START = (
 )
 
 
-def _take(tx: Tx, key: str, worker: str, limit: int, lease: timedelta, policy: Policy) -> Sequence[Row[Any]]:
+def _take(tx: Tx, key: str, worker: str, limit: int, lease: timedelta, policy: Policy) -> Sequence[Any]:
     values: dict[str, Any] = {"until": tx.now + lease, "whose": worker}
     gate = domains.limits(tx, key, policy)
     if gate is None:
@@ -134,7 +133,7 @@ def _let_through(tx: Tx, gate: domains.Gate, due: Select[Any], limit: int) -> li
     return chosen
 
 
-def _is_late(tx: Tx, row: Row[Any], policy: Policy) -> bool:
+def _is_late(tx: Tx, row: Any, policy: Policy) -> bool:
     """Whether so much time has gone by that a person must say whether it is still wanted.
 
     Who tried in time and was put off by the recipient's server goes on trying: that is nobody's lateness here.
@@ -171,9 +170,7 @@ def _ask_about(tx: Tx, key: str, taken: Sequence[int], policy: Policy) -> None:
         tx.connection.execute(update(schema.deliveries).where(which).values(**values))
 
 
-def start(
-    tx: Tx, tries: Sequence[Try], lease: timedelta, held: Mapping[int, Row[Any]] | None = None
-) -> list[Try]:
+def start(tx: Tx, tries: Sequence[Try], lease: timedelta, held: Mapping[int, Any] | None = None) -> list[Try]:
     """Mark these as *sending*, to be committed before a socket opens; returns those still ours.
 
     Whoever is missing was taken over or cancelled meanwhile and must not be sent. `held`: as in `ours`.

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, null, select, update
 
 from syndicator.model.delivery import DeliveryState, Outcome, Policy, Result, Try, settle
 from syndicator.store import schema
 from syndicator.store.deliveries import domains
 from syndicator.store.deliveries.destinations import IS_TAKEN
 from syndicator.store.deliveries.trying import as_try, forget, ours, query
-from syndicator.store.engine import Tx
+from syndicator.store.engine import ForMany, Tx
 
 d = schema.deliveries.c
 
@@ -25,7 +25,7 @@ def settle_all(
     tx: Tx,
     results: Sequence[tuple[Try, Result]],
     policy: Policy,
-    held: Mapping[int, Row[Any]] | None = None,
+    held: Mapping[int, Any] | None = None,
 ) -> int:
     """Write how these tries ended, if the fence is still ours; returns how many were.
 
@@ -36,8 +36,8 @@ def settle_all(
     if mine:
         domains.hear(tx, mine, policy)
         settled = [_settled(tx, attempt, result, policy, found[attempt.id].stop) for attempt, result in mine]
-        tx.connection.execute(_SETTLE, settled)
-        tx.connection.execute(_REMEMBER, [_tried(tx, a, result, found[a.id].sending) for a, result in mine])
+        _SETTLE.write(tx, settled)
+        _REMEMBER.write(tx, [_tried(tx, a, result, found[a.id].sending) for a, result in mine])
         forget(tx, [row["key"] for row in settled if row["next_state"] is DeliveryState.CANCELLED])
     return len(mine)
 
@@ -62,8 +62,8 @@ def recover(tx: Tx, policy: Policy, limit: int = 500) -> tuple[int, int]:
     return leased, len(doubts)
 
 
-_REMEMBER = insert(schema.attempts)
-_SETTLE = (
+_REMEMBER = ForMany(insert(schema.attempts))
+_SETTLE = ForMany(
     update(schema.deliveries)
     .where(d.id == bindparam("key"))
     .values(
@@ -74,8 +74,8 @@ _SETTLE = (
         outcome=bindparam("last_outcome"),
         detail=bindparam("words"),
         settled=bindparam("settled_at"),
-        lease_until=None,
-        leased_by=None,
+        lease_until=null(),
+        leased_by=null(),
     )
 )
 
