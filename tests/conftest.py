@@ -4,6 +4,7 @@ SQLite is a file copied from a migrated one; PostgreSQL is one server for the wh
 with a database per worker, brought back to its start after each test.
 """
 
+import gc
 import os
 import re
 import shutil
@@ -25,6 +26,8 @@ if TYPE_CHECKING:  # at run time only tests that open a store pay for its import
 # Every run draws other examples, and there are many runs; HYPOTHESIS_PROFILE=default draws a hundred at once.
 settings.register_profile("brief", max_examples=40)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "brief"))
+
+gc.disable()  # until everything is collected: what is loaded here stays, and there is much to walk through
 
 DATABASES = ["sqlite", "postgresql"]
 SERVER = pytest.StashKey[postgres.Server]()
@@ -179,6 +182,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if SERVER in config.stash:
         config.stash[SERVER].stop()
         del config.stash[SERVER]
+
+
+# -- what is costly -----------------------------------------------------------------------------------------
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Look for rubbish among what the tests make, not again and again among 7,000 tests and their modules."""
+    gc.freeze()
+    gc.enable()
 
 
 # -- what ran where ----------------------------------------------------------------------------------------
