@@ -83,7 +83,7 @@ def opened(url: str, count: int, window: int) -> Iterator[Newsroom]:
 
 
 @pytest.mark.parametrize(
-    ("database", "count", "window", "steps"), [("sqlite", 10_000, 100, 25), ("postgresql_own", 600, 20, 25)]
+    ("database", "count", "window", "steps"), [("sqlite", 2_000, 50, 25), ("postgresql_own", 600, 20, 25)]
 )
 def test_a_walk_at_any_moment_finds_all_that_was_public_when_it_began(
     request: pytest.FixtureRequest, database: str, count: int, window: int, steps: int
