@@ -283,6 +283,7 @@ class Runtime:
         self.store.check_schema()
         reconcile(self, start=start)
         if start:
+            self.store.seal()
             redaction.again(self.house)  # a restored copy of the store may show what was wiped
         return new
 

@@ -77,6 +77,16 @@ class Store:
 
         return _engine.scrub(self._engine, redactions.WORDY)
 
+    def seal(self) -> None:
+        """Keep the store's own secret under the present signing key; raises Misconfigured where no key opens it."""
+        from syndicator.store import pepper
+
+        with self.read() as tx:
+            done = pepper.sealed(tx.connection)
+        if not done:
+            with self.begin() as tx:
+                pepper.seal(tx.connection)
+
     @property
     def kind(self) -> str:
         """`sqlite` or `postgresql`."""

@@ -37,13 +37,23 @@ def make(connection: Connection) -> None:
     connection.execute(insert(schema.secrets).values(name=NAME, value=value))
 
 
+def sealed(connection: Connection) -> bool:
+    """Whether the pepper lies there under the present signing key, as far as we have one.
+
+    Raises Misconfigured where none of the keys we were given opens it.
+    """
+    keys, kept = _keys(connection), _kept(connection)
+    _opened(kept, keys)
+    return not keys or _sealed_by(keys[0], kept)
+
+
 def seal(connection: Connection) -> None:
     """Seal the pepper with the present signing key; to be called in a writing transaction."""
     keys = _keys(connection)
     kept = _kept(connection)
     if keys and not _sealed_by(keys[0], kept):
-        sealed = _lock(keys[0]).encrypt(_opened(kept, keys)).decode()
-        connection.execute(update(schema.secrets).where(v.name == NAME).values(value=sealed))
+        locked = _lock(keys[0]).encrypt(_opened(kept, keys)).decode()
+        connection.execute(update(schema.secrets).where(v.name == NAME).values(value=locked))
 
 
 def _pepper(connection: Connection) -> bytes:
