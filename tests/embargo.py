@@ -54,7 +54,7 @@ def oracle(url: str, *, count: int, watchers: int, seconds: float, seed: int) ->
     """Let `count` releases with random embargoes within `seconds` go out, or not, while `watchers` clients look."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with open_store(url, host_clock=lambda: datetime.now(UTC)) as store:
+        with open_store(url, host_clock=lambda: datetime.now(UTC), keys=lambda: (KEY,)) as store:
             made = _Oracle(store, url, folder, count, seconds, seed)
             try:
                 return made.run(watchers)

@@ -79,9 +79,9 @@ class Runtime:
     @cached_property
     def store(self) -> Store:
         """The item store."""
-        return open_store(self.settings.store.url.reveal(), host_clock=clock, keys=self._audit_keys)
+        return open_store(self.settings.store.url.reveal(), host_clock=clock, keys=self._store_keys)
 
-    def _audit_keys(self) -> tuple[str, ...]:
+    def _store_keys(self) -> tuple[str, ...]:
         try:
             return self.keys
         except Misconfigured:  # PostgreSQL without one, which is no reason not to write down who did what
@@ -98,7 +98,7 @@ class Runtime:
 
         SQLite tells of other connections' commits per connection, so it cannot be shared.
         """
-        return open_store(self.settings.store.url.reveal(), host_clock=clock)
+        return open_store(self.settings.store.url.reveal(), host_clock=clock, keys=self._store_keys)
 
     @cached_property
     def policy(self) -> Policy:
