@@ -41,10 +41,10 @@ def logger(room: str) -> Log:
 
 
 def masked(address: str) -> str:
-    """A mail address fit for a log line.
+    """A mail address fit for a log line: its first letter and its domain.
 
     >>> masked("jane.doe@example.org")
-    'j***@example.org'
+    'j…@example.org'
     """
-    local, _, domain = address.partition("@")
-    return f"{local[:1]}***@{domain}"
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}…@{domain}"

@@ -19,31 +19,32 @@ IN_HAND = d.state.in_([literal_column("'leased'"), literal_column("'sending'")])
 
 def stop_advances(tx: Tx, contact_id: int, reason: str) -> None:
     """Nothing under embargo goes to this contact, for this reason (EM1)."""
-    _stop(tx, (d.contact_id == contact_id) & d.subject.like("advance/%"), reason)
+    stop(tx, (d.contact_id == contact_id) & d.subject.like("advance/%"), reason)
 
 
 def stop_mail(tx: Tx, key: str, reason: str) -> None:
     """No mail at all goes to the address with this key, for this reason."""
     theirs = d.contact_id.in_(select(c.id).where(c.key == key))
-    _stop(tx, or_(theirs, func.lower(d.mailbox) == key), reason)
+    stop(tx, or_(theirs, func.lower(d.mailbox) == key), reason)
 
 
 def stop_domain(tx: Tx, domain: str, reason: str) -> None:
     """No mail at all goes to anybody at this domain, for this reason."""
     theirs = d.contact_id.in_(select(c.id).where(c.domain == domain))
-    _stop(tx, or_(theirs, func.lower(d.mailbox).endswith(f"@{domain}", autoescape=True)), reason)
+    stop(tx, or_(theirs, func.lower(d.mailbox).endswith(f"@{domain}", autoescape=True)), reason)
 
 
 def cancel_samples(tx: Tx, release_id: int, reason: str) -> None:
     """No test of this release that is not on the wire goes out any more."""
     theirs = (d.release_id == release_id) & d.subject.like("sample/%")
-    _stop(tx, theirs, reason)
+    stop(tx, theirs, reason)
     over = {"state": DeliveryState.CANCELLED, "detail": reason, "settled": tx.now, "due": None}
     due = theirs & (d.state == DeliveryState.DUE)
     tx.connection.execute(update(schema.deliveries).where(due).values(**over))
 
 
-def _stop(tx: Tx, which: ColumnElement[bool], reason: str) -> None:
+def stop(tx: Tx, which: ColumnElement[bool], reason: str) -> None:
+    """Whatever of these is in hand and not on the wire yet does not go out, for this reason."""
     from syndicator.store.deliveries.duties import hold  # late: deliveries know the audience, which stops
 
     taken = which & IN_HAND & d.stop.is_(None)
