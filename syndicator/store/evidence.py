@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, insert, or_, select
 
 from syndicator.model.consent import AGENT, Act, Wording, truncated
 from syndicator.store import schema
@@ -80,11 +80,12 @@ def record(
 def of_contact(tx: Tx, contact_id: int) -> list[Evidence]:
     """Everything there is about one contact, oldest first; what was recorded before there was one included.
 
-    That is found by the digest of the address they have now.
+    That is found by the digests of the addresses they have or had.
     """
-    c = schema.contacts.c
-    known = select(c.digest).where(c.id == contact_id, c.digest != "").scalar_subquery()
-    mine = (e.contact_id == contact_id) | (e.contact_id.is_(None) & (e.digest == known))
+    c, other = schema.contacts.c, schema.evidence.alias("other").c
+    now = select(c.digest).where(c.id == contact_id, c.digest != "")
+    then = select(other.digest).where(other.contact_id == contact_id)
+    mine = or_(e.contact_id == contact_id, e.contact_id.is_(None) & e.digest.in_(now.union(then)))
     rows = tx.connection.execute(select(schema.evidence).where(mine).order_by(e.at, e.id))
     return [_evidence(row) for row in rows]
 

@@ -109,15 +109,17 @@ requests = Table(
     # What somebody typed into the form. Nothing of it counts until the owner of the address says yes.
     Column("id", Id, primary_key=True),
     Column("digest", Text, nullable=False),
+    Column("mailbox", Text, nullable=False, server_default=""),  # digest without a plus and what follows it
     Column("domain", Text, nullable=False),
     Column("network", Text, nullable=False),
     Column("wish", Json, nullable=False),  # address, name, outlet, country, language, zone, topics, cadence
     Column("consent", Text, nullable=False),
-    Column("state", Text, nullable=False),  # asked, quiet (nothing was mailed), confirmed
+    Column("state", Text, nullable=False),  # one of model.joining.RequestState
     Column("created", Instant, nullable=False),
     Column("confirmed", Instant),
     Column("contact_id", Id, ForeignKey("contacts.id")),
     Index("ix_requests_digest", "digest", "created"),
+    Index("ix_requests_mailbox", "mailbox", "created"),
     Index("ix_requests_domain", "domain", "created"),
     Index("ix_requests_network", "network", "created"),
     Index("ix_requests_created", "created"),

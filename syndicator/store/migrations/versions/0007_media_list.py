@@ -139,6 +139,7 @@ def _people() -> None:
         "requests",
         sa.Column("id", Id, nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("mailbox", sa.Text(), server_default="", nullable=False),
         sa.Column("domain", sa.Text(), nullable=False),
         sa.Column("network", sa.Text(), nullable=False),
         sa.Column("wish", Json, nullable=False),
@@ -153,6 +154,7 @@ def _people() -> None:
     op.create_index("ix_requests_created", "requests", ["created"], unique=False)
     op.create_index("ix_requests_digest", "requests", ["digest", "created"], unique=False)
     op.create_index("ix_requests_domain", "requests", ["domain", "created"], unique=False)
+    op.create_index("ix_requests_mailbox", "requests", ["mailbox", "created"], unique=False)
     op.create_index("ix_requests_network", "requests", ["network", "created"], unique=False)
 
 
