@@ -37,6 +37,7 @@ from syndicator.store import (
     items,
     media,
     names,
+    pushes,
     redactions,
     releases,
     topics,
@@ -339,5 +340,6 @@ def _file(tx: Tx, item: Item) -> list[int]:
 def _owe(tx: Tx, item: Item, entered: Collection[int], push: Push) -> int:
     if not push.covers(item, tx.now):
         return 0
+    pushes.record(tx, item.id, entered)
     slugs = frozenset(slug for slug, key in topics.of_item(tx, item.id).items() if key in entered)
     return deliveries.plan_owed(tx, item, entered, revision_subject(item.uid, item.revision), slugs)
