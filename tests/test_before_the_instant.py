@@ -192,7 +192,7 @@ def test_a_notice_holds_no_word_of_a_new_draft(store: Store, clock: FakeClock, t
         again = replace(words(), title="Sesquipedalian", body="<p>No word of it</p>", summary="No word of it")
         release = press.draft(tx, UID, again, Embargo(until=NINE))
         links = Links(confirm=str, unsubscribe=lambda _: SITE.url("/u"), preferences=lambda _: SITE.url("/p"),
-                      press=lambda *_: SITE.url("/press/x/"))  # fmt: skip
+                      press=lambda *_: SITE.url("/press/x/"), letter=lambda _: "")  # fmt: skip
         desk = Desk(
             site=SITE, sender=Sender(address="press@news.example", name="S"), key=b"k" * 32, links=links
         )

@@ -7,6 +7,7 @@ by whoever receives it (mail:MC2, MC4). How letters leave the house is `mail`'s.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -27,13 +28,14 @@ from syndicator.render.mail import (
     compose_advance,
     compose_alarm,
     compose_confirmation,
+    compose_letter,
     compose_notice,
     compose_revision,
     compose_sample,
     message_id,
 )
 from syndicator.render.mail.envelope import verp
-from syndicator.store import Tx, alarms, audience, items, releases, topics
+from syndicator.store import Tx, alarms, audience, items, letters, releases, topics
 from syndicator.store.deliveries import threads, told
 from syndicator.store.deliveries.copies import version_had
 
@@ -51,13 +53,15 @@ OF_RELEASES = (*EMBARGOED, "sample")
 class Links:
     """The addresses only one recipient gets: by subscription, and for preferences by contact.
 
-    `press` leads to a contact's own page of a release, while it is under embargo (mail:MC22).
+    `press` leads to a contact's own page of a release, while it is under embargo (mail:MC22); `letter` is where
+    the button of a letter about somebody's own affairs leads, by its sort.
     """
 
     confirm: Callable[[int], str]
     unsubscribe: Callable[[int], str]
     preferences: Callable[[int], str]
     press: Callable[[int, int], str]
+    letter: Callable[[letters.Owed], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +131,23 @@ class Writer:
 
     def letter(self, tx: Tx, attempt: Try, answers: str | None) -> bytes:
         """The whole message; raises SyndicatorError in words where it cannot be written."""
+        if sort(attempt) == "letter":
+            return self._own_affairs(tx, attempt)
         release = releases.named(tx, _about(attempt)[0]) if sort(attempt) in OF_RELEASES else None
         return self._template(tx, attempt, release).merge(self._slots(attempt, release, answers))
+
+    def _own_affairs(self, tx: Tx, attempt: Try) -> bytes:
+        """A letter about the recipient's own affairs; the same words are composed once for all they are true of."""
+        owed = letters.by_id(tx, int(attempt.subject.rpartition("/")[2]))
+        if owed is None:
+            raise Refused(
+                f"{attempt.subject} was forgotten with the person it was about: nothing is left to say"
+            )
+        site, sender = self._desk.site, self._desk.sender
+        key = ("letter", owed.sort, json.dumps(dict(owed.facts), sort_keys=True))
+        template = self._once(key, lambda: compose_letter(owed.sort, owed.facts, site=site, sender=sender))
+        slots = self._slots(attempt, None, None)
+        return template.merge(replace(slots, letter_url=self._desk.links.letter(owed)))
 
     def _slots(self, attempt: Try, release: Release | None, answers: str | None) -> Slots:
         links, subscription, contact = self._desk.links, attempt.subscription_id or 0, contact_id(attempt)
@@ -249,7 +268,7 @@ class _Around(TypedDict):
 
 
 def sort(attempt: Try) -> str:
-    """What sort of letter it is, as its subject says: revision, advance, notice, sample, confirmation, alarm."""
+    """What sort of letter it is, as its subject says: revision, advance, notice, sample, confirmation, alarm, letter."""
     return attempt.subject.partition("/")[0]
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from syndicator import __version__
 from syndicator.delivery.lanes import Crew
-from syndicator.delivery.mail import Desk, Links, MailRoad
+from syndicator.delivery.mail import Desk, MailRoad
 from syndicator.delivery.road import Road
 from syndicator.delivery.webhook import WebhookRoad
 from syndicator.delivery.websub import WebsubRoad
@@ -29,6 +29,7 @@ from syndicator.model.site import Site
 from syndicator.model.upstream import Upstream
 from syndicator.observe import logger
 from syndicator.render.mail import Sender
+from syndicator.runtime.addresses import links_of
 from syndicator.runtime.chance import clock, mint_token, mint_uid
 from syndicator.runtime.keys import bounce_domain_of, own_key, signer_of
 from syndicator.runtime.provisioning import reconcile
@@ -172,13 +173,6 @@ class Runtime:
     @cached_property
     def desk(self) -> Desk:
         """What every letter has in common."""
-        tokens, url = self.tokens, self.site.url
-        links = Links(
-            confirm=lambda row: url(f"/media-list/confirm/{tokens.confirm_token(row)}"),
-            unsubscribe=lambda row: url(f"/media-list/unsubscribe/{tokens.unsubscribe_token(row)}"),
-            preferences=lambda row: url(f"/media-list/preferences/{tokens.preferences_token(row)}"),
-            press=lambda contact, release: url(f"/press/{tokens.press_token(contact, release)}/"),
-        )
         origin = self.settings.mail.from_
         sender = Sender(
             address=origin.address.typed,
@@ -190,7 +184,7 @@ class Runtime:
             site=self.site,
             sender=sender,
             key=self.keys[-1].encode(),  # the oldest: a repeat after a change of keys has the same Message-ID
-            links=links,
+            links=links_of(self.site, self.tokens),
             signer=signer_of(self.settings, sender.domain),
             bounce_domain=bounce_domain_of(self.settings),
             bounce_key=self.keys[0].encode(),

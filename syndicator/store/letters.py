@@ -16,17 +16,20 @@ from sqlalchemy import insert, select
 from syndicator.model.audience import Address
 from syndicator.model.delivery import Channel, Priority
 from syndicator.model.letters import PROMPT, Letter, letter_subject
-from syndicator.store import schema
+from syndicator.store import schema, suppressions
 from syndicator.store.audience import ensure_lane
 from syndicator.store.deliveries.duties import MAIL_LANE, fresh
 from syndicator.store.engine import Tx
 
-le = schema.letters.c
+le, co = schema.letters.c, schema.contacts.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owed:
-    """What a letter says: its sort, whose it is (None: nobody on the list), the row its link is about, its facts."""
+    """What a letter says: its sort, whose it is (None: nobody on the list), the row its link is about, its facts.
+
+    The generations are the contact's as they are now: links made with former ones are void.
+    """
 
     id: int
     sort: Letter
@@ -34,6 +37,8 @@ class Owed:
     about: int | None
     facts: Mapping[str, Any]
     created: datetime
+    generation: int = 0
+    press_generation: int = 0
 
 
 def plan(
@@ -66,6 +71,8 @@ def plan(
         "priority": Priority.CONFIRMATION if sort in PROMPT else Priority.IMMEDIATE,
         **fresh(tx.now),
         "due": due or tx.now,
+        # Of a contact it is asked as the letter is claimed.
+        "stop": None if contact_id else suppressions.barred(tx, to, own_affair=sort in PROMPT),
     }
     tx.connection.execute(insert(schema.deliveries).values(**delivery))
     return letter_id
@@ -73,7 +80,9 @@ def plan(
 
 def by_id(tx: Tx, letter_id: int) -> Owed | None:
     """One letter, or None if it was forgotten with its person."""
-    row = tx.connection.execute(select(schema.letters).where(le.id == letter_id)).first()
+    whose = schema.letters.outerjoin(schema.contacts, co.id == le.contact_id)
+    query = select(schema.letters, co.generation, co.press_generation).select_from(whose)
+    row = tx.connection.execute(query.where(le.id == letter_id)).first()
     if row is None:
         return None
     return Owed(
@@ -83,4 +92,6 @@ def by_id(tx: Tx, letter_id: int) -> Owed | None:
         about=row.about,
         facts=row.facts,
         created=row.created,
+        generation=row.generation or 0,
+        press_generation=row.press_generation or 0,
     )

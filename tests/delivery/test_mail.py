@@ -36,6 +36,7 @@ DESK = Desk(
         unsubscribe=lambda row: f"https://news.example/unsubscribe/{row}",
         preferences=lambda row: f"https://news.example/preferences/{row}",
         press=lambda row, release: f"https://news.example/press/{row}.{release}/",
+        letter=lambda owed: f"https://news.example/{owed.sort}/{owed.about}",
     ),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from syndicator.model.difference import marked
 from syndicator.model.item import (
@@ -17,6 +17,7 @@ from syndicator.model.item import (
     Significance,
     Spokesperson,
 )
+from syndicator.model.letters import Letter
 from syndicator.model.markup import clean, markdown
 from syndicator.model.release import Embargo, Notice, NoticeKind, Release, Version
 from syndicator.model.site import Site
@@ -27,6 +28,7 @@ from syndicator.render.mail import (
     compose_advance,
     compose_alarm,
     compose_confirmation,
+    compose_letter,
     compose_notice,
     compose_revision,
     compose_sample,
@@ -65,6 +67,7 @@ SLOTS = Slots(
     preferences_url="https://news.example/media-list/preferences/9.abcdefghijklmnopqrstuvwx",
     confirm_url="https://news.example/media-list/confirm/12.abcdefghijklmnopqrstuvwx",
     press_url=PAGE,
+    letter_url="https://news.example/media-list/undo/9.1.abcdefghijklmnopqrstuvwx",
     in_reply_to="earlier@news.example",
 )
 
@@ -131,6 +134,27 @@ def revised(significance: Significance, content: Content | None = None, **other:
     return compose_revision(item, revision, **AROUND)
 
 
+UNTIL_DAY = "2026-03-09T09:00:00+00:00"
+TOPICS = ["Policy", 'Research & "funding"']
+# What whoever owes a letter writes down, with what strangers type where strangers type it.
+FACTS: dict[Letter, dict[str, Any]] = {
+    Letter.ASK: {"topics": TOPICS, "cadence": "daily"},
+    Letter.KNOWN: {"topics": TOPICS},
+    Letter.PERMISSION: {"topics": TOPICS},
+    Letter.FAREWELL: {"topics": TOPICS, "until": UNTIL_DAY, "left": "2026-03-02T09:00:00+00:00"},
+    Letter.OWNER: {
+        "address": "desk@paper.example", "topics": TOPICS, "until": UNTIL_DAY, "left": "2026-03-02T09:00:00+00:00",
+    },
+    Letter.MAGIC: {"minutes": 60},
+    Letter.MOVE: {"former": "jane@paper.example"},
+    Letter.MOVED: {"masked": "j…@radio.example"},
+    Letter.GRANTED: {"until": "2027-03-02T09:00:00+00:00"},
+    Letter.DENIED: {"reason": "We could not find <b>anything</b> you have written."},
+    Letter.APPLIED: {"name": "Jane <Doe>\r\nBcc: x@e.example", "outlet": "The \u202e Paper", "words": "Let me in & soon."},
+    Letter.REMINDER: {"title": "Monthly letter", "number": 7, "slot": UNTIL_DAY},
+}  # fmt: skip
+
+
 @cache
 def every() -> dict[str, Template]:
     """A letter of each sort."""
@@ -153,4 +177,8 @@ def every() -> dict[str, Template]:
         ),
         "confirmation": compose_confirmation(["Policy"], site=SITE, sender=SENDER),
         "arabic": revised(Significance.FIRST, arabic),
+        **{
+            f"letter-{sort}": compose_letter(sort, facts, site=SITE, sender=SENDER)
+            for sort, facts in FACTS.items()
+        },
     }

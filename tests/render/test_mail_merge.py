@@ -46,6 +46,7 @@ TOKENS = Slots(
     preferences_url="https://token.example/preferences",
     confirm_url="https://token.example/confirm",
     press_url="https://token.example/press/",
+    letter_url="https://token.example/letter",
 )
 
 
@@ -54,7 +55,7 @@ def built(sort: str, slots: Slots) -> tuple[str, str]:
     values = {
         f"{TOKENS.to_name} <{TOKENS.to_address}>": f"{slots.to_name} <{slots.to_address}>" if slots.to_name else slots.to_address,
         TOKENS.to_address: slots.to_address,
-        **{getattr(TOKENS, name): getattr(slots, name) for name in ("unsubscribe_url", "preferences_url", "confirm_url", "press_url")},
+        **{getattr(TOKENS, name): getattr(slots, name) for name in ("unsubscribe_url", "preferences_url", "confirm_url", "press_url", "letter_url")},
     }  # fmt: skip
     _, text, page = parsed(every()[sort].merge(TOKENS))
     message = EmailMessage(policy=policy.SMTP)
@@ -81,7 +82,7 @@ def _filled(text: str, values: dict[str, str]) -> str:
 def test_merging_is_building(sort: str, name: str, url: str, other: str) -> None:
     """mail:MC25 parse(merge(t, v)) is parse(build(v)), for every sort of letter and whatever the values hold."""
     name = " ".join(name.replace("=?", "= ?").split())
-    slots = replace(SLOTS, to_name=name, unsubscribe_url=url, preferences_url=other, press_url=f"{url}/", confirm_url=other)  # fmt: skip
+    slots = replace(SLOTS, to_name=name, unsubscribe_url=url, preferences_url=other, press_url=f"{url}/", confirm_url=other, letter_url=url)  # fmt: skip
     assert built(sort, slots) == _parts(every()[sort].merge(slots))
 
 
@@ -90,7 +91,7 @@ def test_merging_is_building(sort: str, name: str, url: str, other: str) -> None
 def test_no_value_meets_the_line_folding_around_it(sort: str, name: str, url: str) -> None:
     """mail:MC25, mail:MC6, mail:MC7 However long a value is, every line of the parts has at most 76 octets, seven bits."""
     name = " ".join(name.replace("=?", "= ?").split())
-    slots = replace(SLOTS, to_name=name, unsubscribe_url=url, preferences_url=url, press_url=f"{url}/", confirm_url=url)  # fmt: skip
+    slots = replace(SLOTS, to_name=name, unsubscribe_url=url, preferences_url=url, press_url=f"{url}/", confirm_url=url, letter_url=url)  # fmt: skip
     raw = every()[sort].merge(slots)
     parsed(raw)
     assert max(map(len, raw.partition(b"\r\n\r\n")[2].split(b"\r\n"))) <= 76

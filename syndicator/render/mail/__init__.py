@@ -1,6 +1,6 @@
 """Mail, composed once and merged per recipient (DESIGN §5.7): model in, RFC 5322 bytes out.
 
-`compose` and `embargoed` turn what is to be said into a `Template`; `template` cuts it into byte segments and
+`compose`, `embargoed` and `letters` turn what is to be said into a `Template`; `template` cuts it into byte segments and
 joins them with each recipient's `Slots`; `headers` writes every header line itself, for EmailMessage injects
 and misfolds (`requirements/mail` §5, pitfalls 1 and 2). `dkim` signs, `envelope` makes the addresses that
 bounces come back to. Nothing here asks a clock, dice or the network: same input, same bytes, in every
@@ -11,6 +11,7 @@ from syndicator.render.mail.compose import compose_alarm, compose_confirmation, 
 from syndicator.render.mail.embargoed import compose_advance, compose_notice, compose_sample
 from syndicator.render.mail.headers import message_id
 from syndicator.render.mail.letterhead import Sender
+from syndicator.render.mail.letters import compose_letter
 from syndicator.render.mail.template import Slots, Template
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "compose_advance",
     "compose_alarm",
     "compose_confirmation",
+    "compose_letter",
     "compose_notice",
     "compose_revision",
     "compose_sample",

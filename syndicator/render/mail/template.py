@@ -38,7 +38,8 @@ class Slots:
 
     `message_id` and `in_reply_to` have no < and >; `date` is aware, the instant the delivery was
     planned, so that a retry is the same bytes (MC2); the URLs are absolute, ASCII, http(s). `press_url`
-    is the recipient's own page of a release under embargo, with a slash at its end.
+    is the recipient's own page of a release under embargo, with a slash at its end; `letter_url` where the
+    button of a letter about somebody's own affairs leads.
     """
 
     to_address: str
@@ -49,6 +50,7 @@ class Slots:
     preferences_url: str = ""
     confirm_url: str = ""
     press_url: str = ""
+    letter_url: str = ""
     in_reply_to: str | None = None
 
 
@@ -234,7 +236,7 @@ def _cut(plain: bytes) -> bytes:
 
 
 _EVERYWHERE = ("header", "text", "html")
-_LINKS = ("unsubscribe_url", "preferences_url", "confirm_url", "press_url")
+_LINKS = ("unsubscribe_url", "preferences_url", "confirm_url", "press_url", "letter_url")
 _ENCODERS: dict[str, Encoder] = {
     "to": _to,
     "to_unnamed": _to_unnamed,
