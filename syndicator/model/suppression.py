@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+from syndicator.errors import Invalid
 
 
 class Reason(StrEnum):
@@ -20,6 +22,8 @@ class Reason(StrEnum):
 
 # Only their own new double opt-in, after a person of ours has lifted it, brings these back; they never expire.
 LASTING = frozenset({Reason.COMPLAINT, Reason.LEGAL, Reason.ERASED})
+LEAST_DEAD = timedelta(days=180)  # an address that is dead is left alone for so long at least
+_WEAKEST_FIRST = (Reason.LEFT, Reason.DEAD, Reason.MANUAL, Reason.COMPLAINT, Reason.LEGAL, Reason.ERASED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +39,20 @@ class Suppression:
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.words}" if self.words else str(self.reason)
+
+
+def outranks(new: Reason, old: Reason) -> bool:
+    """Whether a new reason takes the place of one that holds; an equal or weaker one leaves it as it is."""
+    return _WEAKEST_FIRST.index(new) > _WEAKEST_FIRST.index(old)
+
+
+def check_expiry(reason: Reason, expires: datetime | None, now: datetime) -> None:
+    """Raise Invalid where a suppression for this reason may not end then (mail:LM10)."""
+    if expires is None:
+        return
+    if reason in LASTING:
+        raise Invalid(f"a suppression for {reason} never ends by itself: leave out until when")
+    if expires <= now:
+        raise Invalid(f"{expires:%Y-%m-%d %H:%M} UTC has gone by already: say a later instant")
+    if reason is Reason.DEAD and expires - now < LEAST_DEAD:
+        raise Invalid(f"a dead address is left alone for {LEAST_DEAD.days} days at least")

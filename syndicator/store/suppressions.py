@@ -6,13 +6,15 @@ asked when an audience is planned and again when a letter is claimed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, exists, func, literal, or_, select
 
+from syndicator.errors import Refused
 from syndicator.model.audience import Address
-from syndicator.model.suppression import Reason, Suppression
+from syndicator.model.suppression import LASTING, Reason, Suppression, check_expiry, outranks
 from syndicator.store import pepper, schema, stops
 from syndicator.store.engine import Tx, insert_or_skip
 
@@ -22,6 +24,17 @@ OF_DOMAIN = schema.suppressions.alias("of_domain")
 WHY = func.coalesce(
     func.nullif(x.words, ""), x.reason, func.nullif(OF_DOMAIN.c.words, ""), OF_DOMAIN.c.reason
 )
+# Suppressed only because they left: whoever signs up anew may be asked whether they mean it.
+ONLY_LEFT = (x.reason == Reason.LEFT) & OF_DOMAIN.c.reason.is_(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A suppression as it is listed: its key (a digest or "@domain"), and the address where a contact has it."""
+
+    key: str
+    address: str
+    suppression: Suppression
 
 
 def suppress(
@@ -32,36 +45,60 @@ def suppress(
     *,
     source: str = "",
     expires: datetime | None = None,
+    stop: bool = True,
 ) -> bool:
     """Never mail this address again (or not before `expires`), and stop what is on its way; whether that is new.
 
-    An earlier suppression that still holds stays as it is.
+    An earlier suppression that still holds stays as it is, unless its reason is a weaker one. Raises Invalid for an
+    end that this reason does not have. `stop` False is for whoever holds rows of the ledger already: what is in
+    other hands at that moment still goes.
     """
-    key = digest(tx, address.key)
-    _forget_expired(tx, key)
-    values = {"key": key, "reason": reason, "words": words, "source": source, "expires": expires}
-    added = tx.connection.execute(insert_or_skip(tx, schema.suppressions).values(**values, created=tx.now))
-    stops.stop_mail(tx, address.key, f"suppressed: {reason}")
-    return bool(added.rowcount)
+    check_expiry(reason, expires, tx.now)
+    added = _put(tx, digest(tx, address.key), reason, words, source, expires)
+    if stop:
+        stops.stop_mail(tx, address.key, f"suppressed: {reason}")
+    return added
 
 
-def suppress_domain(tx: Tx, domain: str, reason: Reason, words: str = "", *, source: str = "") -> bool:
-    """Never mail anybody at this domain (A-labels, lower case) again; whether that is new."""
-    values = {"key": f"@{domain}", "reason": reason, "words": words, "source": source}
-    added = tx.connection.execute(insert_or_skip(tx, schema.suppressions).values(**values, created=tx.now))
+def suppress_domain(
+    tx: Tx,
+    domain: str,
+    reason: Reason,
+    words: str = "",
+    *,
+    source: str = "",
+    expires: datetime | None = None,
+) -> bool:
+    """Never mail anybody at this domain (A-labels, lower case) again, as `suppress` does; whether that is new."""
+    check_expiry(reason, expires, tx.now)
+    added = _put(tx, f"@{domain}", reason, words, source, expires)
     stops.stop_domain(tx, domain, f"suppressed: {reason}")
-    return bool(added.rowcount)
+    return added
 
 
-def unsuppress(tx: Tx, address: Address) -> bool:
-    """Allow mail to this address again; False if it was not suppressed. Subscriptions that ended stay ended."""
-    gone = delete(schema.suppressions).where(x.key == digest(tx, address.key))
-    return tx.connection.execute(gone).rowcount == 1
+def unsuppress(tx: Tx, address: Address, *, lasting: bool = False) -> Suppression | None:
+    """Allow mail to this address again; what was lifted, or None. Subscriptions that ended stay ended.
+
+    Raises Refused for a complaint, a legal reason or an erased address unless `lasting` (mail:LM10).
+    """
+    return _lift(tx, digest(tx, address.key), address.typed, lasting=lasting)
 
 
-def unsuppress_domain(tx: Tx, domain: str) -> bool:
-    """Allow mail to this domain again; False if it was not suppressed."""
-    return tx.connection.execute(delete(schema.suppressions).where(x.key == f"@{domain}")).rowcount == 1
+def unsuppress_domain(tx: Tx, domain: str, *, lasting: bool = False) -> Suppression | None:
+    """Allow mail to this domain again, as `unsuppress` does."""
+    return _lift(tx, f"@{domain}", f"@{domain}", lasting=lasting)
+
+
+def listing(tx: Tx, *, limit: int | None = None, after: str = "") -> list[Listed]:
+    """Every suppression in force, by key; who is meant is known only where a contact has the address."""
+    query = (
+        select(schema.suppressions, c.address)
+        .outerjoin(schema.contacts, c.digest == x.key)
+        .where(x.key > after, _in_force(x, tx.now))
+        .order_by(x.key)
+        .limit(limit)
+    )
+    return [Listed(row.key, row.address or "", _suppression(row)) for row in tx.connection.execute(query)]
 
 
 def of(tx: Tx, address: Address) -> Suppression | None:
@@ -72,6 +109,17 @@ def of(tx: Tx, address: Address) -> Suppression | None:
     rows = {row.key: row for row in tx.connection.execute(query)}
     row = rows.get(keys[0]) or rows.get(domain)
     return _suppression(row) if row else None
+
+
+def barred(tx: Tx, address: Address, *, own_affair: bool = False) -> str | None:
+    """Why nothing may be planned for a bare mailbox, in the ledger's words, or None.
+
+    `own_affair`: what somebody asked for themselves at their screen, which may go to one who has only left.
+    """
+    found = of(tx, address)
+    if found is None or (own_affair and found.reason is Reason.LEFT and not found.domain):
+        return None
+    return f"suppressed: {found.words or found.reason}"
 
 
 def digest(tx: Tx, key: str) -> str:
@@ -100,8 +148,32 @@ def _in_force(which: Any, now: Any) -> ColumnElement[bool]:
     return or_(which.expires.is_(None), which.expires > now)
 
 
-def _forget_expired(tx: Tx, key: str) -> None:
-    tx.connection.execute(delete(schema.suppressions).where(x.key == key, x.expires <= tx.now))
+def _put(tx: Tx, key: str, reason: Reason, words: str, source: str, expires: datetime | None) -> bool:
+    # Locked, so that of two at once the stronger reason stays.
+    held = select(schema.suppressions).where(x.key == key).with_for_update()
+    row = tx.connection.execute(held).first()
+    over = row is not None and row.expires is not None and row.expires <= tx.now
+    if row is not None and (over or outranks(reason, Reason(row.reason))):
+        tx.connection.execute(delete(schema.suppressions).where(x.key == key))
+        row = None
+    if row is not None:
+        return False
+    values = {"key": key, "reason": reason, "words": words, "source": source, "expires": expires}
+    added = tx.connection.execute(insert_or_skip(tx, schema.suppressions).values(**values, created=tx.now))
+    return bool(added.rowcount)
+
+
+def _lift(tx: Tx, key: str, shown: str, *, lasting: bool) -> Suppression | None:
+    row = tx.connection.execute(select(schema.suppressions).where(x.key == key).with_for_update()).first()
+    if row is None:
+        return None
+    found = _suppression(row)
+    if found.reason in LASTING and not lasting:
+        raise Refused(
+            f"{shown} is suppressed for good ({found}): only somebody who knows that its owner wants mail again lifts it, with --lasting"
+        )
+    tx.connection.execute(delete(schema.suppressions).where(x.key == key))
+    return found
 
 
 def _suppression(row: Row[Any]) -> Suppression:

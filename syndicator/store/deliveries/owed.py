@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Text, cast, exists, false, func, insert, literal, null, select
 
 from syndicator.model.audience import Cadence, SubscriptionState
+from syndicator.model.audience import address as mail_address
 from syndicator.model.delivery import Channel, Priority, Role, confirmation_subject
 from syndicator.model.item import Item
-from syndicator.store import columns, schema
+from syndicator.store import columns, schema, suppressions
 from syndicator.store.audience import ensure_lane
 from syndicator.store.audience import partners as all_partners
 from syndicator.store.deliveries.duties import MAIL_LANE, fresh, insert_planned, record_contents, row_columns
@@ -111,6 +112,7 @@ def plan_mailbox(
         "lane": MAIL_LANE,
         "priority": Priority.CONFIRMATION,
         **fresh(tx.now),
+        "stop": suppressions.barred(tx, mail_address(address)),
     }
     return tx.connection.execute(insert_or_skip(tx, schema.deliveries).values(**row)).rowcount
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, null, select, update
 
 from syndicator.model.delivery import DeliveryState, Outcome, Policy, Result, Try, settle
-from syndicator.store import schema
+from syndicator.store import bounces, schema
 from syndicator.store.deliveries import domains
 from syndicator.store.deliveries.destinations import IS_TAKEN
 from syndicator.store.deliveries.trying import as_try, forget, ours, query
@@ -39,6 +39,9 @@ def settle_all(
         _SETTLE.write(tx, settled)
         _REMEMBER.write(tx, [_tried(tx, a, result, found[a.id].sending) for a, result in mine])
         forget(tx, [row["key"] for row in settled if row["next_state"] is DeliveryState.CANCELLED])
+        bounces.note(
+            tx, [(a, result, row["next_state"]) for (a, result), row in zip(mine, settled, strict=True)]
+        )
     return len(mine)
 
 

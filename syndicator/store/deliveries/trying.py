@@ -68,6 +68,7 @@ def query(now: Any) -> Select[Any]:
             p.slug,
             p.on_unknown,
             suppressions.WHY.label("suppressed"),
+            suppressions.ONLY_LEFT.label("only_left"),
             s.state.label("subscription"),
             i.state.label("item"),
             (i.revision > d.revision).label("outdated"),
@@ -118,7 +119,7 @@ def as_try(row: Any) -> Try:
 
 def why_not(row: Any) -> str | None:
     """Why a delivery must not go out although it was planned; suppression stands above everything."""
-    if row.suppressed:
+    if row.suppressed and not (row.only_left and _asked_for(row)):
         return f"suppressed: {row.suppressed}"
     if row.stop:
         return str(row.stop)
@@ -136,6 +137,12 @@ def why_not(row: Any) -> str | None:
     if row.repinged or row.overtaken:
         return "a newer change took its place"
     return None
+
+
+def _asked_for(row: Any) -> bool:
+    """Whether they asked for it themselves just now: a confirmation, or a letter about their own affairs (LM10)."""
+    own = row.subject.startswith(("confirmation/", "letter/"))
+    return own and bool(row.priority == Priority.CONFIRMATION)
 
 
 def _why_no_advance(row: Any) -> str | None:
