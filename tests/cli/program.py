@@ -125,3 +125,15 @@ class RealProcess(Program):
         """The environment of a process: ours, without settings of whoever runs the tests."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("SYNDICATOR_")}
         return {**ours, "PYTHONPATH": str(ROOT), **{name: value for name, value in self.env.items() if value}}
+
+
+class Beside(RealProcess):
+    """An editor in this process beside others of their own: only `run`, `serve` and `worker` are started."""
+
+    def try_(self, *args: str, stdin: str = "") -> Said:
+        """Run a command, whatever its end."""
+        if args[0] in {"run", "serve", "worker"}:
+            return super().try_(*args, stdin=stdin)
+        here = InProcess(self.env["SYNDICATOR_STORE__URL"], self.folder)
+        here.env |= self.env
+        return here.try_(*args, stdin=stdin)

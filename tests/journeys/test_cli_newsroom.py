@@ -15,34 +15,24 @@ from typing import cast
 
 import pytest
 
-from tests.cli.program import InProcess, Program, RealProcess, Said
+from tests.cli.program import Beside, Program, RealProcess
 from tests.web.served import wait_until
 
 JANE = "jane@paper.example"
 
 
-class Newsroom(InProcess):
-    """An editor in this process, and a worker in its own."""
-
-    def try_(self, *args: str, stdin: str = "") -> Said:
-        """Run a command, whatever its end."""
-        if args[0] != "worker":
-            return super().try_(*args, stdin=stdin)
-        return RealProcess(self.env["SYNDICATOR_STORE__URL"], self.folder).try_(*args, stdin=stdin)
-
-
 @pytest.fixture
-def newsroom(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Newsroom:
+def newsroom(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Beside:
     """A newsroom with a topic and one journalist who said yes."""
     monkeypatch.chdir(tmp_path)
-    return found(Newsroom(store_url, tmp_path))
+    return found(Beside(store_url, tmp_path))
 
 
 @pytest.fixture
 def lite(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RealProcess:
     """The same, on SQLite, and from now on by real processes alone."""
     monkeypatch.chdir(tmp_path)
-    found(Newsroom(sqlite_url, tmp_path))
+    found(Beside(sqlite_url, tmp_path))
     return RealProcess(sqlite_url, tmp_path)
 
 
@@ -53,10 +43,10 @@ def walked(request: pytest.FixtureRequest) -> Program:
         return cast("Program", request.getfixturevalue("lite"))
     url, folder = (request.getfixturevalue(name) for name in ("postgresql_own_url", "tmp_path"))
     request.getfixturevalue("monkeypatch").chdir(folder)
-    return found(Newsroom(url, folder))
+    return found(Beside(url, folder))
 
 
-def found(program: Newsroom) -> Newsroom:
+def found(program: Beside) -> Beside:
     """Add the topic and the journalist."""
     program("topic", "add", "policy", "Policy")
     program("contact", "add", JANE, "--name", "Jane Doe")
@@ -95,7 +85,7 @@ def test_an_item_reaches_readers_and_journalists(walked: Program) -> None:
     assert 2 == len(list((walked.folder / "mail").rglob("*.eml")))
 
 
-def test_nothing_of_a_release_shows_before_it_goes_out(newsroom: Newsroom) -> None:
+def test_nothing_of_a_release_shows_before_it_goes_out(newsroom: Beside) -> None:
     """draft → approve → no page, no feed, no mail; lift → all of them (promise 2)."""
     front = "title: A secret until nine\nkind: press-release\ntopics: [policy]\nembargo: 2099-03-02T09:00:00Z"
     uid = newsroom("release", "draft", newsroom.file("r.md", front)).strip()
@@ -114,7 +104,7 @@ def test_nothing_of_a_release_shows_before_it_goes_out(newsroom: Newsroom) -> No
     assert "accepted" == newsroom.json("delivery", "list")[0]["state"]
 
 
-def test_a_release_goes_out_at_its_instant(newsroom: Newsroom) -> None:
+def test_a_release_goes_out_at_its_instant(newsroom: Beside) -> None:
     """Scheduled for a few seconds ahead: the first round is early, a later one releases it."""
     uid = newsroom("release", "draft", newsroom.file("r.md", "title: Soon\ntopics: [policy]")).strip()
     newsroom("release", "approve", uid)
@@ -123,6 +113,7 @@ def test_a_release_goes_out_at_its_instant(newsroom: Newsroom) -> None:
     newsroom("worker", "--once", "release")
     early = newsroom.json("release", "show", uid)["state"] == "scheduled"
     assert early or datetime.now(UTC) >= soon
+    wait_until(lambda: datetime.now(UTC) >= soon)
     while newsroom.json("release", "show", uid)["state"] == "scheduled":
         newsroom("worker", "--once")
     newsroom("worker", "--once")  # the very first round may have come late, and it delivers nothing

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import RealProcess
+from tests.cli.program import Beside
 from tests.make import reserved_port
 from tests.wire.smtp_server import HANG, Server
 
@@ -21,15 +21,27 @@ PATIENCE = 30.0  # seconds
 
 
 @pytest.fixture
-def program(store_url: str, tmp_path: Path) -> RealProcess:
+def program(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Beside:
     """A newsroom on a free port."""
-    made = RealProcess(store_url, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return on_a_port(store_url, tmp_path)
+
+
+@pytest.fixture
+def lite(sqlite_url: str, tmp_path: Path) -> Beside:
+    """The same on SQLite: for what comes before any database."""
+    return on_a_port(sqlite_url, tmp_path)
+
+
+def on_a_port(url: str, folder: Path) -> Beside:
+    """A newsroom that listens where nobody else does."""
+    made = Beside(url, folder)
     made.env["SYNDICATOR_WEB__PORT"] = str(reserved_port())
     return made
 
 
 @contextmanager
-def running(program: RealProcess, *args: str) -> "Iterator[subprocess.Popen[str]]":
+def running(program: Beside, *args: str) -> "Iterator[subprocess.Popen[str]]":
     """A process that is ended with the block, if it has not ended by then."""
     process = program.start(*args)
     try:
@@ -50,7 +62,7 @@ def eventually(what: Callable[[], bool]) -> bool:
     return False
 
 
-def answer(program: RealProcess, path: str) -> int:
+def answer(program: Beside, path: str) -> int:
     """The status the web process answers with, 0 for none."""
     connection = http.client.HTTPConnection("127.0.0.1", int(program.env["SYNDICATOR_WEB__PORT"]), timeout=5)
     try:
@@ -62,7 +74,7 @@ def answer(program: RealProcess, path: str) -> int:
         connection.close()
 
 
-def test_run_serves_and_works_until_it_is_told(program: RealProcess) -> None:
+def test_run_serves_and_works_until_it_is_told(program: Beside) -> None:
     """An item added beside it is in the feeds and on its page within seconds; SIGTERM ends all with 0."""
     assert 1 == program.try_("health").code
     with running(program, "run") as process:
@@ -77,7 +89,7 @@ def test_run_serves_and_works_until_it_is_told(program: RealProcess) -> None:
     assert 1 == program.try_("health").code
 
 
-def test_serve_alone_is_not_ready(program: RealProcess) -> None:
+def test_serve_alone_is_not_ready(program: Beside) -> None:
     """Without a worker /readyz says so and `health` names it; /healthz is well (operations:OP27)."""
     with running(program, "serve") as process:
         assert eventually(lambda: answer(program, "/healthz") == 200), log(program)
@@ -88,7 +100,7 @@ def test_serve_alone_is_not_ready(program: RealProcess) -> None:
         assert 0 == process.wait(PATIENCE), log(program)
 
 
-def test_a_worker_ends_in_order(program: RealProcess) -> None:
+def test_a_worker_ends_in_order(program: Beside) -> None:
     """SIGTERM: the work in hand is finished, exit 0."""
     with running(program, "worker") as process:
         assert eventually(lambda: "started" in log(program))
@@ -97,7 +109,7 @@ def test_a_worker_ends_in_order(program: RealProcess) -> None:
     assert "ended" in log(program)
 
 
-def test_a_worker_keeps_its_grace(program: RealProcess) -> None:
+def test_a_worker_keeps_its_grace(program: Beside) -> None:
     """A relay that falls silent after a letter keeps no worker longer than --grace; exit 1."""
     with Server({"DOT": HANG}) as relay:
         program.env |= {
@@ -115,7 +127,7 @@ def test_a_worker_keeps_its_grace(program: RealProcess) -> None:
             assert 1 == process.wait(10), log(program)
 
 
-def test_run_that_is_killed_leaves_nobody_behind(program: RealProcess) -> None:
+def test_run_that_is_killed_leaves_nobody_behind(program: Beside) -> None:
     """After kill -9 the web process gives back the port and the worker ends in order (Linux)."""
     if sys.platform != "linux":
         pytest.skip("only Linux tells a child that its parent is gone")
@@ -127,34 +139,33 @@ def test_run_that_is_killed_leaves_nobody_behind(program: RealProcess) -> None:
         assert eventually(lambda: "ended" in log(program)), log(program)
 
 
-def test_run_over_another_schema_ends_at_once(program: RealProcess, sqlite_url: str) -> None:
+def test_run_over_another_schema_ends_at_once(lite: Beside, sqlite_url: str) -> None:
     """Exit 75 and the command that helps, before any child is started."""
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '0000'")
-    program.env["SYNDICATOR_STORE__URL"] = sqlite_url
-    said = program.try_("run")
+    said = lite.try_("run")
     assert 75 == said.code
     assert "syndicator db upgrade" in said.err
 
 
-def test_a_port_that_is_taken_is_said(program: RealProcess) -> None:
+def test_a_port_that_is_taken_is_said(lite: Beside) -> None:
     """Exit 3, for it is a matter of configuration, and one line that names the address and what to do."""
-    with socket.create_server(("127.0.0.1", int(program.env["SYNDICATOR_WEB__PORT"]))):
-        said = program.try_("serve")
+    with socket.create_server(("127.0.0.1", int(lite.env["SYNDICATOR_WEB__PORT"]))):
+        said = lite.try_("serve")
     assert 3 == said.code
     assert "cannot listen on 127.0.0.1:" in said.err
     assert "Traceback" not in said.err
 
 
-def test_a_config_with_faults_ends_run_at_once(program: RealProcess) -> None:
+def test_a_config_with_faults_ends_run_at_once(lite: Beside) -> None:
     """Exit 3, before any child is started."""
-    program.env["SYNDICATOR_SITE__TIMEZONE"] = "Europe/Lodnon"
-    said = program.try_("run")
+    lite.env["SYNDICATOR_SITE__TIMEZONE"] = "Europe/Lodnon"
+    said = lite.try_("run")
     assert 3 == said.code
     assert "Europe/London" in said.err
 
 
-def log(program: RealProcess) -> str:
+def log(program: Beside) -> str:
     """What the processes said."""
     path = program.folder / "log"
     return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import KEY, RealProcess
+from tests.cli.program import KEY, Beside
 from tests.ingest.feeds import entry, rss, serving
 from tests.ingest.hub import Hub, Said, ask, hubbing
 from tests.make import reserved_port
@@ -24,9 +24,10 @@ WORDPRESS = b"""<?xml version="1.0"?>
 
 
 @pytest.fixture
-def program(sqlite_url: str, tmp_path: Path) -> RealProcess:
+def program(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Beside:
     """A newsroom on a port of its own, whose public address that is."""
-    made = RealProcess(sqlite_url, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    made = Beside(sqlite_url, tmp_path)
     port = str(reserved_port())
     made.env |= {"SYNDICATOR_WEB__PORT": port, "SYNDICATOR_SITE__BASE_URL": f"http://127.0.0.1:{port}"}
     return made
@@ -38,7 +39,7 @@ def hub() -> Iterator[Hub]:
         yield made
 
 
-def test_a_hub_brings_an_item(program: RealProcess, hub: Hub) -> None:
+def test_a_hub_brings_an_item(program: Beside, hub: Hub) -> None:
     """feeds:W5 W6 `run` reads the feed, subscribes at its hub, and shows what it brings; a ping is heard."""
     home = program.env["SYNDICATOR_SITE__BASE_URL"]
     program("topic", "add", "policy", "Policy")
@@ -94,7 +95,7 @@ def shown(home: str) -> str:
     return got(f"{home}/feeds/policy.atom").body.decode()
 
 
-def log(program: RealProcess) -> str:
+def log(program: Beside) -> str:
     """What the processes said; never a secret."""
     said = (program.folder / "log").read_text(encoding="utf-8")
     assert KEY not in said
