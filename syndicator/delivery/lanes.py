@@ -310,10 +310,6 @@ class _Counted:
         return [(attempt, self._judged(attempt, result, told)) for attempt, result in group]
 
     def _judged(self, attempt: Try, result: Result, told: Any) -> Result:
-        if blames_destination(attempt.channel, result):
-            self.trouble = result.detail
-        if result.over:
-            self.over = result.detail
         told.info(
             "tried",
             delivery=attempt.id,
@@ -321,6 +317,12 @@ class _Counted:
             lane=attempt.lane,
             outcome=result.outcome,
         )
+        if result.outcome is Outcome.ACCEPTED:
+            return result
+        if blames_destination(attempt.channel, result):
+            self.trouble = result.detail
+        if result.over:
+            self.over = result.detail
         if not spared(attempt, result, well=self.accepted > 0):
             return result
         self.spared.append(attempt.id)

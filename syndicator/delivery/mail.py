@@ -61,7 +61,7 @@ class MailRoad:
 
         def letters() -> Iterator[Letter]:
             for parcel in parcels:
-                if embargoed(parcel.attempt) and not self._at_hand.secure:
+                if not self._at_hand.secure and embargoed(parcel.attempt):
                     held.append(parcel)
                     continue
                 by_id[parcel.attempt.id] = parcel

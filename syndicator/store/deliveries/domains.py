@@ -130,19 +130,21 @@ class Gate:
 
 def hear(tx: Tx, results: Sequence[tuple[Try, Result]], policy: Policy) -> None:
     """Slow down for domains that ask for it, and trust those again that take letters (mail:SE4, SE6)."""
-    by_domain: dict[tuple[str, str], list[Result]] = {}
-    for attempt, result in results:
-        if attempt.channel is Channel.MAIL and attempt.domain:
-            by_domain.setdefault((attempt.lane, attempt.domain), []).append(result)
     complained = any(result.cause in COMPLAINTS for _, result in results)
-    for lane in sorted({lane for lane, _ in by_domain}):
-        if not complained and not condition(tx, lane).paced:
+    mailed = {attempt.lane for attempt, _ in results if attempt.channel is Channel.MAIL}
+    for lane in sorted(mailed):
+        if not complained and not condition(tx, lane).paced:  # the usual case
+            continue
+        by_domain: dict[str, list[Result]] = {}
+        for attempt, result in results:
+            if attempt.lane == lane and attempt.domain:
+                by_domain.setdefault(attempt.domain, []).append(result)
+        if not by_domain:
             continue
         hold(tx, lane)
-        names = {domain for where, domain in by_domain if where == lane}
-        known = _paces(tx, lane, names)
-        for domain in sorted(names):
-            _hear(tx, lane, domain, known.get(domain), by_domain[lane, domain], policy)
+        known = _paces(tx, lane, by_domain)
+        for domain in sorted(by_domain):
+            _hear(tx, lane, domain, known.get(domain), by_domain[domain], policy)
 
 
 def _hear(
