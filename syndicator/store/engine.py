@@ -219,6 +219,9 @@ def _among_array(element: _Among, compiler: SQLCompiler, **how: Any) -> str:
     return f"{column} = ANY({keys})"
 
 
+_NOTHING: Any = object()
+
+
 class ForMany:
     """A statement run for many rows at once, whose parameters all rows name alike.
 
@@ -236,8 +239,12 @@ class ForMany:
             self._words[dialect.name] = self._compiled(dialect, list(rows[0]))
         words, writers = self._words[dialect.name]
         for name, stored in writers:
+            last = written = _NOTHING
             for row in rows:
-                row[name] = stored(row[name])
+                if row[name] is not last:  # most often it is the instant of the transaction
+                    last = row[name]
+                    written = stored(last)
+                row[name] = written
         tx.connection.exec_driver_sql(words, list(rows))
 
     def _compiled(self, dialect: Dialect, names: list[str]) -> tuple[str, Writers]:
