@@ -19,6 +19,7 @@ class Act(StrEnum):
 
     REQUESTED = "requested"  # the form was sent off
     ASKED = "asked"  # the mail that asks "is it you?" was owed
+    KNOWN = "known"  # the mail that says "you are on the list already" was owed
     CONFIRMED = "confirmed"
     IMPORTED = "imported"
     CHANGED = "changed"

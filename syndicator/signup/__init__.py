@@ -1,12 +1,10 @@
-"""How people come onto the media list, tune it and leave: `links` in mail, `media_list` as CSV."""
+"""How people come onto the media list, tune it and leave: `joining`, `confirming`, `links` in mail, `media_list` as CSV."""
 
+from syndicator.signup.confirming import CONFIRM_WITHIN, CONSENT, Asked, Confirmation, confirm
+from syndicator.signup.joining import Visit, join
 from syndicator.signup.links import (
-    CONFIRM_WITHIN,
-    CONSENT,
     LEFT,
-    Confirmation,
     Preferences,
-    confirm,
     preferences,
     subscribe,
     unsubscribe,
@@ -17,13 +15,16 @@ __all__ = [
     "CONFIRM_WITHIN",
     "CONSENT",
     "LEFT",
+    "Asked",
     "Confirmation",
     "Magic",
     "Preferences",
     "Preview",
     "Purpose",
     "Tokens",
+    "Visit",
     "confirm",
+    "join",
     "preferences",
     "subscribe",
     "unsubscribe",

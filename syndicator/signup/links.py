@@ -1,29 +1,18 @@
-"""Joining, confirming, leaving, and looking at what one subscribes to: what the links in our mail do.
+"""Leaving, and looking at what one subscribes to: what the links in our mail do.
 
-Whether a subscription is live is the store's to say; sign-up itself (the form, its limits) comes on top of this.
+Whether a subscription is live is the store's to say; how people come is in `joining` and `confirming`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
 
 from syndicator.errors import NotFound
 from syndicator.model.audience import Cadence, Contact, Subscription, SubscriptionState
 from syndicator.signup.tokens import Purpose, Tokens
 from syndicator.store import Tx, audience, deliveries
 
-CONFIRM_WITHIN = timedelta(hours=72)  # mail:LM2 asks for 48 to 72 hours
-CONSENT = "confirmed by the link in the mail"
 LEFT = "unsubscribed"
-
-
-class Confirmation(StrEnum):
-    """What became of a confirmation; unknown, forged and late links look the same from outside."""
-
-    CONFIRMED = "confirmed"
-    OVER = "over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +31,6 @@ def subscribe(
     if new and subscription.state is SubscriptionState.PENDING:
         deliveries.plan_confirmation(tx, contact_id, subscription.id)
     return subscription, new
-
-
-def confirm(tx: Tx, tokens: Tokens, token: str) -> Confirmation:
-    """Make the subscription of this token active; the same link again says the same again (LM2)."""
-    subscription = _subscription(tx, tokens.read(Purpose.CONFIRM, token))
-    if subscription and subscription.reason == audience.MERGED:
-        subscription = audience.successor(tx, subscription)
-    if subscription is None:
-        return Confirmation.OVER
-    if subscription.state is SubscriptionState.PENDING and tx.now - subscription.created <= CONFIRM_WITHIN:
-        audience.confirm(tx, subscription.id, CONSENT)
-        subscription = audience.subscription(tx, subscription.id)  # a second click may have been faster
-    live = subscription.state is SubscriptionState.ACTIVE
-    return Confirmation.CONFIRMED if live else Confirmation.OVER
 
 
 def unsubscribe(tx: Tx, tokens: Tokens, token: str) -> bool:

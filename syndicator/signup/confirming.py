@@ -1,0 +1,169 @@
+"""Saying yes: what the button behind the link in a mail does, and what is shown before it (mail:LM2, LM3).
+
+The link is of a whole sign-up, with which contact and subscriptions begin, or of one subscription that staff made.
+Either way the same link says the same again, for three days.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from syndicator.errors import NotFound, Refused
+from syndicator.model.audience import Address, Subscription, SubscriptionState, address
+from syndicator.model.consent import Act
+from syndicator.model.joining import RequestState, Wish
+from syndicator.model.suppression import Reason
+from syndicator.signup.joining import FORM, Visit
+from syndicator.signup.tokens import Purpose, Tokens
+from syndicator.store import Tx, audience, evidence, requests, suppressions, topics
+from syndicator.store.requests import Request
+
+CONFIRM_WITHIN = timedelta(hours=72)  # mail:LM2 asks for 48 to 72 hours
+PERMIT_WITHIN = timedelta(days=30)  # whoever is asked by us, not by themselves, has more time
+CONSENT = "confirmed by the link in the mail"
+
+
+class Confirmation(StrEnum):
+    """What became of a confirmation; unknown, forged and late links look the same from outside."""
+
+    CONFIRMED = "confirmed"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a link would confirm: the wish behind it, with the titles of its topics by slug."""
+
+    wish: Wish
+    titles: dict[str, str]
+
+
+def signed(tokens: Tokens, token: str) -> bool:
+    """Whether we made this link; asks no database."""
+    return tokens.read_request(token) is not None or tokens.read(Purpose.CONFIRM, token) is not None
+
+
+def asked(tx: Tx, tokens: Tokens, token: str) -> Asked | None:
+    """What the link of a sign-up would confirm, as long as it may; None for every other."""
+    request = _open(tx, tokens, token)
+    if request is None or request.wish is None:
+        return None
+    return Asked(request.wish, topics.titles(tx, request.wish.topics))
+
+
+def confirm(tx: Tx, tokens: Tokens, token: str, visit: Visit | None = None) -> Confirmation:
+    """Make true what this link asks for; the same link again says the same again (LM2).
+
+    `visit` is from where they said so, for the evidence.
+    """
+    return confirmed(tx, tokens, token, visit)[0]
+
+
+def confirmed(
+    tx: Tx, tokens: Tokens, token: str, visit: Visit | None = None
+) -> tuple[Confirmation, int | None]:
+    """As `confirm`, and whose it was: the key of the contact, where something holds."""
+    if tokens.read_request(token) is not None:
+        contact_id = _sign_up(tx, tokens, token, visit or Visit())
+    else:
+        contact_id = _one(tx, tokens.read(Purpose.CONFIRM, token), visit or Visit())
+    return (Confirmation.OVER if contact_id is None else Confirmation.CONFIRMED), contact_id
+
+
+def _sign_up(tx: Tx, tokens: Tokens, token: str, visit: Visit) -> int | None:
+    request = _open(tx, tokens, token)
+    if request is None:
+        return None
+    if request.confirmed:
+        return request.contact_id
+    if request.wish is None:
+        return None
+    wish, who = request.wish, address(request.wish.address)
+    if not _welcome(tx, who):
+        return None
+    contact, new = audience.add_contact(tx, who, zone=wish.zone)
+    if not requests.confirm(tx, request.id, contact.id):  # a second click was faster
+        return contact.id
+    requests.complete(tx, contact.id, wish)
+    wording = evidence.wording_of(tx, request.consent)
+    consent = f"{CONSENT} (wording {wording.version})" if wording else CONSENT
+    begun = _subscribe(tx, contact.id, wish, consent)
+    evidence.record(
+        tx,
+        Act.CONFIRMED,
+        contact_id=contact.id,
+        digest=suppressions.digest(tx, who.key),
+        form=FORM,
+        consent=request.consent,
+        **visit.where,
+        request=request.id,
+        new=new,
+        topics=begun,
+        cadence=wish.cadence,
+    )
+    return contact.id
+
+
+def _welcome(tx: Tx, who: Address) -> bool:
+    """Whether this address may be on the list, now that its owner has said so; who had left comes back."""
+    standing = suppressions.of(tx, who)
+    if standing is None:
+        return True
+    if standing.domain or standing.reason is not Reason.LEFT:
+        return False
+    suppressions.unsuppress(tx, who)
+    return suppressions.of(tx, who) is None  # their whole domain may be suppressed all the same
+
+
+def _subscribe(tx: Tx, contact_id: int, wish: Wish, consent: str) -> list[str]:
+    """Begin what is not live yet, and say what that was; what is live stays as it is."""
+    theirs = audience.subscriptions(tx, contact_id)
+    live = {one.topic for one in theirs if one.state is SubscriptionState.ACTIVE}
+    begun = []
+    for slug, topic_id in sorted(topics.ids(tx, wish.topics).items()):
+        if slug in live:
+            continue
+        try:
+            _, new = audience.subscribe(tx, contact_id, topic_id, wish.cadence, consent)
+        except Refused:  # the topic closes: the others do not suffer for it
+            continue
+        begun += [slug] if new else []
+    return begun
+
+
+def _open(tx: Tx, tokens: Tokens, token: str) -> Request | None:
+    """The sign-up of this link, as long as the link is good for anything."""
+    request_id = tokens.read_request(token)
+    request = requests.by_id(tx, request_id) if request_id is not None else None
+    if request is None or request.state in (RequestState.QUIET, RequestState.KNOWN):
+        return None
+    within = PERMIT_WITHIN if request.state is RequestState.PERMISSION else CONFIRM_WITHIN
+    return request if tx.now - (request.confirmed or request.created) <= within else None
+
+
+def _one(tx: Tx, subscription_id: int | None, visit: Visit) -> int | None:
+    """Whose subscription is active now that this one was to be confirmed; None where none is."""
+    subscription = _found(tx, subscription_id)
+    if subscription and subscription.reason == audience.MERGED:
+        subscription = audience.successor(tx, subscription)
+    if subscription is None:
+        return None
+    if subscription.state is SubscriptionState.PENDING and tx.now - subscription.created <= CONFIRM_WITHIN:
+        if audience.confirm(tx, subscription.id, CONSENT):
+            _prove(tx, subscription.contact_id, subscription.topic, visit)
+        subscription = audience.subscription(tx, subscription.id)  # a second click may have been faster
+    return subscription.contact_id if subscription.state is SubscriptionState.ACTIVE else None
+
+
+def _found(tx: Tx, subscription_id: int | None) -> Subscription | None:
+    try:
+        return audience.subscription(tx, subscription_id) if subscription_id is not None else None
+    except NotFound:
+        return None  # signed by us, but the database is another one: a restored or emptied store
+
+
+def _prove(tx: Tx, contact_id: int, topic: str, visit: Visit) -> None:
+    digest = suppressions.digest(tx, audience.contact_by_id(tx, contact_id).address.key)
+    evidence.record(tx, Act.CONFIRMED, contact_id=contact_id, digest=digest, topics=[topic], **visit.where)
