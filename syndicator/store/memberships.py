@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import delete, exists, func, insert, literal, or_, select, update
 
 from syndicator.model.item import Item, Kind, Rule
-from syndicator.store import names, schema
+from syndicator.store import names, pushes, schema
 from syndicator.store.engine import Tx, insert_or_skip
 
 t, m, a = schema.topics.c, schema.memberships.c, schema.archived.c
@@ -55,7 +55,7 @@ def bury(tx: Tx, item: Item) -> None:
 def move(tx: Tx, source: int, into: int) -> None:
     """Let all items of a topic enter another at the end of its order, and leave the first; however many they are.
 
-    What stands in both stays where it was. Tombstones go along. Closed pages are not touched.
+    What stands in both stays where it was. Tombstones and pushes go along. Closed pages are not touched.
     """
     there = schema.memberships.alias("there").c
     twice = exists().where(there.topic_id == into, there.item_id == m.item_id)
@@ -63,6 +63,7 @@ def move(tx: Tx, source: int, into: int) -> None:
     moved = select(literal(into), m.item_id, m.published, m.uid, m.gone).where(m.topic_id == source, ~twice)
     tx.connection.execute(insert(schema.memberships).from_select(columns, moved.order_by(m.id)))
     tx.connection.execute(delete(schema.memberships).where(m.topic_id == source))
+    pushes.move(tx, source, into)
 
 
 def of_item(tx: Tx, item_id: int) -> dict[str, int]:

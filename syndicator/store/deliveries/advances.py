@@ -274,7 +274,7 @@ def _owe_now(tx: Tx, item: Item, had_or_waited: ColumnElement[bool]) -> int:
     entered = list(topics.of_item(tx, item.id).values())
     owed = exists().where(dc.item_id == item.id, dc.recipient == recipient, dc.role == Role.OWED)
     theirs = s.contact_id.in_(select(d.contact_id).where(had_or_waited))
-    who = audience(entered, owed, theirs).subquery().c
+    who = audience(tx, item.content, entered, owed, theirs).subquery().c
     rows = select(
         *row_columns(
             subject,

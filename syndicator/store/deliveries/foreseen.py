@@ -21,7 +21,7 @@ from syndicator.store import schema, suppressions, topics
 from syndicator.store.accreditations import holding
 from syndicator.store.deliveries.advances import HAS, IS_ADVANCE, entitled, same_words
 from syndicator.store.deliveries.duties import MAY_HAVE_IT, UNSENT
-from syndicator.store.deliveries.owed import IMMEDIATE, audience
+from syndicator.store.deliveries.owed import at_once, audience
 from syndicator.store.engine import Tx
 
 d, s, c, a, t = (
@@ -78,7 +78,7 @@ def wishes(tx: Tx, release: Release, ahead: Foresight) -> Iterator[Wish]:
     has = _has(tx, release, ahead) | coming if not ahead.again else false()
     held = select(d.contact_id).where(d.release_id == release.id, IS_ADVANCE, MAY_HAVE_IT | UNSENT)
     # Asked for by itself: joined to the rows below, SQLite reads all of it for each of them.
-    who = audience(keys, has, IMMEDIATE | s.contact_id.in_(held))
+    who = audience(tx, release.content, keys, has, at_once(release.content) | s.contact_id.in_(held))
     owed = {row.sub for row in tx.connection.execute(who)}
     accredited = and_(a.contact_id == s.contact_id, holding(tx.now))
     query = (

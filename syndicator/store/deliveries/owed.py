@@ -6,13 +6,26 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, cast, exists, false, func, insert, literal, null, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    cast,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+)
 
-from syndicator.model.audience import Cadence, SubscriptionState
+from syndicator.model.audience import Cadence, Standing, SubscriptionState
 from syndicator.model.audience import address as mail_address
 from syndicator.model.delivery import Channel, Priority, Role, confirmation_subject
-from syndicator.model.item import Item
-from syndicator.store import columns, schema, suppressions
+from syndicator.model.item import Content, Item
+from syndicator.store import columns, schema, segments, suppressions
 from syndicator.store.audience import ensure_lane
 from syndicator.store.audience import partners as all_partners
 from syndicator.store.deliveries.duties import MAIL_LANE, fresh, insert_planned, record_contents, row_columns
@@ -24,11 +37,12 @@ d, dc, s, c = (
     schema.subscriptions.c,
     schema.contacts.c,
 )
+WHO = schema.contacts.alias("who")
 IMMEDIATE = s.cadence == Cadence.IMMEDIATE
 
 
 def plan_owed(tx: Tx, item: Item, topic_ids: Collection[int], subject: str, topics: frozenset[str]) -> int:
-    """Owe the item to everyone with a live immediate subscription to one of these topics, and to partners.
+    """Owe the item at once to everyone whose subscriptions to one of these topics say so, and to partners.
 
     Once per recipient for ever: planning twice adds nothing. Returns how many deliveries were added.
     """
@@ -39,7 +53,7 @@ def plan_owed(tx: Tx, item: Item, topic_ids: Collection[int], subject: str, topi
     had = exists().where(dc.item_id == item.id, dc.recipient == recipient, dc.role == Role.OWED)
     planned = exists().where(d.subject == subject, d.recipient == recipient)
     known = _known(tx, item)
-    who = audience(topic_ids, had | planned if known else false()).subquery().c
+    who = audience(tx, item.content, topic_ids, had | planned if known else false()).subquery().c
     rows = select(*_planned(subject, who.contact_id, item, Priority.IMMEDIATE, tx.now, who.sub))
     added = insert_planned(tx, rows, new=True)
     added += _plan_partners(tx, item, subject, topics)
@@ -49,17 +63,36 @@ def plan_owed(tx: Tx, item: Item, topic_ids: Collection[int], subject: str, topi
 
 
 def audience(
-    topic_ids: Collection[int], had: ColumnElement[bool], whose: ColumnElement[bool] = IMMEDIATE
+    tx: Tx,
+    content: Content,
+    topic_ids: Collection[int],
+    had: ColumnElement[bool],
+    whose: ColumnElement[bool] | None = None,
 ) -> Select[Any]:
-    """Whom an item that enters these topics is owed by mail: `contact_id`, and as `sub` the subscription it comes by.
+    """Whom words that enter these topics are owed by mail: `contact_id`, and as `sub` the subscription they come by.
 
     One function for whoever plans and whoever shows the plan, so that what is shown is what is done. Both
     conditions are about a row of subscriptions: `had` is true where its contact has the item already, `whose` of
-    those it comes by, if not of the immediate ones.
+    those it comes by, if not of those it comes by `at_once`.
     """
     live = (s.topic_id.in_(sorted(topic_ids)), s.state == SubscriptionState.ACTIVE)
-    who = select(s.contact_id, func.min(s.id).label("sub")).where(*live, whose, ~had)
+    mailed = (reachable(WHO.c, tx.now), segments.members(tx, content.audience, s.contact_id))
+    who = select(s.contact_id, func.min(s.id).label("sub")).join(WHO, WHO.c.id == s.contact_id)
+    who = who.where(*live, at_once(content) if whose is None else whose, ~had, *mailed)
     return who.group_by(s.contact_id)
+
+
+def at_once(content: Content) -> ColumnElement[bool]:
+    """Of a row of subscriptions and of `WHO`: these words do not wait for a digest.
+
+    What is urgent waits for none, but for those who never want more mail than their cadences say.
+    """
+    return IMMEDIATE | ~WHO.c.capped if content.urgent else IMMEDIATE
+
+
+def reachable(who: Any, now: datetime) -> ColumnElement[bool]:
+    """Of a row of contacts: they are owed what is new at this instant; the paused, the merely known are not."""
+    return (who.standing == Standing.LISTED) & or_(who.paused_until.is_(None), who.paused_until <= now)
 
 
 def plan_confirmation(tx: Tx, contact_id: int, subscription_id: int) -> int:

@@ -110,7 +110,8 @@ def newcomers(tx: Tx, item: Item, topic_ids: Collection[int]) -> int:
     theirs = (dc.item_id == item.id) & (dc.recipient == recipient)
     owed = exists().where(theirs, dc.role == Role.OWED)
     told = exists().where(theirs, d.id == dc.delivery_id, MAY_HAVE_IT)
-    found = audience(topic_ids, owed | told | silenced(s.contact_id, tx.now)).subquery()
+    had = owed | told | silenced(s.contact_id, tx.now)
+    found = audience(tx, item.content, topic_ids, had).subquery()
     return int(tx.connection.execute(select(func.count()).select_from(found)).scalar_one())
 
 

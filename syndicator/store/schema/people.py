@@ -228,6 +228,7 @@ pushes = Table(
     Column("topic_id", Id, ForeignKey("topics.id"), primary_key=True),
     Column("at", Instant, nullable=False),
     Index("ix_pushes_at", "at"),
+    Index("ix_pushes_topic_id", "topic_id", "at"),
 )
 
 windows = Table(
@@ -238,7 +239,7 @@ windows = Table(
     Column("cadence", Text, primary_key=True),
     Column("opened", Instant, nullable=False),
     Column("closes", Instant, nullable=False),
-    Index("ix_windows_closes", "closes"),
+    Index("ix_windows_closes", "closes", "contact_id", "cadence"),  # in the order they are planned
 )
 
 bounces = Table(

@@ -273,6 +273,7 @@ def _digests() -> None:
         sa.PrimaryKeyConstraint("item_id", "topic_id", name=op.f("pk_pushes")),
     )
     op.create_index("ix_pushes_at", "pushes", ["at"], unique=False)
+    op.create_index("ix_pushes_topic_id", "pushes", ["topic_id", "at"], unique=False)
     op.create_table(
         "windows",
         sa.Column("contact_id", Id, nullable=False),
@@ -282,7 +283,7 @@ def _digests() -> None:
         sa.ForeignKeyConstraint(["contact_id"], ["contacts.id"], name=op.f("fk_windows_contact_id")),
         sa.PrimaryKeyConstraint("contact_id", "cadence", name=op.f("pk_windows")),
     )
-    op.create_index("ix_windows_closes", "windows", ["closes"], unique=False)
+    op.create_index("ix_windows_closes", "windows", ["closes", "contact_id", "cadence"], unique=False)
 
 
 def _know_by_digest() -> None:
