@@ -2,13 +2,9 @@
 
 from syndicator.signup.confirming import CONFIRM_WITHIN, CONSENT, Asked, Confirmation, confirm
 from syndicator.signup.joining import Visit, join
-from syndicator.signup.links import (
-    LEFT,
-    Preferences,
-    preferences,
-    subscribe,
-    unsubscribe,
-)
+from syndicator.signup.leaving import LEFT, unsubscribe
+from syndicator.signup.links import subscribe
+from syndicator.signup.preferences import Preferences, preferences
 from syndicator.signup.tokens import Magic, Preview, Purpose, Tokens
 
 __all__ = [

@@ -36,6 +36,7 @@ c, s, t, p, d = (
     schema.deliveries.c,
 )
 REPLACED, MERGED, CLOSED = "replaced", "merged", "closed"
+UNDONE = "unsubscribed, and taken back"
 WAITING = (*OPEN, DeliveryState.UNKNOWN)  # may still go out, or go out again
 
 
@@ -65,6 +66,28 @@ def contact(tx: Tx, address: Address) -> Contact:
 def contact_by_id(tx: Tx, contact_id: int) -> Contact:
     """The contact with the store's own key."""
     return _contact(tx.connection.execute(_contacts(tx.now).where(c.id == contact_id)).one())
+
+
+def known_contact(tx: Tx, address: Address) -> Contact | None:
+    """The contact with this address, or None."""
+    row = tx.connection.execute(_contacts(tx.now).where(c.key == address.key)).first()
+    return _contact(row) if row else None
+
+
+def find_contact(tx: Tx, contact_id: int | None) -> Contact | None:
+    """The contact a token speaks of, or None: the database may be another one than it was made for."""
+    if contact_id is None or contact_id >= 2**63:
+        return None
+    row = tx.connection.execute(_contacts(tx.now).where(c.id == contact_id)).first()
+    return _contact(row) if row else None
+
+
+def find_subscription(tx: Tx, subscription_id: int | None) -> Subscription | None:
+    """The subscription a token speaks of, or None."""
+    if subscription_id is None:
+        return None
+    row = tx.connection.execute(_subscriptions().where(s.id == subscription_id)).first()
+    return _subscription(row) if row else None
 
 
 def contacts(tx: Tx, *, limit: int | None = None, after: int = 0) -> list[Contact]:
@@ -156,14 +179,20 @@ def successor(tx: Tx, ended: Subscription) -> Subscription | None:
     topic = names.present(tx, (ended.topic,))
     theirs = subscriptions(tx, ended.contact_id)
     others = [one for one in theirs if one.id != ended.id and names.present(tx, (one.topic,)) == topic]
-    while ended.ended and ended.reason in (REPLACED, MERGED):
-        then = ended.ended
-        there = [one for one in others if one.created <= then and (one.ended is None or one.ended >= then)]
+    while ended.ended and ended.reason in (REPLACED, MERGED, UNDONE):
+        there = _in_its_place(ended, others)
         if not there:
             return None
         ended = min(there, key=lambda one: one.ended is not None)  # the live one, if there is one
         others.remove(ended)
     return None if ended.ended else ended
+
+
+def _in_its_place(ended: Subscription, others: list[Subscription]) -> list[Subscription]:
+    then = ended.ended or ended.created
+    if ended.reason == UNDONE:  # it goes on in the next one
+        return [one for one in others if one.id > ended.id and one.created >= then][:1]
+    return [one for one in others if one.created <= then and (one.ended is None or one.ended >= then)]
 
 
 def merge_subscriptions(tx: Tx, source: int, into: int) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from syndicator.model.audience import Address
 from syndicator.model.delivery import Channel, Priority
@@ -76,6 +76,14 @@ def plan(
     }
     tx.connection.execute(insert(schema.deliveries).values(**delivery))
     return letter_id
+
+
+def lately(tx: Tx, sort: Letter, contact_id: int, span: timedelta) -> int:
+    """How many letters of this sort a contact was owed within this time."""
+    query = select(func.count()).where(
+        le.sort == sort, le.contact_id == contact_id, le.created > tx.now - span
+    )
+    return int(tx.connection.execute(query).scalar_one())
 
 
 def by_id(tx: Tx, letter_id: int) -> Owed | None:

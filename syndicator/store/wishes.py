@@ -16,7 +16,7 @@ from sqlalchemy import insert, select, update
 from syndicator.errors import Invalid
 from syndicator.model.audience import Cadence, Subscription, SubscriptionState
 from syndicator.model.delivery import OPEN, Priority
-from syndicator.store import audience, deliveries, evidence, names, schema, stops, topics
+from syndicator.store import audience, deliveries, evidence, names, schema, stops, topics, windows
 from syndicator.store.deliveries import duties, trying
 from syndicator.store.engine import Tx
 
@@ -41,8 +41,20 @@ def change_cadence(tx: Tx, subscription_id: int, cadence: Cadence, **who: Any) -
     topic_id = tx.connection.execute(select(s.topic_id).where(s.id == old.id)).scalar_one()
     new = _begin(tx, old, topic_id, cadence, tx.now if old.cadence is Cadence.IMMEDIATE else old.since)
     _carry_on(tx, old.id, new.id)
+    windows.rewind(tx, old.contact_id)
     _note(tx, old.contact_id, "changed", who, topic=old.topic, cadence=[old.cadence, cadence])
     return new
+
+
+def subscribe(
+    tx: Tx, contact_id: int, topic_id: int, cadence: Cadence, consent: str, **who: Any
+) -> Subscription:
+    """Begin a subscription that a contact chose, with this as their consent; one that is live stays as it is."""
+    begun, new = audience.subscribe(tx, contact_id, topic_id, cadence, consent)
+    if new:
+        windows.open_(tx, contact_id, cadence)
+        _note(tx, contact_id, "changed", who, topic=begun.topic, cadence=[None, cadence])
+    return begun
 
 
 def edit_contact(tx: Tx, contact_id: int, who: dict[str, Any] | None = None, **fields: Any) -> list[str]:
@@ -63,6 +75,8 @@ def edit_contact(tx: Tx, contact_id: int, who: dict[str, Any] | None = None, **f
         tx.connection.execute(update(schema.contacts).where(c.id == contact_id).values(**new))
         told = {name: [_plain(known[name]), _plain(new[name])] for name in sorted(new.keys() & SAID)}
         _note(tx, contact_id, "changed", who or {}, fields=sorted(new), **({"values": told} if told else {}))
+    if new.keys() & TIMES:
+        windows.rewind(tx, contact_id)
     return sorted(new)
 
 
@@ -102,34 +116,51 @@ def leave(
             stops.stop(tx, (d.subscription_id == subscription_id) & ~warned, reason)
             ended.append(audience.subscription(tx, subscription_id))
     if ended:
+        windows.rewind(tx, contact_id)
         _note(tx, contact_id, "left", who, topics=[one.topic for one in ended], reason=reason)
     return tx.now
 
 
-def ended_at(tx: Tx, contact_id: int, left: datetime, reason: str = LEFT) -> list[Subscription]:
-    """What of a contact's ended at that instant, for that reason."""
+def left_at(tx: Tx, contact_id: int, left: datetime) -> list[Subscription]:
+    """What the contact left at that instant, and has not taken back."""
     every = audience.subscriptions(tx, contact_id)
-    return [one for one in every if one.ended == left and one.reason == reason]
+    return [one for one in every if one.ended == left and one.reason == LEFT]
 
 
 def restart(tx: Tx, contact_id: int, left: datetime, **who: Any) -> list[Subscription]:
     """Begin again what the contact left at that instant, as though it had never ended; what was begun.
 
-    A topic they have begun anew since then, by this or in another way, stays as it is, and one that is over is
-    left out: so the same again does nothing.
+    A topic they have begun anew since then stays as it is, and one that is over is left out. The same again does
+    nothing: what was taken back says so.
     """
     theirs = audience.subscriptions(tx, contact_id)
     begun = []
-    for old in ended_at(tx, contact_id, left):
+    for old in left_at(tx, contact_id, left):
+        tx.connection.execute(
+            update(schema.subscriptions).where(s.id == old.id).values(reason=audience.UNDONE)
+        )
         topic = topics.find(tx, names.present(tx, (old.topic,))[0])
         if topic is None or topic.closing is not None:
             continue
         same = [one for one in theirs if names.present(tx, (one.topic,)) == (topic.slug,)]
-        if not any(one.id > old.id for one in same):
+        if all(one.ended for one in same):
             begun.append(_begin(tx, old, topic.id, old.cadence, old.since))
+            theirs.append(begun[-1])
     if begun:
+        windows.rewind(tx, contact_id)
         _note(tx, contact_id, "changed", who, undone=[one.topic for one in begun])
     return begun
+
+
+def taken_back(tx: Tx, contact_id: int, left: datetime) -> bool:
+    """Whether something the contact left at that instant was taken back."""
+    every = audience.subscriptions(tx, contact_id)
+    return any(one.ended == left and one.reason == audience.UNDONE for one in every)
+
+
+def hold(tx: Tx, contact_id: int) -> None:
+    """Let nobody else change anything of this contact's own until we end."""
+    tx.connection.execute(select(c.id).where(c.id == contact_id).with_for_update()).all()
 
 
 def _begin(tx: Tx, old: Subscription, topic_id: int, cadence: Cadence, since: datetime) -> Subscription:
