@@ -99,6 +99,21 @@ def _change_between(early: datetime, late: datetime, zone: str) -> datetime:
     return late
 
 
+def digest_subject(cadence: Cadence, closes: datetime) -> str:
+    """The subject of the digest of one window; what the ledger's UNIQUE is built on (mail:DG1).
+
+    >>> digest_subject(Cadence.DAILY, datetime(2026, 3, 2, 8, tzinfo=UTC))
+    'digest/daily/2026-03-02T08:00:00Z'
+    """
+    return f"digest/{cadence}/{closes.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def digest_of(subject: str) -> tuple[Cadence, datetime]:
+    """The cadence and the closing instant that `digest_subject` wrote down."""
+    _, cadence, closes = subject.split("/")
+    return Cadence(cadence), datetime.fromisoformat(closes)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
     """An item entered a topic, at an instant, while it was to be told."""
