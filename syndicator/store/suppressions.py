@@ -6,7 +6,7 @@ asked when an audience is planned and again when a letter is claimed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -26,15 +26,6 @@ WHY = func.coalesce(
 )
 # Suppressed only because they left: whoever signs up anew may be asked whether they mean it.
 ONLY_LEFT = (x.reason == Reason.LEFT) & OF_DOMAIN.c.reason.is_(None)
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A suppression as it is listed: its key (a digest or "@domain"), and the address where a contact has it."""
-
-    key: str
-    address: str
-    suppression: Suppression
 
 
 def suppress(
@@ -89,16 +80,18 @@ def unsuppress_domain(tx: Tx, domain: str, *, lasting: bool = False) -> Suppress
     return _lift(tx, f"@{domain}", f"@{domain}", lasting=lasting)
 
 
-def listing(tx: Tx, *, limit: int | None = None, after: str = "") -> list[Listed]:
-    """Every suppression in force, by key; who is meant is known only where a contact has the address."""
+def listing(tx: Tx, *, limit: int | None = None, after: str = "") -> list[tuple[str, Suppression]]:
+    """Every suppression in force with its key, by key: the digest of an address, or "@domain"."""
     query = (
-        select(schema.suppressions, c.address)
-        .outerjoin(schema.contacts, c.digest == x.key)
-        .where(x.key > after, _in_force(x, tx.now))
-        .order_by(x.key)
-        .limit(limit)
+        select(schema.suppressions).where(x.key > after, _in_force(x, tx.now)).order_by(x.key).limit(limit)
     )
-    return [Listed(row.key, row.address or "", _suppression(row)) for row in tx.connection.execute(query)]
+    return [(row.key, _suppression(row)) for row in tx.connection.execute(query)]
+
+
+def addresses(tx: Tx, digests: Collection[str]) -> dict[str, str]:
+    """The addresses behind those of these digests that belong to somebody on the list."""
+    rows = tx.connection.execute(select(c.digest, c.address).where(c.digest.in_(list(digests)))).all()
+    return {row.digest: row.address for row in rows if row.digest}
 
 
 def of(tx: Tx, address: Address) -> Suppression | None:
