@@ -5,12 +5,12 @@ A subscription is ended, never deleted. Who must not be mailed is in `suppressio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, exists, insert, literal, select, true, update
 
 from syndicator.errors import Conflict, NotFound, Refused
 from syndicator.model.audience import (
@@ -24,9 +24,10 @@ from syndicator.model.audience import (
     Times,
 )
 from syndicator.model.delivery import OPEN, Channel, DeliveryState, OnUnknown
+from syndicator.model.digest import DIGESTS
 from syndicator.model.item import Kind
-from syndicator.store import names, occasions, schema, suppressions
-from syndicator.store.engine import Tx, insert_or_skip
+from syndicator.store import names, occasions, schema, suppressions, windows
+from syndicator.store.engine import Tx, among, insert_or_skip
 
 c, s, t, p, d = (
     schema.contacts.c,
@@ -90,9 +91,12 @@ def find_subscription(tx: Tx, subscription_id: int | None) -> Subscription | Non
     return _subscription(row) if row else None
 
 
-def contacts(tx: Tx, *, limit: int | None = None, after: int = 0) -> list[Contact]:
-    """Everybody on the media list, in the order they came."""
-    query = _contacts(tx.now).where(c.id > after).order_by(c.id).limit(limit)
+def contacts(
+    tx: Tx, *, limit: int | None = None, after: int = 0, where: ColumnElement[bool] | None = None
+) -> list[Contact]:
+    """Everybody on the media list, in the order they came, or those `where` (of a row of contacts) takes."""
+    query = _contacts(tx.now).where(c.id > after, true() if where is None else where).order_by(c.id)
+    query = query.limit(limit)
     return [_contact(row) for row in tx.connection.execute(query)]
 
 
@@ -120,13 +124,18 @@ def subscribe(
         "state": SubscriptionState.ACTIVE if consent else SubscriptionState.PENDING,
         "consent": consent,
         "created": tx.now,
-        "since": tx.now,
+        "since": known.since if known and active and known.cadence in DIGESTS else tx.now,
         "confirmed": tx.now if consent else None,
     }
     row = insert_or_skip(tx, schema.subscriptions).values(**values).returning(s.id)
     new = tx.connection.execute(row).scalar()
     if new is None:  # the same wish was quicker on another connection
         return subscribe(tx, contact_id, topic_id, cadence, consent)
+    if consent:  # what waited for a digest of theirs, too
+        if known:
+            windows.rewind(tx, contact_id)
+        else:
+            windows.open_(tx, contact_id, cadence)
     return subscription(tx, new), True
 
 
@@ -151,13 +160,24 @@ def subscriptions(tx: Tx, contact_id: int) -> list[Subscription]:
     return [_subscription(row) for row in rows]
 
 
+def subscriptions_of(tx: Tx, contact_ids: Collection[int]) -> dict[int, list[Subscription]]:
+    """Every subscription these contacts have or had, oldest first, by contact."""
+    query = _subscriptions().where(among(s.contact_id, "whose")).order_by(s.id)
+    found: dict[int, list[Subscription]] = {}
+    for row in tx.connection.execute(query, {"whose": sorted(contact_ids)}):
+        found.setdefault(row.contact_id, []).append(_subscription(row))
+    return found
+
+
 def confirm(tx: Tx, subscription_id: int, consent: str) -> bool:
     """Make a pending subscription active; False if it was active already or has ended."""
     made = tx.connection.execute(
         update(schema.subscriptions)
         .where(s.id == subscription_id, s.state == SubscriptionState.PENDING)
-        .values(state=SubscriptionState.ACTIVE, consent=consent, confirmed=tx.now)
+        .values(state=SubscriptionState.ACTIVE, consent=consent, confirmed=tx.now, since=tx.now)
     )
+    if made.rowcount:
+        windows.rewind(tx, subscription(tx, subscription_id).contact_id)
     return made.rowcount == 1
 
 
@@ -221,10 +241,15 @@ def merge_subscriptions(tx: Tx, source: int, into: int) -> None:
 
 
 def end_closed(tx: Tx) -> int:
-    """End the subscriptions of topics that are over, but for those something is still on its way under."""
+    """End the subscriptions of topics that are over, but for those something is still on its way or waits under."""
     over = select(t.id).where(t.closed <= tx.now, t.merged.is_(None))
     waiting = exists().where(d.subscription_id == s.id, d.state.in_(OPEN))
-    which = s.topic_id.in_(over) & (s.state != SubscriptionState.ENDED) & ~waiting
+    w = schema.windows.c
+    theirs = (w.contact_id == s.contact_id) & (w.cadence == s.cadence)
+    unread = exists().where(
+        theirs, t.id == s.topic_id, w.opened < t.closed, s.state == SubscriptionState.ACTIVE
+    )
+    which = s.topic_id.in_(over) & (s.state != SubscriptionState.ENDED) & ~waiting & ~unread
     values = {"state": SubscriptionState.ENDED, "ended": tx.now, "reason": CLOSED}
     return tx.connection.execute(update(schema.subscriptions).where(which).values(**values)).rowcount
 
