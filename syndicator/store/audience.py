@@ -25,6 +25,7 @@ from syndicator.model.audience import (
 )
 from syndicator.model.delivery import OPEN, Channel, DeliveryState, OnUnknown
 from syndicator.model.digest import DIGESTS
+from syndicator.model.digest import DIGESTS
 from syndicator.model.item import Kind
 from syndicator.store import names, occasions, schema, suppressions, windows
 from syndicator.store.engine import Tx, among, insert_or_skip
@@ -131,6 +132,11 @@ def subscribe(
     new = tx.connection.execute(row).scalar()
     if new is None:  # the same wish was quicker on another connection
         return subscribe(tx, contact_id, topic_id, cadence, consent)
+    if consent:  # what waited for a digest of theirs, too
+        if known:
+            windows.rewind(tx, contact_id)
+        else:
+            windows.open_(tx, contact_id, cadence)
     if consent:  # what waited for a digest of theirs, too
         if known:
             windows.rewind(tx, contact_id)
