@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Text,
+    and_,
     cast,
     exists,
     false,
@@ -92,8 +93,7 @@ def at_once(content: Content) -> ColumnElement[bool]:
 
 def reachable(who: Any, now: datetime) -> ColumnElement[bool]:
     """Of a row of contacts: they are owed what is new at this instant; the paused, the merely known are not."""
-    awake: ColumnElement[bool] = or_(who.paused_until.is_(None), who.paused_until <= now)
-    return awake & (who.standing == Standing.LISTED)
+    return and_(who.standing == Standing.LISTED, or_(who.paused_until.is_(None), who.paused_until <= now))
 
 
 def plan_confirmation(tx: Tx, contact_id: int, subscription_id: int) -> int:
