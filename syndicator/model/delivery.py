@@ -243,7 +243,8 @@ def doubt_policy(attempt: Try, policy: Policy) -> OnUnknown:
     """What a doubt leads to: the partner's wish, else the house's, else by subject (DESIGN §5.1)."""
     if wish := attempt.on_unknown or policy.on_unknown:
         return wish
-    held = attempt.channel is Channel.MAIL and attempt.subject.startswith(("digest/", "newsletter/"))
+    late = attempt.priority is Priority.NEWSLETTER or attempt.subject.startswith(("digest/", "newsletter/"))
+    held = attempt.channel is Channel.MAIL and late
     return OnUnknown.HOLD if held else OnUnknown.REPEAT
 
 

@@ -78,6 +78,7 @@ def test_what_strangers_typed_is_escaped_and_in_no_header() -> None:
     assert "<Doe>" not in page
     assert "Jane <Doe> Bcc: x@e.example, The" in " ".join(text.split())
     assert "Jane" not in str(message["Subject"])
+    assert "\u202e" not in text + page
     assert message["Bcc"] is None
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from syndicator.errors import Invalid
 from syndicator.model.audience import Cadence
 from syndicator.model.letters import Letter
-from syndicator.model.markup import strip_illegal
+from syndicator.model.markup import UNLINEAR
 from syndicator.model.site import Site
 from syndicator.render.mail.letterhead import Sender, house, plain_headers, sheet
 from syndicator.render.mail.parts import day_and_time
@@ -58,12 +58,12 @@ class Facts:
         """A fact as one line of plain text."""
         if name not in self._given:
             raise Invalid(f"this letter needs the fact {name!r}, which whoever owed it did not write")
-        return " ".join(strip_illegal(str(self._given[name] or "")).split())
+        return _one_line(self._given[name] or "")
 
     def several(self, name: str) -> tuple[str, ...]:
         """A fact that is a list of texts."""
         self.text(name)
-        return tuple(" ".join(strip_illegal(str(one)).split()) for one in self._given[name] or ())
+        return tuple(_one_line(one) for one in self._given[name] or ())
 
     def when(self, name: str) -> str:
         """A fact that is an instant (ISO 8601), as the newsroom's wall clock shows it; other words as they are."""
@@ -92,6 +92,11 @@ def compose_letter(sort: Letter, facts: Mapping[str, Any], *, site: Site, sender
     return sheet(
         "letter", plain_headers(wording.subject, sender, to=to), shown | around | house(site, sender)
     )
+
+
+def _one_line(value: object) -> str:
+    # A bidi override would turn our own words around, too.
+    return " ".join(UNLINEAR.sub(" ", str(value)).split())
 
 
 def _ask(facts: Facts) -> Wording:

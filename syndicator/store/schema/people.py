@@ -304,7 +304,8 @@ newsletters = Table(
     Column("introduction", Text, nullable=False),
     Column("approved", Instant),
     Column("approved_by", Text),
-    Column("reminded", Instant),
+    Column("reminded", Instant),  # the editor
+    Column("escalated", Instant),  # whoever stands in, too
     Column("uid", Text),  # of the item it was published as
     Column("created", Instant, nullable=False),
 )

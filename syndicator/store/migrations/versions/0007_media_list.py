@@ -225,6 +225,7 @@ def _digests() -> None:
         sa.Column("approved", Instant(), nullable=True),
         sa.Column("approved_by", sa.Text(), nullable=True),
         sa.Column("reminded", Instant(), nullable=True),
+        sa.Column("escalated", Instant(), nullable=True),
         sa.Column("uid", sa.Text(), nullable=True),
         sa.Column("created", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_newsletters")),
