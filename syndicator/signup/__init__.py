@@ -1,10 +1,10 @@
 """How people come onto the media list, tune it and leave: `joining`, `confirming`, `links` in mail, `media_list` as CSV."""
 
+from syndicator.signup.centre import Preferences, preferences
 from syndicator.signup.confirming import CONFIRM_WITHIN, CONSENT, Asked, Confirmation, confirm
 from syndicator.signup.joining import Visit, join
 from syndicator.signup.leaving import LEFT, unsubscribe
 from syndicator.signup.links import subscribe
-from syndicator.signup.preferences import Preferences, preferences
 from syndicator.signup.tokens import Magic, Preview, Purpose, Tokens
 
 __all__ = [

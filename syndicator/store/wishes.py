@@ -121,6 +121,11 @@ def leave(
     return tx.now
 
 
+def live(tx: Tx, contact_id: int) -> list[Subscription]:
+    """What a contact subscribes to now, confirmed or not."""
+    return [one for one in audience.subscriptions(tx, contact_id) if one.ended is None]
+
+
 def left_at(tx: Tx, contact_id: int, left: datetime) -> list[Subscription]:
     """What the contact left at that instant, and has not taken back."""
     every = audience.subscriptions(tx, contact_id)

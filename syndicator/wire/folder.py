@@ -7,6 +7,8 @@ extension would take as well. The same letter gets the same file name: a repeat 
 from __future__ import annotations
 
 import contextlib
+import email
+import email.policy
 import hashlib
 import os
 import re
@@ -56,6 +58,30 @@ def file_name(letter: Letter) -> str:
         digest.update(len(part).to_bytes(8, "big") + part)
     safe = re.sub(r"[^A-Za-z0-9@._+-]", "_", letter.recipient).lstrip(".-")[:80] or "nobody"
     return f"{safe}-{digest.hexdigest()[:12]}.eml"
+
+
+def forget(folder: Path, address: str) -> list[str]:
+    """Remove every letter to this address (folded), and every one that quotes it; those a person must, in words."""
+    undone = []
+    for path in sorted(folder.glob("*.eml")) if folder.is_dir() else ():
+        try:
+            if _speaks_of(path.read_bytes(), address.casefold()):
+                path.unlink()
+        except OSError as trouble:
+            undone.append(f"{path} may hold the address: {trouble.strerror or trouble}; remove it by hand")
+    return undone
+
+
+def _speaks_of(letter: bytes, address: str) -> bool:
+    if address.encode() in letter.lower():
+        return True
+    said = email.message_from_bytes(letter, policy=email.policy.default)
+    try:
+        parts = [part.get_content() for part in said.walk() if part.get_content_maintype() == "text"]
+        heads = [str(value) for value in said.values()]
+    except (LookupError, ValueError):  # no letter of ours
+        return False
+    return any(address in str(words).casefold() for words in (*heads, *parts))
 
 
 _EVERYTHING = Offer(pipelining=True, eight_bit=True, utf8=True)

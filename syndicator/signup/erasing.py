@@ -1,0 +1,74 @@
+"""Forgetting people for good: in the store, in the folder of letters, and again after a restore (mail:LM19).
+
+A journal beside the files of items names who was forgotten by the digest of their address alone: a copy of the
+store from before knows them still, and is cleaned when the program starts.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from syndicator.observe import logger
+from syndicator.store import Store, audience, erasure
+from syndicator.wire.folder import forget
+
+log = logger("signup")
+JOURNAL = "erased.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Eraser:
+    """Where words about people are kept, for whoever has to wipe them: a store, a folder of letters, a journal."""
+
+    store: Store
+    letters: Path | None = None
+    journal: Path | None = None
+
+    def erase(self, contact_id: int, by: str = "") -> list[str]:
+        """Forget a contact; what could not be done, in words. Twice is harmless."""
+        with self.store.begin() as tx:
+            contact = audience.find_contact(tx, contact_id)
+            if contact is None:
+                return []
+            digest = erasure.erase(tx, contact_id, by)
+            if digest and self.journal:
+                _add(self.journal, digest)  # before the commit: better once too often than not at all
+        undone = []
+        if digest and self.letters:
+            undone = forget(self.letters, contact.address.key)
+        left = self.store.scrub()
+        log.info("erased", contact=contact_id)
+        return [*undone, *([left] if left else [])]
+
+    def again(self) -> list[int]:
+        """Forget anew whoever the journal names and the store still shows, as after a restore; their keys."""
+        digests = _read(self.journal)
+        if not digests:
+            return []
+        with self.store.read() as tx:
+            shown = erasure.restored(tx, digests)
+            unknown = sorted(set(digests) - erasure.erased(tx, digests))
+        if unknown:
+            with self.store.begin() as tx:
+                for digest in unknown:
+                    erasure.refuse(tx, digest)
+        for contact_id in shown:
+            self.erase(contact_id)
+            log.warning("erased again: the store still showed them", contact=contact_id)
+        return shown
+
+
+def _add(journal: Path, digest: str) -> None:
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    with journal.open("a", encoding="ascii") as file:
+        file.write(f"{digest}\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read(journal: Path | None) -> list[str]:
+    if journal is None or not journal.exists():
+        return []
+    return list(dict.fromkeys(journal.read_text("ascii").split()))

@@ -1,0 +1,177 @@
+"""Erasure: what is blanked when somebody is forgotten: every word about them, wherever a table keeps one (LM19).
+
+What stays are rows without words, so that figures stay right: that something was sent, when, and how it ended; and
+the digest of the address among the suppressions, by which it is refused for good. Keep the list of tables in step
+with `schema.people`: a test looks through every table for what it erased.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Text, cast, delete, func, literal, or_, select, update
+
+from syndicator.model.audience import Address, Standing
+from syndicator.model.suppression import Reason
+from syndicator.store import accreditations, audit, evidence, schema, suppressions, wishes
+from syndicator.store.deliveries import duties
+from syndicator.store.engine import Tx, insert_or_update
+
+ERASED = "erased"  # stands where a column wants some text
+# Tables that held words about people: where a database must be told to forget what it deleted, these are meant.
+WORDY = (
+    "contacts contact_tags evidence requests moves letters accreditations applications subscriptions bounces "
+    "deliveries attempts alarms lanes domains suppressions import_rows imports"
+).split()
+c, d, e, r, le = (
+    schema.contacts.c,
+    schema.deliveries.c,
+    schema.evidence.c,
+    schema.requests.c,
+    schema.letters.c,
+)
+
+
+def erase(tx: Tx, contact_id: int, by: str = "") -> str | None:
+    """Forget a contact: blank every word about them, stop what is on its way, refuse the address for good.
+
+    Returns the digest of the address, by which a restored copy is known; None if they were forgotten already.
+    """
+    row = tx.connection.execute(select(schema.contacts).where(c.id == contact_id).with_for_update()).one()
+    if row.standing == Standing.ERASED:
+        return None
+    known = Address(typed=row.address, key=row.key)
+    live = [one.id for one in wishes.live(tx, contact_id)]
+    wishes.leave(tx, contact_id, live, ERASED)
+    suppressions.suppress(tx, known, Reason.ERASED)
+    refused = {"key": row.digest, "reason": Reason.ERASED, "words": "", "source": "", "expires": None}
+    insert_or_update(tx, schema.suppressions, {**refused, "created": tx.now}, "key")
+    if accreditations.live(tx, contact_id):
+        accreditations.end(tx, contact_id, ERASED)
+    _ledger(tx, contact_id, known)
+    _people(tx, contact_id, row.digest)
+    _quoted(tx, known, row.name)
+    tx.connection.execute(delete(schema.windows).where(schema.windows.c.contact_id == contact_id))
+    _contact(tx, contact_id)
+    evidence.record(tx, "erased", contact_id=contact_id, digest=row.digest, person=by or None)
+    audit.record(tx, by, "contact.erase", f"contact/{contact_id}")
+    return str(row.digest)
+
+
+def restored(tx: Tx, digests: Sequence[str]) -> list[int]:
+    """Contacts a restored copy of the store shows again although they were forgotten, by their digests."""
+    query = select(c.id).where(c.digest.in_(digests), c.standing != Standing.ERASED).order_by(c.id)
+    return list(tx.connection.execute(query).scalars())
+
+
+def refuse(tx: Tx, digest: str) -> None:
+    """Let an address be refused that was forgotten, by its digest, although no row of this store says so (any more)."""
+    refused = {"key": digest, "reason": Reason.ERASED, "words": "", "source": "", "expires": None}
+    insert_or_update(tx, schema.suppressions, {**refused, "created": tx.now}, "key")
+
+
+def erased(tx: Tx, digests: Sequence[str]) -> set[str]:
+    """Those of these digests that are refused as forgotten."""
+    x = schema.suppressions.c
+    query = select(x.key).where(x.key.in_(digests), x.reason == Reason.ERASED)
+    return set(tx.connection.execute(query).scalars())
+
+
+def sweep(tx: Tx) -> None:
+    """Blank what servers said of mail that was on the wire while its recipient was forgotten."""
+    gone = select(c.id).where(c.standing == Standing.ERASED)
+    _answers(tx, d.contact_id.in_(gone))
+
+
+def _contact(tx: Tx, contact_id: int) -> None:
+    blank = dict.fromkeys(("name", "outlet", "country", "language", "domain", "digest", "notes"), "")
+    nothing = dict.fromkeys(("basis", "owner", "paused_until"))
+    kept = {"address": ERASED, "key": f"{ERASED}/{contact_id}", "zone": "UTC", "standing": Standing.ERASED}
+    voided = {"generation": c.generation + 1, "press_generation": c.press_generation + 1}
+    values = {**blank, **nothing, **kept, **voided}
+    tx.connection.execute(update(schema.contacts).where(c.id == contact_id).values(**values))
+    tags = schema.contact_tags
+    tx.connection.execute(delete(tags).where(tags.c.contact_id == contact_id))
+
+
+def _ledger(tx: Tx, contact_id: int, known: Address) -> None:
+    """What went to them, as a contact or as a bare mailbox: nothing waits, and no server's answer is kept."""
+    bare = func.lower(d.mailbox) == known.key
+    theirs = (d.contact_id == contact_id) | bare
+    duties.hold(tx, theirs & duties.UNSENT)
+    duties.cancel(tx, theirs & duties.UNSENT, ERASED)
+    letters = select(cast(func.substr(d.subject, len("letter/") + 1), le.id.type))
+    about = or_(le.contact_id == contact_id, le.id.in_(letters.where(theirs, d.subject.like("letter/%"))))
+    tx.connection.execute(update(schema.letters).where(about).values(facts={}))
+    _answers(tx, theirs)
+    tx.connection.execute(update(schema.deliveries).where(theirs).values(domain=""))
+    held, to = select(d.id).where(bare), schema.delivery_contents.c
+    nobody = literal(f"mailbox/{ERASED}/") + cast(d.id, Text)
+    whose = literal(f"mailbox/{ERASED}/") + cast(to.delivery_id, Text)
+    carried = update(schema.delivery_contents).where(to.delivery_id.in_(held)).values(recipient=whose)
+    tx.connection.execute(carried)
+    tx.connection.execute(update(schema.deliveries).where(bare).values(mailbox=ERASED, recipient=nobody))
+
+
+def _answers(tx: Tx, theirs: ColumnElement[bool]) -> None:
+    """What servers said of their mail, which may quote the address."""
+    tried = schema.attempts.c
+    said = tried.delivery_id.in_(select(d.id).where(theirs)) & (tried.detail != ERASED)
+    tx.connection.execute(update(schema.attempts).where(said).values(detail=ERASED))
+    told = theirs & (d.detail != ERASED)
+    tx.connection.execute(update(schema.deliveries).where(told).values(detail=ERASED))
+
+
+def _people(tx: Tx, contact_id: int, digest: str) -> None:
+    for table, values in _blanks():
+        theirs: ColumnElement[bool] = table.c.contact_id == contact_id
+        if "digest" in table.c:
+            theirs = theirs | (table.c.digest == digest)
+        tx.connection.execute(update(table).where(theirs).values(**values))
+
+
+def _blanks() -> Iterator[tuple[Any, dict[str, Any]]]:
+    nothing = ("network", "agent", "form", "source", "language", "message_id")
+    yield schema.evidence, {**dict.fromkeys(nothing), "detail": {}}
+    yield schema.requests, {"wish": {}, "network": "", "domain": "", "state": ERASED}
+    yield schema.moves, {"address": ""}
+    yield schema.applications, {"words": "", "reason": None}
+    yield schema.accreditations, {"agreement": ERASED}
+    yield schema.subscriptions, {"consent": ERASED}
+    yield schema.bounces, {"detail": ""}
+
+
+def _quoted(tx: Tx, known: Address, name: str) -> None:
+    """What others were told of them, and what is said of destinations: whatever quotes the address."""
+    owned = func.lower(c.owner) == known.key
+    tx.connection.execute(update(schema.contacts).where(owned).values(owner=None))
+    if name:
+        named = le.facts["name"].as_string() == name
+        tx.connection.execute(update(schema.letters).where(named).values(facts={}))
+    spelt = {known.key, json.dumps(known.key)[1:-1].lower()}  # as JSON may write it
+    for column, blank in _quoting():
+        told = func.lower(cast(column, Text))
+        some = or_(*(told.contains(one, autoescape=True) for one in sorted(spelt)))
+        tx.connection.execute(update(column.table).where(some).values({column.name: blank}))
+    rows = schema.import_rows.c
+    tx.connection.execute(delete(schema.import_rows).where(func.lower(rows.key) == known.key))
+
+
+def _quoting() -> Iterator[tuple[Column[Any], Any]]:
+    yield le.facts, {}
+    for table, names in (
+        (schema.alarms, ("words", "subject")),
+        (schema.lanes, ("fault",)),
+        (schema.domains, ("fault",)),
+        (schema.deliveries, ("detail",)),
+        (schema.attempts, ("detail",)),
+        (schema.bounces, ("detail",)),
+        (schema.suppressions, ("words", "source")),
+        (schema.contacts, ("notes",)),
+        (schema.subscriptions, ("consent",)),
+        (schema.imports, ("source",)),
+    ):
+        for name in names:
+            yield table.c[name], ERASED
