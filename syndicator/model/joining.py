@@ -15,6 +15,9 @@ from syndicator.model.audience import Cadence
 from syndicator.model.consent import Wording
 from syndicator.model.suppression import Reason, Suppression
 
+CONSENT_WORDS = "I want to receive news of the topics I chose by mail. I can change or end this at any time."
+AGREEMENT_WORDS = "I will not publish, or pass on, anything before its embargo ends."
+CONSENT, AGREEMENT = Wording("1", "en", CONSENT_WORDS), Wording("1", "en", AGREEMENT_WORDS)
 EACH_ADDRESS = timedelta(hours=24)  # LM4: one confirmation an address in that time
 EVER = 3  # LM4: so many confirmations that nobody answered, then no more
 LIMITS_FOR = timedelta(hours=1)  # what networks, domains and all together are counted over
@@ -59,8 +62,8 @@ class Terms:
     """What people sign up to, and how much of it is let through: sign-ups that mail something, in an hour."""
 
     open: bool = True
-    consent: Wording
-    agreement: Wording
+    consent: Wording = CONSENT
+    agreement: Wording = AGREEMENT
     privacy_url: str = ""
     per_network: int = 20
     per_domain: int = 100

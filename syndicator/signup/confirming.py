@@ -17,7 +17,7 @@ from syndicator.model.joining import RequestState, Wish
 from syndicator.model.suppression import Reason
 from syndicator.signup.joining import FORM, Visit
 from syndicator.signup.tokens import Purpose, Tokens
-from syndicator.store import Tx, audience, evidence, requests, suppressions, topics
+from syndicator.store import Tx, audience, evidence, names, requests, suppressions, topics
 from syndicator.store.requests import Request
 
 CONFIRM_WITHIN = timedelta(hours=72)  # mail:LM2 asks for 48 to 72 hours
@@ -50,7 +50,7 @@ def asked(tx: Tx, tokens: Tokens, token: str) -> Asked | None:
     request = _open(tx, tokens, token)
     if request is None or request.wish is None:
         return None
-    return Asked(request.wish, topics.titles(tx, request.wish.topics))
+    return Asked(request.wish, topics.titles(tx, names.present(tx, request.wish.topics)))
 
 
 def confirm(tx: Tx, tokens: Tokens, token: str, visit: Visit | None = None) -> Confirmation:
@@ -122,12 +122,13 @@ def _subscribe(tx: Tx, contact_id: int, wish: Wish, consent: str) -> list[str]:
     theirs = audience.subscriptions(tx, contact_id)
     live = {one.topic for one in theirs if one.state is SubscriptionState.ACTIVE}
     begun = []
-    for slug, topic_id in sorted(topics.ids(tx, wish.topics).items()):
+    for slug in names.present(tx, wish.topics):
         if slug in live:
             continue
         try:
-            _, new = audience.subscribe(tx, contact_id, topic_id, wish.cadence, consent)
-        except Refused:  # the topic closes: the others do not suffer for it
+            topic = topics.named(tx, slug)
+            _, new = audience.subscribe(tx, contact_id, topic.id, wish.cadence, consent)
+        except (NotFound, Refused):  # the topic is over, or closes: the others do not suffer for it
             continue
         begun += [slug] if new else []
     return begun

@@ -47,12 +47,13 @@ class _Known:
     topics: frozenset[str]  # of live subscriptions
 
 
-def _unnamed(_subject: str, _recipient: str) -> str:
+def unnamed(_subject: str, _recipient: str) -> str:
+    """For letters whose Message-ID nobody knows yet."""
     return ""
 
 
 def join(
-    tx: Tx, wish: Wish, visit: Visit, terms: Terms, *, trap: bool = False, named: Named = _unnamed
+    tx: Tx, wish: Wish, visit: Visit, terms: Terms, *, trap: bool = False, named: Named = unnamed
 ) -> RequestState:
     """File a sign-up and owe the letter it leads to, if any; raises Invalid where `wish.address` is none.
 

@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,10 +26,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from syndicator.errors import SyndicatorError
+from syndicator.model.joining import Terms
 from syndicator.model.site import Site
 from syndicator.observe import logger
 from syndicator.render.mail import Sender
 from syndicator.signup import Tokens
+from syndicator.signup.joining import Named, unnamed
 from syndicator.store import Store
 from syndicator.store.media import Cabinet
 from syndicator.web.callbacks import Callbacks
@@ -61,7 +63,8 @@ class Web:
     `ready` names what else is not ready, such as a worker that was not seen lately. `redirects` are
     former addresses and present ones; `trusted_proxies` address ranges; `full_reads` how many whole
     feeds one visitor may fetch in a minute, 0 for any number. `cabinet` keeps the files of items; without
-    one none is served. `sender` is who mail is from; without one no preview of a mail is shown.
+    one none is served. `sender` is who mail is from; without one no preview of a mail is shown. `terms` are what people
+    sign up to; `named` gives a letter's Message-ID by its subject and recipient.
     """
 
     store: Store
@@ -75,6 +78,8 @@ class Web:
     full_reads: int = 0
     cabinet: Cabinet | None = None
     sender: Sender | None = None
+    terms: Terms = field(default_factory=Terms)
+    named: Named = unnamed
 
 
 class App:
@@ -132,7 +137,7 @@ class App:
         return [
             *Health(web.store, self.catalogue.age, web.ready).routes(),
             *Newsroom(web.store, web.site, self._pages).routes(),
-            *MediaList(web.store, web.tokens, self._pages).routes(),
+            *MediaList(web.store, web.tokens, self._pages, web.terms, self._trust, web.named).routes(),
             *Callbacks(web.store, web.tokens, self._trust).routes(),
             *Press(web.store, web.tokens, self._pages, web.cabinet, web.sender, self._trust).routes(),
             *(Media(web.store, web.cabinet, self._pages).routes() if web.cabinet else ()),

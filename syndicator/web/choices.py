@@ -73,6 +73,12 @@ def zones() -> tuple[tuple[str, Sequence[str]], ...]:
     return (*((area, tuple(sorted(some))) for area, some in sorted(found.items())), ("Other", ("UTC",)))
 
 
+@cache
+def known_zones() -> frozenset[str]:
+    """All zones of `zones`."""
+    return frozenset(zone for _, some in zones() for zone in some)
+
+
 def is_language(tag: str) -> bool:
     """Whether a form offers this language; the empty one is the newsroom's."""
     return tag in LANGUAGES

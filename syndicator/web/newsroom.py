@@ -29,8 +29,10 @@ from syndicator.web.pages import (
     FEED_STYLE,
     FOR_A_DAY,
     FOR_GOOD,
+    FORM_STYLE,
     PUBLIC,
     STYLE,
+    ZONE,
     Pages,
     unless_known,
 )
@@ -67,6 +69,8 @@ class Newsroom:
             # Feeds name it without a version: their bytes must not change with a style.
             Route("/static/feed.css", _static(FEED_STYLE, CSS, FOR_A_DAY)),
             Route("/static/copy.js", _static(COPY, JS, FOR_GOOD)),
+            Route("/static/form.css", _static(FORM_STYLE, CSS, FOR_GOOD)),
+            Route("/static/zone.js", _static(ZONE, JS, FOR_GOOD)),
         ]
 
     def front(self, request: Request) -> Response:

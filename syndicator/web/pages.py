@@ -33,8 +33,10 @@ from syndicator.web.feeds import tag_matches
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 STYLE = (STATIC / "style.css").read_bytes()
+FORM_STYLE = (STATIC / "form.css").read_bytes()
 FEED_STYLE = (STATIC / "feed.css").read_bytes()
 COPY = (STATIC / "copy.js").read_bytes()
+ZONE = (STATIC / "zone.js").read_bytes()
 FAVICON = (STATIC / "favicon.svg").read_bytes()
 # The address of what pages name changes with its bytes, so it may be kept for good.
 FOR_GOOD = {"cache-control": "public, max-age=31536000, immutable"}
@@ -94,11 +96,13 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._scripts = {"copy.js": self._static("copy.js", COPY)}
+        scripts = {"copy.js": COPY, "zone.js": ZONE}
+        self._scripts = {name: self._static(name, body) for name, body in scripts.items()}
         self._icons = _origins(site)
         self._templates.globals.update(
             site=site, path=self.path, style=self._static("style.css", STYLE), formats=list(Format)
         )
+        self._templates.globals.update(form_style=self._static("form.css", FORM_STYLE))
         self._templates.globals.update(stand=self.stand, shown=self.shown, script=None, banner=None)
         self._templates.globals.update(
             types=MEDIA_TYPES, format_titles=FORMAT_TITLES, kinds=KINDS, cadences=CADENCES
