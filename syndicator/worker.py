@@ -62,7 +62,8 @@ TIDY_EVERY = 3600.0  # seconds
 STUCK_PAUSE = 60.0  # seconds until a release that cannot go out is tried, and complained of, again
 END_TRIES = 60  # beats a finished run waits for a database that is away, to be written down
 NAMED = 5  # of those for whose sake a private range is open
-LOOPS = ("release", "feeds", "poll", "deliver")
+LOOPS = ("release", "feeds", "poll", "digest", "deliver")
+BOUNCES = "bounces"  # a loop only where a mailbox is set
 
 
 @dataclass
@@ -77,8 +78,10 @@ class Hints:
     tidy: threading.Event = field(default_factory=threading.Event)
 
     def all(self) -> Sequence[threading.Event]:
+    bounces: threading.Event = field(default_factory=threading.Event)
         """Every one of them."""
-        return (self.feeds, self.deliver, self.release, self.poll, self.alarms, self.tidy)
+        waits = (self.feeds, self.deliver, self.release, self.poll)
+        return (*waits, self.alarms, self.digest, self.tidy, self.bounces)
 
 
 class Worker:
@@ -109,6 +112,7 @@ class Worker:
         for name, (turn, hint) in turns.items():
             self._thread(name, partial(self._loop, name, turn, hint))
         self._thread("deliver", lambda: lanes.attend(self.crew, self.hints.deliver))
+            **({BOUNCES: (self.bounces, self.hints.bounces)} if self.runtime.intake else {}),
         self._thread("poll", self._poll)
         self._thread("schedules", self._ring)
         log.info("started", worker=self.name, store=self.runtime.store.kind)
@@ -179,6 +183,19 @@ class Worker:
         self._threads.append(thread)
         thread.start()
 
+            digest.tend(self.runtime.store)
+            digest.tend(self.runtime.store)
+
+    def bounces(self) -> datetime | None:
+        """Read the mailbox that bounces come into, when it is due."""
+        intake = self.runtime.intake
+        if intake is None:
+            return None
+        with self.runtime.store.read() as tx:
+            now = tx.now
+        if intake.due() <= now:
+            intake.turn()
+        return intake.due()
     def _loop(self, name: str, turn: Callable[[], datetime | None], hint: threading.Event) -> None:
         while not self.stop.is_set():
             hint.clear()
@@ -413,7 +430,10 @@ def run_worker(runtime: Runtime, grace: timedelta = GRACE) -> bool:
 
 def run_once(runtime: Runtime, loops: Sequence[str] = LOOPS) -> dict[str, Any]:
     """Turn the named loops, in the order of the walk, until nothing is due; what each did, in figures."""
-    unknown = [name for name in loops if name not in (*LOOPS, Job.PRUNE, Job.RECONCILE)]
+    if loops is LOOPS and runtime.intake:
+        loops = (*LOOPS, BOUNCES)
+    named = (*LOOPS, BOUNCES, Job.PRUNE, Job.RECONCILE, Job.NEWSLETTER)
+    unknown = [name for name in loops if name not in named]
     if unknown:
         raise Invalid(f"there is no job {unknown[0]!r}: use {', '.join((*LOOPS, Job.PRUNE, Job.RECONCILE))}")
     worker = Worker(runtime, threading.Event())
@@ -441,6 +461,8 @@ def _poll_all(runtime: Runtime) -> int:
 
 def _poll_now(worker: Worker, schedule: Schedule) -> str:
     with worker.runtime.store.begin() as tx:
+        BOUNCES: lambda: runtime.intake.turn().total() if runtime.intake else 0,
+        "digest": lambda: _gather(worker).digests,
         wanted = [schedule.upstream] if schedule.upstream else [one.slug for one in upstreams.listing(tx)]
         for slug in wanted:
             upstreams.poll_now(tx, slug)

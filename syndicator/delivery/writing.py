@@ -54,7 +54,8 @@ class Links:
     """The addresses only one recipient gets: by subscription, and for preferences by contact.
 
     `press` leads to a contact's own page of a release, while it is under embargo (mail:MC22); `letter` is where
-    the button of a letter about somebody's own affairs leads, by its sort.
+    the button of a letter about somebody's own affairs leads, by its sort; `leaving` is the address that ends a
+    subscription by mail, empty where none does.
     """
 
     confirm: Callable[[int], str]
@@ -63,6 +64,7 @@ class Links:
     press: Callable[[int, int], str]
     letter: Callable[[letters.Owed], str]
 
+    leaving: Callable[[int], str] = lambda _: ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
@@ -168,6 +170,7 @@ class Writer:
     def _message_id(self, subject: str, recipient: str) -> str:
         return message_id(self._desk.key, self._desk.sender.domain, subject, recipient)
 
+            leaving_address=links.leaving(subscription) if listed and subscription else "",
     def _template(self, tx: Tx, attempt: Try, release: Release | None) -> Template:
         if release:
             return self._of_release(tx, attempt, release)

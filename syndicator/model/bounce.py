@@ -100,9 +100,9 @@ def kind_of_report(action: str, status: str, words: str) -> tuple[Kind, str]:
 def kind_of_words(code: str, words: str) -> Kind:
     """What a failure with this enhanced code and these words says of the address."""
     said = _CODE.search(words)
-    basic = int(said[1]) if said else (400 if code.startswith("4") else 500) + 50
+    basic = int(said[1]) if said else 400 if code.startswith("4") else 500
     if said and code and said[1][0] != code[0]:  # a 450 that was given up after days says 5.4.7, and the like
-        basic = int(code[0]) * 100 + 50
+        basic = int(code[0]) * 100
     plain = words[said.end() :].strip() if said else words
     _, cause = judge_reply(basic, code, plain, Phase.RCPT)
     return kind_of_cause(cause, final=not code.startswith("4") and basic >= 500)

@@ -14,8 +14,8 @@ from syndicator.store.letters import Owed
 MAGIC_FOR = timedelta(minutes=60)  # mail:LM9 asks for 15 to 60
 
 
-def links_of(site: Site, tokens: Tokens) -> Links:
-    """The links of every letter that only its recipient gets."""
+def links_of(site: Site, tokens: Tokens, leaving: Callable[[int], str] = lambda _: "") -> Links:
+    """The links of every letter that only its recipient gets; `leaving` is the address to leave by, by subscription."""
     url = site.url
     return Links(
         confirm=lambda row: url(f"/media-list/confirm/{tokens.confirm_token(row)}"),
@@ -23,6 +23,7 @@ def links_of(site: Site, tokens: Tokens) -> Links:
         preferences=lambda row: url(f"/media-list/preferences/{tokens.preferences_token(row)}"),
         press=lambda contact, release: url(f"/press/{tokens.press_token(contact, release)}/"),
         letter=lambda owed: letter_url(site, tokens, owed),
+        leaving=leaving,
     )
 
 

@@ -29,6 +29,7 @@ from syndicator.model.site import Site
 from syndicator.model.upstream import Upstream
 from syndicator.observe import logger
 from syndicator.render.mail import Sender
+from syndicator.runtime import incoming
 from syndicator.runtime.addresses import links_of
 from syndicator.runtime.chance import clock, mint_token, mint_uid
 from syndicator.runtime.keys import bounce_domain_of, own_key, signer_of
@@ -49,6 +50,8 @@ from syndicator.wire.letters import Postman
 from syndicator.wire.smtp import Connection, Relay
 
 if TYPE_CHECKING:
+    from syndicator.bounces.intake import Intake
+    from syndicator.bounces.taking import Signs
     from syndicator.ingest.poll import Polled, Poller
     from syndicator.press import Rules
 
@@ -184,7 +187,7 @@ class Runtime:
             site=self.site,
             sender=sender,
             key=self.keys[-1].encode(),  # the oldest: a repeat after a change of keys has the same Message-ID
-            links=links_of(self.site, self.tokens),
+            links=links_of(self.site, self.tokens, incoming.leaving_of(self.settings, self.keys)),
             signer=signer_of(self.settings, sender.domain),
             bounce_domain=bounce_domain_of(self.settings),
             bounce_key=self.keys[0].encode(),
@@ -267,6 +270,16 @@ class Runtime:
 
         `start` is the start of a process that serves or works: only then does another config file than
         last time, or another look of the site, take over. Raises SchemaBehind where an operator must run
+    @cached_property
+    def signs(self) -> Signs:
+        """How we know our own letters again when something comes back about them."""
+        return incoming.signs_of(self)
+
+    @cached_property
+    def intake(self) -> Intake | None:
+        """Who reads the mailbox that bounces come into; None where none is set."""
+        return incoming.intake_of(self)
+
         `syndicator db upgrade` first.
         """
         if start:

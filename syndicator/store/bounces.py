@@ -177,6 +177,13 @@ def contact_of_subscription(tx: Tx, subscription_id: int) -> int | None:
     return tx.connection.execute(select(s.contact_id).where(s.id == subscription_id)).scalar()
 
 
+def address_of(tx: Tx, letter: Sent) -> str:
+    """The address a letter went to, as it is typed now; empty where its contact was forgotten."""
+    if letter.contact_id is None:
+        return letter.mailbox or ""
+    return tx.connection.execute(select(c.address).where(c.id == letter.contact_id)).scalar() or ""
+
+
 def rate(tx: Tx, since: datetime) -> Rate:
     """Letters taken and complaints since then (mail:SE19)."""
     taken = select(func.count()).where(
@@ -242,9 +249,15 @@ def _added(tx: Tx, event: Event) -> bool:
         "contact_id": event.contact_id,
         "delivery_id": event.delivery_id,
         "code": event.code or None,
-        "detail": _ADDRESS.sub(lambda found: masked(found[0]), event.detail)[:LONGEST_DETAIL],
+        "detail": _fit(event.detail),
     }
     return tx.connection.execute(insert_or_skip(tx, schema.bounces).values(**values)).rowcount == 1
+
+
+def _fit(words: str) -> str:
+    """A stranger's words as they are kept: addresses masked, on one line, not too long."""
+    plain = "".join(sign if sign.isprintable() else " " for sign in words)
+    return _ADDRESS.sub(lambda found: masked(found[0]), " ".join(plain.split()))[:LONGEST_DETAIL]
 
 
 def _count(tx: Tx, event: Event, *, stop: bool) -> None:
@@ -268,7 +281,7 @@ def _give_up(
     address = _whose(tx, event)
     if address is None:
         return
-    said = _ADDRESS.sub(lambda found: masked(found[0]), words)[:LONGEST_DETAIL]
+    said = _fit(words)
     told = f"{reason}: {said}" if said else ""
     suppressions.suppress(tx, address, reason, told, source=event.source, expires=expires, stop=stop)
     if event.contact_id is not None:

@@ -20,7 +20,10 @@ MAC_BYTES = 10  # 80 bits
 ID_BYTES = 8
 LONGEST_LOCAL, LONGEST_PATH = 64, 254  # octets (RFC 5321 §4.5.3.1)
 
-_TOKEN = re.compile(r"b\+([a-z2-7]{16})([a-z2-7]{2,13})", re.ASCII)
+VERP, LEAVE = "verp", "leave"  # part of what is signed, never of the token
+
+_TAIL = re.compile(r"([a-z2-7]{16})([a-z2-7]{2,13})", re.ASCII)
+_TOKEN = re.compile(rf"b\+{_TAIL.pattern}", re.ASCII)
 
 
 def verp(key: bytes, delivery_id: int, domain: str) -> str:
@@ -45,10 +48,38 @@ def read_verp(keys: Sequence[bytes], local_part: str) -> int | None:
     return delivery_id if any(ours) else None
 
 
+def leaving(key: bytes, subscription_id: int, address: str) -> str:
+    """The address that ends this subscription when anything is mailed to it: `address` with a token (mail:LM8)."""
+    local, _, domain = address.rpartition("@")
+    return f"{local}+{_token(key, LEAVE, subscription_id)}@{a_label(domain)}"
+
+
+def read_leaving(keys: Sequence[bytes], address: str, given: str) -> int | None:
+    """The subscription that mail to `given` ends, or None; `address` is the one to leave by, as it is set.
+
+    Who writes does not matter: a journalist's mail is forwarded, and From can be anybody's.
+    """
+    local, _, domain = address.lower().rpartition("@")
+    theirs, _, where = given.lower().rpartition("@")
+    token = theirs.removeprefix(f"{local}+")
+    found = _TAIL.fullmatch(token)
+    if where != a_label(domain) or token == theirs or not found:
+        return None
+    subscription_id = _number(found[2])
+    if subscription_id is None:
+        return None
+    ours = [hmac.compare_digest(token.encode(), _token(key, LEAVE, subscription_id).encode()) for key in keys]
+    return subscription_id if any(ours) else None
+
+
 def _local(key: bytes, delivery_id: int) -> str:
-    number = delivery_id.to_bytes(ID_BYTES).lstrip(b"\0") or b"\0"
-    mac = hmac.digest(key, f"verp/{delivery_id}".encode(), "sha256")[:MAC_BYTES]
-    return f"{MARK}{_base32(mac)}{_base32(number)}"
+    return f"{MARK}{_token(key, VERP, delivery_id)}"
+
+
+def _token(key: bytes, purpose: str, row: int) -> str:
+    number = row.to_bytes(ID_BYTES).lstrip(b"\0") or b"\0"
+    mac = hmac.digest(key, f"{purpose}/{row}".encode(), "sha256")[:MAC_BYTES]
+    return f"{_base32(mac)}{_base32(number)}"
 
 
 def _base32(raw: bytes) -> str:

@@ -109,7 +109,9 @@ def press_headers(
         f"List-Archive: <{archive}>\r\nList-Help: <{about}>\r\nList-Subscribe: <{about}>\r\n".encode(),
         b"List-Unsubscribe: <",
         Hole("unsubscribe_url", "header"),
-        b">\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",  # RFC 8058 §3.1
+        b">",
+        Hole("leaving", "header"),
+        b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",  # RFC 8058 §3.1
         f"Feedback-ID: {feedback}\r\n".encode(),
         Hole("thread", "header"),
     ]

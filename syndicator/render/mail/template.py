@@ -16,6 +16,7 @@ from datetime import datetime
 from html import escape
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
+from urllib.parse import quote
 
 from syndicator.model.lines import Sound, is_sound
 from syndicator.render.mail.headers import (
@@ -39,7 +40,7 @@ class Slots:
     `message_id` and `in_reply_to` have no < and >; `date` is aware, the instant the delivery was
     planned, so that a retry is the same bytes (MC2); the URLs are absolute, ASCII, http(s). `press_url`
     is the recipient's own page of a release under embargo, with a slash at its end; `letter_url` where the
-    button of a letter about somebody's own affairs leads.
+    button of a letter about somebody's own affairs leads; `leaving_address` ends a subscription by mail, if any does.
     """
 
     to_address: str
@@ -51,6 +52,7 @@ class Slots:
     confirm_url: str = ""
     press_url: str = ""
     letter_url: str = ""
+    leaving_address: str = ""
     in_reply_to: str | None = None
 
 
@@ -96,9 +98,14 @@ def template(pieces: Iterable[Piece]) -> Template:
     literal = iter(range(len(fixed)))
     order = [places[piece] if isinstance(piece, Hole) else next(literal) for piece in all_pieces]
     # Each piece on lines of its own, and on lines with the longest of values.
-    longest = b"".join(b"x" * LONGEST_URI if isinstance(piece, Hole) else piece for piece in all_pieces)
+    longest = b"".join(_longest(piece) if isinstance(piece, Hole) else piece for piece in all_pieces)
     sound = is_sound(b"\r\n".join(fixed)) and is_sound(longest)
     return Template(fixed, tuple(_ENCODERS[slot] for slot in slots), itemgetter(*order), sound)
+
+
+def _longest(hole: Hole) -> bytes:
+    begun = b"\r\n " if hole.slot == "leaving" else b""  # it stands on a line of its own
+    return begun + b"x" * LONGEST_URI
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +221,14 @@ def _thread(slots: Slots) -> tuple[bytes, ...]:
     return (f"In-Reply-To: <{earlier}>\r\nReferences: <{earlier}>\r\n".encode(),)
 
 
+def _leaving(slots: Slots) -> tuple[bytes, ...]:
+    """A second way to leave behind the first in List-Unsubscribe, for programs that know no other (RFC 2369 §3.2)."""
+    if not slots.leaving_address:
+        return (b"",)
+    address = quote(addr_spec(slots.leaving_address, "leaving_address"), safe="@+")
+    return (f",\r\n <mailto:{address}?subject=unsubscribe>".encode(),)
+
+
 def _link(slot: str) -> Encoder:
     value_of = attrgetter(slot)
 
@@ -243,6 +258,7 @@ _ENCODERS: dict[str, Encoder] = {
     "date": _date,
     "message_id": _message_id,
     "thread": _thread,
+    "leaving": _leaving,
     **{slot: _link(slot) for slot in _LINKS},
 }
 _FORMS: dict[str, tuple[str, ...]] = {
@@ -251,5 +267,6 @@ _FORMS: dict[str, tuple[str, ...]] = {
     "date": ("header",),
     "message_id": ("header",),
     "thread": ("header",),
+    "leaving": ("header",),
     **dict.fromkeys(_LINKS, _EVERYWHERE),
 }

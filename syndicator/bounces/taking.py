@@ -1,0 +1,127 @@
+"""Whose letter something is about, by what we signed alone, and the row that says so (mail:LM13, LM15).
+
+A token in the address it came back to is believed before a Message-ID of ours, and that before the link to leave
+by. What carries none of these is about no letter of ours, whatever it says: it is counted, and nothing follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from syndicator.bounces.reading import Report
+from syndicator.bounces.reports import Finding
+from syndicator.errors import Invalid
+from syndicator.model.audience import address as mail_address
+from syndicator.model.bounce import Kind
+from syndicator.store import Tx, bounces
+from syndicator.store.bounces import Event, Sent
+
+NOT_OURS = "about no letter of ours"
+PERHAPS_OURS = 5  # addresses a report may name that are looked up
+
+
+def _nobody(_: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """How we know our own hand again; values of the composition root.
+
+    `delivery` reads the local part of an address bounces go to, `leaving` an address to leave by, `subscription` a
+    link to leave by: each the row it names, or None if we did not sign it. `message_id` makes the Message-ID of a
+    delivery's subject to its recipient; `leave` ends a subscription.
+    """
+
+    delivery: Callable[[str], int | None]
+    message_id: Callable[[str, str], str]
+    leave: Callable[[Tx, int], object]
+    leaving: Callable[[str], int | None] = _nobody
+    subscription: Callable[[str], int | None] = _nobody
+
+
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    delivery_id: int | None
+    contact_id: int | None
+    address: str = ""
+
+
+def take(tx: Tx, signs: Signs, report: Report, source: str) -> Kind:
+    """Write down what came back, once, and draw what follows; what it was."""
+    key = f"{source}/{report.key}"
+    leaving = next((row for one in report.to if (row := signs.leaving(one)) is not None), None)
+    if leaving is not None:
+        whose = bounces.contact_of_subscription(tx, leaving)
+        if bounces.record(tx, Event(key=key, source=source, kind=Kind.LEFT, contact_id=whose)):
+            signs.leave(tx, leaving)
+        return Kind.LEFT
+    found = _whose(tx, signs, report)
+    if found is None:
+        kind = Kind.AUTO_REPLY if _is_auto(report.findings) else Kind.UNKNOWN
+        bounces.record(tx, Event(key=key, source=source, kind=kind, detail=NOT_OURS))
+        return kind
+    finding = report.findings[0] if report.feedback else report.about(found.address)
+    event = Event(
+        key=key,
+        source=source,
+        kind=finding.kind,
+        detail=finding.words,
+        code=finding.code,
+        contact_id=found.contact_id,
+        delivery_id=found.delivery_id,
+    )
+    bounces.record(tx, event)
+    return finding.kind
+
+
+def letter_of(tx: Tx, signs: Signs, message_ids: Iterable[str], addresses: Iterable[str]) -> Sent | None:
+    """The letter of ours with one of these Message-IDs to one of these addresses, or None."""
+    ids = set(message_ids)
+    if not ids:
+        return None
+    for address in list(dict.fromkeys(addresses))[:PERHAPS_OURS]:
+        try:
+            letters = bounces.sent_to(tx, mail_address(address))
+        except (Invalid, UnicodeError):
+            continue
+        if found := _among(signs, letters, ids):
+            return found
+    return None
+
+
+def _whose(tx: Tx, signs: Signs, report: Report) -> _Whose | None:
+    if report.tokens:
+        keys = (signs.delivery(one) for one in report.tokens)
+        row = next((key for key in keys if key is not None), None)
+        letter = bounces.sent(tx, row) if row is not None else None
+        # A token nobody signed is a forgery, whatever else is in the mail.
+        return _as_whose(tx, letter) if letter else None
+    returned = report.returned
+    named = [one.recipient for one in report.findings if one.recipient]
+    letter = letter_of(tx, signs, returned.message_ids, [*named, *returned.recipients])
+    return _as_whose(tx, letter) if letter else _by_link(tx, signs, report)
+
+
+def _by_link(tx: Tx, signs: Signs, report: Report) -> _Whose | None:
+    for link in report.returned.links:
+        row = signs.subscription(link)
+        contact_id = bounces.contact_of_subscription(tx, row) if row is not None else None
+        if contact_id is not None:
+            letters = bounces.sent_to_contact(tx, contact_id)
+            letter = _among(signs, letters, set(report.returned.message_ids))
+            return _Whose(letter.delivery_id if letter else None, contact_id, "")
+    return None
+
+
+def _among(signs: Signs, letters: Iterable[Sent], ids: set[str]) -> Sent | None:
+    return next((one for one in letters if signs.message_id(one.subject, one.recipient) in ids), None)
+
+
+def _as_whose(tx: Tx, letter: Sent) -> _Whose:
+    return _Whose(letter.delivery_id, letter.contact_id, bounces.address_of(tx, letter))
+
+
+def _is_auto(findings: Iterable[Finding]) -> bool:
+    return any(one.kind is Kind.AUTO_REPLY for one in findings)

@@ -1,0 +1,83 @@
+"""What comes back by mail: the mailbox it is read from, and how we know our own hand again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from syndicator import signup
+from syndicator.render.mail import message_id
+from syndicator.render.mail.envelope import leaving, read_leaving, read_verp
+from syndicator.settings import Settings
+from syndicator.signup import Purpose, Tokens
+from syndicator.store import Tx
+
+if TYPE_CHECKING:
+    from syndicator.bounces.intake import Intake
+    from syndicator.bounces.taking import Signs
+    from syndicator.runtime.root import Runtime
+
+
+def leaving_of(settings: Settings, keys: Sequence[str]) -> Callable[[int], str]:
+    """The address that ends a subscription by mail, by its id; empty where no such address is set (mail:LM8)."""
+    address = settings.bounces.leave
+    if not address:
+        return lambda _: ""
+    key = keys[0].encode()
+    return lambda subscription_id: leaving(key, subscription_id, address)
+
+
+def signs_of(runtime: Runtime) -> Signs:
+    """What reads our tokens, and makes our Message-IDs again."""
+    from syndicator.bounces.taking import Signs  # most commands read no mail
+
+    tokens, address, desk = runtime.tokens, runtime.settings.bounces.leave, runtime.desk
+    keys = [key.encode() for key in runtime.keys]
+
+    def leave(tx: Tx, subscription_id: int) -> object:
+        return signup.unsubscribe(tx, tokens, tokens.unsubscribe_token(subscription_id))
+
+    return Signs(
+        delivery=lambda local: read_verp(keys, local),
+        message_id=lambda subject, recipient: message_id(desk.key, desk.sender.domain, subject, recipient),
+        leave=leave,
+        leaving=lambda given: read_leaving(keys, address, given) if address else None,
+        subscription=lambda link: _subscription(tokens, link),
+    )
+
+
+def intake_of(runtime: Runtime) -> Intake | None:
+    """Who reads the mailbox, or None where none is set."""
+    given = runtime.settings.bounces
+    if not given.host:
+        return None
+    from syndicator.bounces.intake import Intake
+    from syndicator.wire.imap import Account, Mailbox
+
+    tls: Literal["none", "starttls", "tls"] = given.tls.value
+    account = Account(
+        host=given.host,
+        port=given.port,
+        tls=tls,
+        username=given.username,
+        password=given.password.reveal() if given.password else "",
+        folder=given.folder,
+        ca_file=given.ca_file or None,
+    )
+    return Intake(
+        store=runtime.store,
+        open_box=lambda: Mailbox(account),
+        signs=runtime.signs,
+        name=f"{given.username}@{given.host}/{given.folder}",
+        every=given.every,
+        tick=time.monotonic,
+    )
+
+
+def _subscription(tokens: Tokens, link: str) -> int | None:
+    """The subscription a link to leave by is of, wherever our site stood when it was made."""
+    path = PurePosixPath(urlsplit(link).path)
+    return tokens.read(Purpose.UNSUBSCRIBE, path.name) if path.parent.name == "unsubscribe" else None
