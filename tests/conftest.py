@@ -10,6 +10,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from tests.make import NOW, FakeClock
 
 if TYPE_CHECKING:  # at run time only tests that open a store pay for its import
     from syndicator.store import Store
+    from tests.dialects import Kept
 
 # Every run draws other examples, and there are many runs; HYPOTHESIS_PROFILE=default draws a hundred at once.
 settings.register_profile("brief", max_examples=40)
@@ -65,7 +67,9 @@ def store(request: pytest.FixtureRequest, clock: FakeClock) -> "Iterator[Store]"
     from syndicator.store import open_store
 
     where = request.getfixturevalue(f"{request.param}_url")
-    with open_store(where, host_clock=clock, fixed_clock=clock) as opened:
+    with open_store(where, host_clock=clock, fixed_clock=clock) as opened, ExitStack() as stack:
+        if request.param == "postgresql":
+            stack.enter_context(request.getfixturevalue("postgresql_pool").lent(opened))
         yield opened
 
 
@@ -136,12 +140,22 @@ def postgresql_shared(
     rewind.close()
 
 
+@pytest.fixture(scope="session")
+def postgresql_pool(postgresql_shared: tuple[str, postgres.Rewind]) -> "Iterator[Kept]":
+    """Connections to it that outlive a test."""
+    from tests.dialects import Kept
+
+    kept = Kept(postgresql_shared[0])
+    yield kept
+    kept.close()
+
+
 @pytest.fixture
-def postgresql_url(postgresql_shared: tuple[str, postgres.Rewind]) -> Iterator[str]:
+def postgresql_url(postgresql_shared: tuple[str, postgres.Rewind], postgresql_pool: "Kept") -> Iterator[str]:
     """This worker's database, rewound afterwards."""
     where, rewind = postgresql_shared
     yield where
-    rewind()
+    rewind(postgresql_pool.idle)
 
 
 @pytest.fixture

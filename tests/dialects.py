@@ -1,17 +1,23 @@
-"""The two dialects of SQLAlchemy, with one store of compiled statements for all engines of a run.
+"""What engines of a run share: statements compiled once, and connections to PostgreSQL.
 
-A program has one engine and compiles each statement once. Tests open an engine each, and compiling their
-statements again and again was a quarter of the time of those that use a store. Nothing else is changed:
-the statements, the drivers and the databases are the real ones.
+A program has one engine: it compiles each statement once and connects a few times. Tests open an engine each.
+To compile all their statements again was a quarter of the time of those that use a store, and each new
+connection to PostgreSQL costs a process and 20 ms. Nothing else is changed: the statements, the drivers and
+the databases are the real ones.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.util import LRUCache
+
+from syndicator.store import Store
+from syndicator.store.engine import connect
 
 MANY = 10_000  # statements; a run has a few hundred
 
@@ -51,3 +57,36 @@ def share() -> None:
     """Let engines made from now on share; both names are those that `syndicator.store.engine` asks for."""
     registry.register("sqlite", __name__, "SQLite")
     registry.register("postgresql.psycopg", __name__, "PostgreSQL")
+
+
+class Kept:
+    """Connections to one database, lent to one store after another."""
+
+    def __init__(self, address: str) -> None:
+        self._engine = connect(address)
+        self.idle: set[int] = set()  # the server's processes behind what nobody uses: rolled back, and whole
+        event.listen(self._engine.pool, "checkin", self._note)
+        event.listen(self._engine.pool, "checkout", lambda known, *_: self.idle.discard(_process(known)))
+
+    @contextmanager
+    def lent(self, store: Store) -> Iterator[None]:
+        """Let a store connect by these; its engine, and whoever listens to it, stay its own."""
+        engine = store._engine
+        own = engine.pool, engine.dialect
+        engine.pool, engine.dialect = self._engine.pool, self._engine.dialect
+        try:
+            yield
+        finally:
+            engine.pool, engine.dialect = own
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self._engine.dispose()
+
+    def _note(self, known: Any, _record: Any) -> None:
+        if known:  # else it was found broken
+            self.idle.add(_process(known))
+
+
+def _process(known: Any) -> int:
+    return int(known.info.backend_pid)

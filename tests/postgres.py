@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -185,11 +185,12 @@ class Rewind:
             f"set local session_replication_role = replica; {empty} {refill} {self._sequences()} end $$"
         )
 
-    def __call__(self) -> None:
-        """Rewind; a connection some test has forgotten loses what it holds."""
+    def __call__(self, spared: Collection[int] = ()) -> None:
+        """Rewind; a connection some test has forgotten loses what it holds, but those of these processes stay."""
         self.connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity "
-            "where datname = current_database() and pid <> pg_backend_pid()"
+            "where datname = current_database() and pid <> pg_backend_pid() and pid <> all(%s)",
+            [list(spared)],
         )
         self.connection.execute("select rewind.rewind()")
 
