@@ -38,6 +38,7 @@ COLUMNS = (
 ).split()
 
 CONTACT = COLUMNS.index("contact_id")
+NOTHING_LEFT = "nothing is left of this digest: what it held was taken back"
 MAY_HAVE_IT = or_(d.state.in_(MAY_HAVE), d.doubts > 0)
 UNSENT = d.state.in_((DeliveryState.DUE, DeliveryState.LEASED))  # certainly not on the wire
 # The role is written out, not bound: only so does SQLite see that its partial index fits.

@@ -35,6 +35,7 @@ from syndicator.store import columns, schema
 from syndicator.store.deliveries.duties import (
     IS_OWED,
     MAY_HAVE_IT,
+    NOTHING_LEFT,
     UNSENT,
     cancel,
     hold,
@@ -240,8 +241,11 @@ def cancel_unsent(tx: Tx, item: Item, reason: str) -> int:
     tx.connection.execute(delete(schema.delivery_contents).where(dc.delivery_id.in_(doomed)))
     stopped = cancel(tx, unsent(item), reason)
     stopped += cancel(tx, d.id.in_(_others(item)) & d.release_id.is_not(None) & UNSENT, reason)
-    _compose_anew(tx, item, without=True)
+    stopped += _compose_anew(tx, item, without=True)
     _stop(tx, item, reason)
+    # What else a stopped digest held is owed still: it comes with the next one.
+    digests = d.id.in_(_others(item)) & d.release_id.is_(None) & (d.state == DeliveryState.SENDING)
+    tx.connection.execute(update(schema.deliveries).where(digests).values(stop=reason))
     return stopped
 
 
@@ -265,22 +269,29 @@ def _stop(tx: Tx, item: Item, reason: str, *which: ColumnElement[bool]) -> None:
         tx.connection.execute(sending.values(stop=reason))
 
 
-def _compose_anew(tx: Tx, item: Item, *, without: bool = False) -> None:
-    """Digests not yet on the wire carry the newest words of the item, or go out `without` it."""
+def _compose_anew(tx: Tx, item: Item, *, without: bool = False) -> int:
+    """Digests not yet on the wire carry the newest words of the item, or go out `without` it.
+
+    Returns how many were cancelled because nothing is left of them. Their windows count (mail:DG8).
+    """
     digests = _others(item).where(UNSENT, d.release_id.is_(None), d.doubts == 0)
     keys = list(tx.connection.execute(digests).scalars())
+    emptied = 0
     for start in range(0, len(keys), 500):
         some = keys[start : start + 500]
         theirs = (dc.item_id == item.id) & dc.delivery_id.in_(some)
-        if without:
-            tx.connection.execute(delete(schema.delivery_contents).where(theirs))
-        else:
-            carried = update(schema.delivery_contents).where(theirs)
-            tx.connection.execute(carried.values(revision=item.revision))
         # The fence: whoever has taken one already wrote it with the old words, and must not send that.
         taken = update(schema.deliveries).where(d.id.in_(some), d.state == DeliveryState.LEASED)
         back = {"state": DeliveryState.DUE, "due": tx.now, "lease_until": None, "leased_by": None}
         tx.connection.execute(taken.values(lease_no=d.lease_no + 1, **back))
+        if without:
+            tx.connection.execute(delete(schema.delivery_contents).where(theirs))
+            empty = d.id.in_(some) & ~exists().where(dc.delivery_id == d.id)
+            emptied += cancel(tx, empty, NOTHING_LEFT)
+        else:
+            carried = update(schema.delivery_contents).where(theirs)
+            tx.connection.execute(carried.values(revision=item.revision))
+    return emptied
 
 
 def _counted(number: int, what: str) -> str:

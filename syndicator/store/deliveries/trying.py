@@ -9,7 +9,7 @@ from collections import namedtuple
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, exists, select, update
+from sqlalchemy import Select, bindparam, case, delete, exists, false, select, update
 
 from syndicator.model.audience import SubscriptionState
 from syndicator.model.delivery import Channel, DeliveryState, OnUnknown, Priority, Try, ping_hub
@@ -18,6 +18,7 @@ from syndicator.model.release import STOOD_FOR, ReleaseState
 from syndicator.store import schema, suppressions
 from syndicator.store.accreditations import holding
 from syndicator.store.columns import Instant
+from syndicator.store.deliveries.duties import NOTHING_LEFT
 from syndicator.store.engine import Tx, among
 
 d, dc, c, s, p, i, r, acc = (
@@ -59,6 +60,10 @@ def query(now: Any) -> Select[Any]:
     overtaken = exists().where(
         d.subject.like("notice/%"), told.release_id == d.release_id, told.number > d.version
     )
+    # Of a digest that is tried again after a doubt: what was not on the wire yet was emptied as it was taken back.
+    there = schema.items.alias("there").c
+    held = exists().where(dc.delivery_id == d.id, there.id == dc.item_id, there.state == ItemState.LIVE)
+    emptied = case((d.subject.like("digest/%"), ~held), else_=false())
     return (
         select(
             *OWN,
@@ -79,6 +84,7 @@ def query(now: Any) -> Select[Any]:
             (r.version != d.version).label("reworded"),
             accredited.label("accredited"),
             overtaken.label("overtaken"),
+            emptied.label("emptied"),
         )
         .outerjoin(schema.items, i.id == d.item_id)
         .outerjoin(schema.releases, r.id == d.release_id)
@@ -140,7 +146,7 @@ def why_not(row: Any) -> str | None:
         return "a newer revision took its place"
     if row.repinged or row.overtaken:
         return "a newer change took its place"
-    return None
+    return NOTHING_LEFT if row.emptied else None
 
 
 def _asked_for(row: Any) -> bool:
