@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from html import escape
 
 from inscriptis.html_engine import Inscriptis
@@ -75,13 +75,20 @@ def changes(marked: str, site: Site, url: str, language: str) -> Body:
 def day_and_time(instant: datetime, zone: str) -> str:
     """The instant as a person in `zone` reads it, with the zone's own short name; no locale."""
     local = in_zone(instant, zone)
-    return f"{_day(local)}, {_time(local)}"
+    return f"{day_in_words(local)}, {_time(local)}"
+
+
+def day_in_words(moment: date, *, year: bool = True) -> str:
+    """A day as people write it, with or without its year; no locale."""
+    if not year:
+        return f"{moment.day} {_MONTHS[moment.month - 1]}"
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
 
 
 def embargo_end(instant: datetime, zone: str) -> str:
     """The end of an embargo as nobody can misread it: weekday, date and time in `zone`, and in UTC (EM2)."""
     local, utc = in_zone(instant, zone), instant.astimezone(UTC)
-    shown = f"{_DAYS[local.weekday()]} {_day(local)}, {_time(local)}"
+    shown = f"{_DAYS[local.weekday()]} {day_in_words(local)}, {_time(local)}"
     if local.utcoffset() == utc.utcoffset() and local.tzname() == "UTC":
         return shown
     elsewhere = (
@@ -102,10 +109,6 @@ def bytes_in_words(length: int) -> str:
 def direction(language: str) -> str:
     """The writing direction of a language tag: what HTML's `dir` says."""
     return "rtl" if language.lower().partition("-")[0] in _RIGHT_TO_LEFT else "ltr"
-
-
-def _day(moment: datetime) -> str:
-    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
 
 
 def _time(moment: datetime) -> str:

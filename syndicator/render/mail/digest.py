@@ -1,0 +1,154 @@
+"""The letter of a digest: what came under each topic somebody reads, each item once, in few lines.
+
+Both parts say the same. It is composed once for all whose windows hold the same items under the same topics in the
+same order (mail:DG10), so nothing here is about a person: what differs between two of them is in slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from syndicator.model.audience import Cadence
+from syndicator.model.item import Item
+from syndicator.model.markup import excerpt, strip_illegal, web_address
+from syndicator.model.release import in_zone
+from syndicator.model.site import Site
+from syndicator.render.mail.compose import KICKERS, UNTITLED, headline
+from syndicator.render.mail.letterhead import NOBODY, Sender, house, press_headers, sheet
+from syndicator.render.mail.parts import day_in_words, direction
+from syndicator.render.mail.template import Template
+
+LONGEST_DEK = 300  # characters of a summary: the item itself is one click away
+NAMES = {
+    Cadence.DAILY: "Daily digest",
+    Cadence.WORKDAYS: "Daily digest",
+    Cadence.WEEKLY: "Weekly digest",
+    Cadence.MONTHLY: "Monthly digest",
+    Cadence.NTH_WEEKDAY: "Monthly digest",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What a digest holds under one topic: its title and slug, its items, and how many more there are."""
+
+    title: str
+    slug: str
+    items: tuple[Item, ...]
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """One digest as many get it: its cadence, the day its window closed on its readers' calendars, its sections."""
+
+    cadence: Cadence
+    day: date
+    sections: tuple[Section, ...]
+
+    @property
+    def total(self) -> int:
+        """How many items there are, shown or not."""
+        return sum(len(section.items) + section.more for section in self.sections)
+
+
+def capped(sections: Sequence[Section], most: int) -> tuple[Section, ...]:
+    """The first `most` items, section by section; of the others each section says how many there are."""
+    kept, room = [], most
+    for section in sections:
+        shown = section.items[:room]
+        room -= len(shown)
+        kept.append(replace(section, items=shown, more=section.more + len(section.items) - len(shown)))
+    return tuple(kept)
+
+
+def compose_digest(issue: Issue, *, site: Site, sender: Sender) -> Template:
+    """The mail of one issue, for all its readers. Slots: unsubscribe_url, preferences_url.
+
+    Raises Refused where it is too large to be mailed.
+    """
+    when = span_in_words(issue.cadence, issue.day)
+    title = f"{NAMES[issue.cadence]}, {when}"
+    count = f"{issue.total} item{'' if issue.total == 1 else 's'}"
+    headers = press_headers(
+        f"{title}: {count}",
+        sender,
+        NOBODY,
+        site=site,
+        uid=f"digest/{issue.cadence}/{issue.day}",
+        tone="digest",
+        label="digests",
+    )
+    facts: dict[str, Any] = {
+        "title": f"{title}: {count}",
+        "name": NAMES[issue.cadence],
+        "when": when,
+        "count": count,
+        "sections": [_section(one, site) for one in issue.sections],
+        "language": "en",
+        "dir": "ltr",
+        "tone": "digest",
+        "person": None,
+    }
+    return sheet("digest", headers, facts | house(site, sender, [one.title for one in issue.sections]))
+
+
+def span_in_words(cadence: Cadence, day: date) -> str:
+    """The days a digest is about, by the day its window closed.
+
+    >>> span_in_words(Cadence.DAILY, date(2026, 3, 2)), span_in_words(Cadence.WEEKLY, date(2026, 3, 2))
+    ('2 March', '23 February to 2 March')
+    """
+    match cadence:
+        case Cadence.WEEKLY:
+            first = day - timedelta(days=7)
+        case Cadence.MONTHLY | Cadence.NTH_WEEKDAY:
+            first = _month_before(day)
+        case _:
+            return day_in_words(day, year=False)
+    return f"{day_in_words(first, year=False)} to {day_in_words(day, year=False)}"
+
+
+def _month_before(day: date) -> date:
+    """The same day of the month before, or its last.
+
+    >>> _month_before(date(2026, 3, 31))
+    datetime.date(2026, 2, 28)
+    """
+    last = day.replace(day=1) - timedelta(days=1)
+    return last.replace(day=min(day.day, last.day))
+
+
+def _section(section: Section, site: Site) -> dict[str, Any]:
+    return {
+        "title": section.title,
+        "url": site.topic_url(section.slug),
+        "more": section.more,
+        "lines": [_line(item, site) for item in section.items],
+    }
+
+
+def _line(item: Item, site: Site) -> dict[str, Any]:
+    """What a digest shows of one item."""
+    content = item.content
+    language = content.language or site.language
+    marks = ["Urgent"] if content.urgent else []
+    if item.note and item.updated > item.published:
+        marks.append(f"Corrected {_local_day(item.updated, site)}")
+    return {
+        "title": headline(content) or UNTITLED,
+        "dek": excerpt(strip_illegal(content.dek or content.summary).strip(), LONGEST_DEK),
+        "kind": KICKERS[content.kind],
+        "published": _local_day(item.published, site),
+        "marks": marks,
+        "url": web_address(content.url) or site.item_url(item.slug),
+        "language": language,
+        "dir": direction(language),
+    }
+
+
+def _local_day(instant: datetime, site: Site) -> str:
+    return day_in_words(in_zone(instant, site.zone))
