@@ -35,6 +35,8 @@ from syndicator.model.schedule import Job, RunState, Schedule, next_slots
 from syndicator.observe import logger
 from syndicator.press.alarms import alarms_due
 from syndicator.runtime import Runtime, mint_name
+from syndicator.runtime.terms import terms_of
+from syndicator.signup.joining import tidy as tidy_signups
 from syndicator.store import (
     Store,
     Tx,
@@ -493,4 +495,6 @@ def _prune(worker: Worker) -> str:
         schedules.prune_workers(tx, KEEP_WORKERS)
         pings = deliveries.prune_pings(tx, KEEP_PINGS)
         topic_life.end_due(tx)  # nothing is sent for a topic that is over, so an hour late is no harm
-    return f"{fragments} fragments, {runs} runs and {pings} pings forgotten"
+    settings = worker.runtime.settings
+    signups = tidy_signups(worker.runtime.store, terms_of(settings), settings.privacy.requests)
+    return f"{fragments} fragments, {runs} runs, {pings} pings and {signups} sign-ups forgotten"

@@ -35,6 +35,7 @@ def serve(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
 
     with session.opened(ctx, start=True, flags=flags(host, port)) as runtime:
         from syndicator.runtime import clock
+        from syndicator.runtime.terms import named_of, terms_of
 
         with open_store(runtime.settings.store.url.reveal(), host_clock=clock) as watch:
             listen = runtime.settings.web
@@ -50,6 +51,8 @@ def serve(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
                     full_reads=listen.full_reads,
                     cabinet=runtime.cabinet,
                     sender=runtime.desk.sender,
+                    terms=terms_of(runtime.settings),
+                    named=named_of(runtime.desk),
                 )
             )
             try:

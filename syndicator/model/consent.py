@@ -11,6 +11,8 @@ from ipaddress import IPv4Address, ip_address, ip_network
 KEPT_V4, KEPT_V6 = 24, 48
 # What one visitor is counted by where a limit holds: a household, a company, a machine's own (mail:LM4).
 COUNTED_V4, COUNTED_V6 = 24, 64
+CONSENT_WORDS = "I want to receive news of the topics I chose by mail. I can change or end this at any time."
+AGREEMENT_WORDS = "I will not publish, or pass on, anything before its embargo ends."
 AGENT = 200  # characters kept of what a browser calls itself
 
 

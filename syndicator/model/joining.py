@@ -12,11 +12,9 @@ from enum import StrEnum
 from typing import Any, Self
 
 from syndicator.model.audience import Cadence
-from syndicator.model.consent import Wording
+from syndicator.model.consent import AGREEMENT_WORDS, CONSENT_WORDS, Wording
 from syndicator.model.suppression import Reason, Suppression
 
-CONSENT_WORDS = "I want to receive news of the topics I chose by mail. I can change or end this at any time."
-AGREEMENT_WORDS = "I will not publish, or pass on, anything before its embargo ends."
 CONSENT, AGREEMENT = Wording("1", "en", CONSENT_WORDS), Wording("1", "en", AGREEMENT_WORDS)
 EACH_ADDRESS = timedelta(hours=24)  # LM4: one confirmation an address in that time
 EVER = 3  # LM4: so many confirmations that nobody answered, then no more

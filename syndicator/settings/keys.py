@@ -13,6 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from syndicator.model.consent import AGREEMENT_WORDS, CONSENT_WORDS
 from syndicator.model.delivery import OnUnknown
 from syndicator.settings import values as v
 from syndicator.settings.declared import key
@@ -192,13 +193,13 @@ class MediaList:
     open: bool = key(v.FLAG, True, "Whether people can sign up at /media-list.")
     consent: str = key(
         v.NAME,
-        "I want to receive news of the topics I chose by mail. I can change or end this at any time.",
+        CONSENT_WORDS,
         "What people say yes to; every wording is kept for as long as somebody's yes rests on it.",
     )
     consent_version: str = key(v.NAME, "1", "The version of that wording; change it with the wording.")
     agreement: str = key(
         v.NAME,
-        "I will not publish, or pass on, anything before its embargo ends.",
+        AGREEMENT_WORDS,
         "What people agree to who ask to be accredited.",
     )
     agreement_version: str = key(v.NAME, "1", "The version of that agreement; change it with its words.")

@@ -131,6 +131,7 @@ def _await_settled(stage: DemoStage) -> None:
 
 
 def _serve(stage: DemoStage, bound: socket, address: str, data: Path) -> None:
+    from syndicator.runtime.terms import named_of, terms_of
     from syndicator.web.app import Web, create_app, server
     from syndicator.web.demo import routes
     from syndicator.web.pages import Pages
@@ -146,6 +147,8 @@ def _serve(stage: DemoStage, bound: socket, address: str, data: Path) -> None:
             extra_routes=pages,
             cabinet=runtime.cabinet,
             sender=runtime.desk.sender,
+            terms=terms_of(runtime.settings),
+            named=named_of(runtime.desk),
         )
         bound.listen(128)
         threading.Thread(target=_tell, args=(stage, address, data), daemon=True).start()
