@@ -55,9 +55,7 @@ _CARRIED = (
     .join(schema.pushes, p.item_id == dc.item_id)
     .join(
         schema.subscriptions,
-        (s.contact_id == d.contact_id)
-        & (s.topic_id == p.topic_id)
-        & (s.state == SubscriptionState.ACTIVE),
+        (s.contact_id == d.contact_id) & (s.topic_id == p.topic_id) & (s.state == SubscriptionState.ACTIVE),
     )
     .join(schema.topics, t.id == s.topic_id)
     .where(among(dc.delivery_id, "keys"), i.state == ItemState.LIVE)
