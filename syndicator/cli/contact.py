@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from syndicator.cli import arguments as given
-from syndicator.cli import output, session, views
+from syndicator.cli import contact_import, output, session, views
 from syndicator.errors import Invalid
 from syndicator.model.audience import Cadence, address, person_name
 from syndicator.model.markup import one_line
@@ -16,6 +15,9 @@ from syndicator.model.release import ReleaseState, zone_named
 from syndicator.model.suppression import Reason
 
 app = given.group("The media list.")
+app.command("import")(contact_import.import_)
+app.command()(contact_import.export)
+app.command()(contact_import.ask)
 
 COLUMNS = ("id", "email", "name", "outlet", "timezone", "suppressed", "accredited")
 CadenceOption = Annotated[Cadence, typer.Option(help="How often it brings mail.")]
@@ -72,8 +74,6 @@ def subscribe(
     output.say(f"the subscription of {contact.address.typed} to {topic} {words} {subscription.state}")
     if contact.suppressed:
         output.say(f"but the address is suppressed ({contact.suppressed}): nothing is mailed to it")
-    if subscription.cadence is not Cadence.IMMEDIATE:
-        output.say("digests are not built yet: until then only immediate subscriptions bring mail")
     if as_json:
         output.show_json(views.subscription(subscription))
 
@@ -183,48 +183,6 @@ def unsuppress(ctx: typer.Context, email: given.Email) -> None:
     with session.writing(ctx) as (_, tx):
         was = suppressions.unsuppress(tx, who)
     output.say(f"{who.typed} {'may be mailed again' if was else 'was not suppressed'}")
-
-
-@app.command("import")
-def import_(
-    ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV with a header; - for stdin.")],
-    map_: Annotated[
-        list[str] | None,
-        typer.Option("--map", metavar="THEIRS=OURS", help='Another name for a column: "E-Mail=email".'),
-    ] = None,
-    *,
-    dry_run: given.DryRun = False,
-    as_json: given.Json = False,
-) -> None:
-    """Take people from CSV: email, name, outlet, timezone, topics, cadence, consent. Exit 4 if rows were bad."""
-    from syndicator.cli import files
-    from syndicator.signup import media_list
-
-    with session.opened(ctx) as runtime, files.table(file) as rows:
-        done = media_list.load(
-            runtime.store, rows, map_ or (), runtime.site.zone, dry_run=dry_run, complain=output.say
-        )
-    counts = done.as_json()
-    if as_json:
-        output.show_json(counts)
-    else:
-        figures = ", ".join(f"{name} {n}" for name, n in counts.items() if name != "bad")
-        print(f"{figures}, bad {len(done.bad)}")
-    if done.bad:
-        raise typer.Exit(4)
-
-
-@app.command()
-def export(ctx: typer.Context, *, as_json: given.Json = False) -> None:
-    """Write everybody and their live subscriptions to stdout, as CSV that `contact import` reads."""
-    from syndicator.signup import media_list
-
-    with session.reading(ctx) as (_, tx):
-        if as_json:
-            output.listing(media_list.people(tx), (), as_json=True)
-        else:
-            media_list.dump(tx, sys.stdout)
 
 
 def _check_accredit(*, agreement: str, until: str | None, reason: str, end: bool) -> None:

@@ -44,6 +44,11 @@ def members(tx: Tx, slugs: Collection[str], contact_id: Any) -> ColumnElement[bo
     return found
 
 
+def condition(tx: Tx, slugs: Collection[str]) -> ColumnElement[bool]:
+    """The same of a row of contacts, for `audience.contacts`."""
+    return members(tx, slugs, c.id)
+
+
 def add(tx: Tx, slug: str, title: str, rule: Rule) -> Segment:
     """Save a rule; raises Conflict if the name is taken, NotFound for a topic there is not."""
     topics.ids(tx, rule.topics)

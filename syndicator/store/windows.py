@@ -7,6 +7,7 @@ any more closes once, for what had waited, and is then forgotten (`digests`).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy import Select, and_, exists, func, select, update
 from syndicator.model.audience import Cadence, SubscriptionState, Times
 from syndicator.model.digest import DIGESTS, next_close
 from syndicator.store import schema
-from syndicator.store.engine import Tx, insert_or_skip
+from syndicator.store.engine import Tx, among, insert_or_skip
 
 w, s, c = schema.windows.c, schema.subscriptions.c, schema.contacts.c
 CLOCK = (c.zone, c.hour, c.weekday, c.monthday, c.nth)
@@ -27,6 +28,15 @@ def open_(tx: Tx, contact_id: int, cadence: Cadence) -> None:
     if cadence in DIGESTS:
         row = tx.connection.execute(select(*CLOCK).where(c.id == contact_id)).one()
         _open(tx, [(contact_id, cadence, closing(cadence, row, tx.now))])
+
+
+def open_all(tx: Tx, wanted: Collection[tuple[int, Cadence]]) -> None:
+    """Do the same for many contacts at once."""
+    digests = sorted(pair for pair in wanted if pair[1] in DIGESTS)
+    query = select(c.id, *CLOCK).where(among(c.id, "whose"))
+    keys = sorted({contact_id for contact_id, _ in digests})
+    clocks = {row.id: row for row in tx.connection.execute(query, {"whose": keys})} if keys else {}
+    _open(tx, [(key, one, closing(one, clocks[key], tx.now)) for key, one in digests])
 
 
 def rewind(tx: Tx, contact_id: int) -> None:

@@ -1,0 +1,171 @@
+"""Taking a list in: read whole, judged by batches, shown as a difference, and done unless it is only to be shown.
+
+The same function judges for the show and for the deed, from the same rows, so that what is shown is what is done.
+Batches are short transactions, so that others can write in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from syndicator.model.audience import Cadence, SubscriptionState
+from syndicator.model.roster import Person, Rules, Sort, Verdict, judge
+from syndicator.signup.roster.forms import FOREIGN, Form, sheet
+from syndicator.signup.roster.people import Bad, Manner, Reading, read
+from syndicator.store import Store, Tx, asking, audience, audit, imports, topics
+
+BATCH = 1_000  # people in one transaction
+TOLD_EVERY = 20_000  # rows between two lines of progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """How a list is to be taken. `topics` and `cadence` are for rows that name none; `by` answers for it."""
+
+    source: str
+    by: str
+    zone: str
+    form: Form | None = None
+    maps: tuple[str, ...] = ()
+    encoding: str = ""
+    topics: tuple[str, ...] = ()
+    cadence: Cadence = Cadence.IMMEDIATE
+    basis: str = ""
+    overwrite: bool = False
+    ask: bool = False
+    dry_run: bool = False
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What an import did, or would do. `id` is its number, by which it can be taken back; None where nothing was done."""
+
+    form: Form
+    id: int | None = None
+    added: int = 0
+    known: int = 0
+    active: int = 0
+    pending: int = 0
+    asked: int = 0
+    bad: list[Bad] = field(default_factory=list)
+    difference: dict[Sort, list[Verdict]] = field(default_factory=lambda: {one: [] for one in Sort})
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """All figures of it."""
+        rows = {"added": self.added, "known": self.known, "active": self.active, "pending": self.pending}
+        return (
+            rows
+            | {one.value: len(some) for one, some in self.difference.items()}
+            | {"refused": len(self.bad)}
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`, the same of what would be done and of what was."""
+        bad = [{"line": one.row, "where": one.where, "fault": one.fault} for one in self.bad]
+        lines = {one.value: [row.as_json() for row in some] for one, some in self.difference.items()}
+        return {"format": self.form, **self.counts, "bad": bad, "difference": lines}
+
+
+def load(store: Store, data: bytes, order: Order, *, say: Callable[[str], None]) -> Loaded:
+    """Take a list in, or see what that would do; raises Invalid for what is no list, in one line.
+
+    `say` is told of what was guessed, of each bad row, and how far it is.
+    """
+    found = sheet(data, form=order.form, maps=order.maps, encoding=order.encoding)
+    with store.read() as tx:
+        known = topics.readable(tx)
+    manner = Manner(
+        form=found.form,
+        zone=order.zone,
+        known=known,
+        topics=order.topics,
+        cadence=order.cadence,
+        basis=order.basis,
+        by=order.by,
+    )
+    reading = _read(read(found.rows, manner), say)
+    for words in (*found.told, *reading.told()):
+        say(words)
+    done = Loaded(found.form, bad=reading.bad)
+    people = iter(reading.people.values())
+    total, begun = len(reading.people), 0
+    while batch := list(islice(people, BATCH)):
+        _batch(store, batch, order, done)
+        begun += len(batch)
+        if begun % TOLD_EVERY == 0:
+            say(f"{begun:,} of {total:,}")
+    if done.id is not None:
+        _finish(store, order, done)
+    return done
+
+
+def ask(store: Store, inside: Callable[[Tx], Any], limit: int, *, dry_run: bool) -> int:
+    """Ask those who are on the list without a yes for it, each once for ever; how many are."""
+    count = 0
+    while count < limit:
+        with (store.read if dry_run else store.begin)() as tx:
+            people = asking.unasked(tx, inside(tx), limit if dry_run else min(BATCH, limit - count))
+            if dry_run or not people:
+                return count + len(people)
+            theirs = audience.subscriptions_of(tx, [one.id for one in people])
+            pending = SubscriptionState.PENDING
+            waiting = [
+                (one, [each for each in theirs.get(one.id, ()) if each.state is pending]) for one in people
+            ]
+            asking.ask(tx, waiting)
+            count += len(people)
+    return count
+
+
+def _read(steps: Iterator[Reading], say: Callable[[str], None]) -> Reading:
+    reading = Reading()
+    told = 0
+    for number, reading in enumerate(steps, 1):
+        for bad in reading.bad[told:]:
+            say(f"{bad.where}: {bad.fault}")
+        told = len(reading.bad)
+        if number % TOLD_EVERY == 0:
+            say(f"{number:,} rows read")
+    return reading
+
+
+def _batch(store: Store, batch: Sequence[Person], order: Order, done: Loaded) -> None:
+    with (store.read if order.dry_run else store.begin)() as tx:
+        slugs = sorted({wish.topic for one in batch for wish in one.wishes})
+        open_, closing = imports.open_topics(tx, slugs)
+        rules = Rules(topics=open_, closing=closing, overwrite=order.overwrite, zone=order.zone)
+        known = imports.known(tx, [one.address for one in batch])
+        verdicts = [judge(one, known[one.address.key], rules) for one in batch]
+        if not order.dry_run and any(one.acts for one in verdicts):
+            _take(tx, verdicts, order, done)
+    for one in verdicts:
+        _count(done, one)
+
+
+def _take(tx: Tx, verdicts: Sequence[Verdict], order: Order, done: Loaded) -> None:
+    by, source = order.by, order.source
+    if done.id is None:
+        done.id = imports.begin(tx, by=by, source=source, basis=order.basis or None)
+        audit.record(tx, by, "contact.import", f"import/{done.id}", order.basis or None, source=source)
+    now = order.ask or done.form not in FOREIGN
+    done.asked += imports.take(tx, done.id, verdicts, by=by, source=source, form=done.form, ask=now)
+
+
+def _count(done: Loaded, one: Verdict) -> None:
+    done.difference[one.sort].append(one)
+    done.added += one.adds
+    done.known += one.known.contact_id is not None
+    done.active += sum(begin.consent is not None for begin in one.begins)
+    done.pending += sum(begin.consent is None for begin in one.begins)
+
+
+def _finish(store: Store, order: Order, done: Loaded) -> None:
+    assert done.id is not None
+    with store.begin() as tx:
+        imports.finish(tx, done.id, done.counts)
+        counts: dict[str, Any] = {"asked": done.asked, **done.counts}
+        audit.record(tx, order.by, "contact.imported", f"import/{done.id}", **counts)

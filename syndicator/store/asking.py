@@ -1,0 +1,140 @@
+"""Asking for a yes: whoever is on the list without one is written to once about it, and sent nothing else (mail:LM17).
+
+One letter for a person. A subscription that stands alone is asked for as any pending one is; several, and whoever an
+export of another house brought, by a letter whose link confirms all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from syndicator.model.audience import Address, Cadence, Contact, Standing, Subscription, SubscriptionState
+from syndicator.model.delivery import Channel, Priority, confirmation_subject
+from syndicator.model.joining import RequestState, Wish, mailbox_key
+from syndicator.model.letters import Letter, letter_subject
+from syndicator.model.roster import WORDS, Begin, Verdict
+from syndicator.store import audience, schema, suppressions
+from syndicator.store.deliveries.duties import MAIL_LANE, fresh
+from syndicator.store.engine import Tx
+from syndicator.store.many import Many
+
+c, s, t = schema.contacts.c, schema.subscriptions.c, schema.topics.c
+_DELIVERIES = Many(schema.deliveries)
+
+
+def ask(tx: Tx, people: Sequence[tuple[Contact, Sequence[Subscription]]]) -> int:
+    """Owe each of these, who are on the list without a yes, the one letter that asks for it; how many letters."""
+    topic_ids = {row.slug: row.id for row in tx.connection.execute(select(t.slug, t.id))}
+    rows = []
+    for contact, theirs in people:
+        groups: dict[Cadence, list[str]] = {}
+        for one in theirs:
+            if one.topic in topic_ids:
+                groups.setdefault(one.cadence, []).append(one.topic)
+        words = {name: getattr(contact, name) for name in WORDS}
+        rows += [(contact.id, contact.address, words, cadence, slugs) for cadence, slugs in groups.items()]
+    return _letters(tx, rows)
+
+
+def unasked(tx: Tx, inside: Any, limit: int) -> list[Contact]:
+    """Contacts without proof of a yes that wait for one and were never asked, in the order they came."""
+    le = schema.letters.c
+    wait = select(s.contact_id).where(s.state == SubscriptionState.PENDING)
+    asked = select(le.contact_id).where(le.sort == Letter.PERMISSION, le.contact_id.is_not(None))
+    legacy = (c.standing == Standing.LEGACY) & c.id.in_(wait) & c.id.not_in(asked)
+    silent = suppressions.silenced(c.id, tx.now)
+    return audience.contacts(tx, limit=limit, where=legacy & ~silent & inside)
+
+
+def ask_of(
+    tx: Tx,
+    waiting: Sequence[tuple[Verdict, int, list[Begin]]],
+    begun: Mapping[tuple[int, int], int],
+) -> int:
+    """As `ask`, of people an import has just taken: their verdicts and keys, what waits, and the keys of that."""
+    audience.ensure_lane(tx, MAIL_LANE, Channel.MAIL)
+    confirmations, letters = [], []
+    for one, contact_id, begins in waiting:
+        groups: dict[Cadence, list[str]] = {}
+        for begin in begins:
+            groups.setdefault(begin.cadence, []).append(begin.topic)
+        alone = begun.get((contact_id, begins[0].topic_id)) if len(begins) == 1 else None
+        address = one.person.address
+        if alone and not one.person.foreign:
+            duty = _duty(tx, confirmation_subject(alone), contact_id, address, Priority.CONFIRMATION)
+            confirmations.append(duty | {"subscription_id": alone})
+        else:
+            letters += [(contact_id, address, one.person.words, *group) for group in groups.items()]
+    _DELIVERIES.write(tx, confirmations)
+    return len(confirmations) + _letters(tx, letters)
+
+
+def _letters(tx: Tx, rows: Sequence[tuple[int, Address, Mapping[str, str], Cadence, list[str]]]) -> int:
+    """The letter that asks for a yes to these topics, and the request its link confirms, for each of these rows."""
+    if not rows:
+        return 0
+    audience.ensure_lane(tx, MAIL_LANE, Channel.MAIL)
+    q, le = schema.requests, schema.letters
+    requests = [
+        {
+            "digest": suppressions.digest(tx, address.key),
+            "mailbox": suppressions.digest(tx, mailbox_key(address.key)),
+            "domain": address.key.rpartition("@")[2],
+            "network": "",
+            "wish": _wish(address, words, cadence, slugs).as_json(),
+            "consent": "",
+            "state": RequestState.PERMISSION,
+            "contact_id": contact_id,
+            "created": tx.now,
+        }
+        for contact_id, address, words, cadence, slugs in rows
+    ]
+    filed = insert(q).returning(q.c.id, sort_by_parameter_order=True)
+    abouts = tx.connection.execute(filed, requests).scalars().all()
+    letters = [
+        {
+            "sort": Letter.PERMISSION,
+            "contact_id": contact_id,
+            "about": about,
+            "facts": {"topics": slugs},
+            "created": tx.now,
+        }
+        for about, (contact_id, _, _, _, slugs) in zip(abouts, rows, strict=True)
+    ]
+    written = insert(le).returning(le.c.id, sort_by_parameter_order=True)
+    keys = tx.connection.execute(written, letters).scalars().all()
+    duties = [
+        _duty(tx, letter_subject(key), contact_id, address, Priority.IMMEDIATE)
+        for key, (contact_id, address, *_) in zip(keys, rows, strict=True)
+    ]
+    _DELIVERIES.write(tx, duties)
+    return len(rows)
+
+
+def _wish(address: Address, words: Mapping[str, str], cadence: Cadence, slugs: list[str]) -> Wish:
+    return Wish(
+        address=address.typed,
+        name=words.get("name", ""),
+        outlet=words.get("outlet", ""),
+        country=words.get("country", ""),
+        language=words.get("language", ""),
+        zone=words.get("zone") or "UTC",
+        topics=tuple(slugs),
+        cadence=cadence,
+    )
+
+
+def _duty(tx: Tx, subject: str, contact_id: int, address: Address, priority: Priority) -> dict[str, Any]:
+    return {
+        "subject": subject,
+        "recipient": f"contact/{contact_id}",
+        "contact_id": contact_id,
+        "domain": address.key.rpartition("@")[2],
+        "channel": Channel.MAIL,
+        "lane": MAIL_LANE,
+        "priority": priority,
+        **fresh(tx.now),
+    }

@@ -1,0 +1,25 @@
+"""Rows by the thousand into one table, with a statement compiled once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Table
+
+from syndicator.store.engine import ForMany, Tx, insert_or_skip
+
+
+class Many:
+    """Rows written into one table with a statement compiled once, those that are there already left alone."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._ready: dict[str, ForMany] = {}
+
+    def write(self, tx: Tx, rows: list[dict[str, Any]]) -> None:
+        """Write these rows, which all name the same columns; their values become what the database takes."""
+        if rows:
+            name = tx.connection.dialect.name
+            if name not in self._ready:
+                self._ready[name] = ForMany(insert_or_skip(tx, self._table))
+            self._ready[name].write(tx, rows)
