@@ -31,6 +31,7 @@ from syndicator.model.site import Site
 from syndicator.observe import logger
 from syndicator.render.mail import Sender
 from syndicator.signup import Tokens
+from syndicator.signup.erasing import Eraser
 from syndicator.signup.joining import Named, unnamed
 from syndicator.store import Store
 from syndicator.store.media import Cabinet
@@ -44,6 +45,7 @@ from syndicator.web.media import Media
 from syndicator.web.media_list import MediaList
 from syndicator.web.newsroom import Newsroom, missing
 from syndicator.web.pages import SECURITY, Pages
+from syndicator.web.preferences import PreferencePages
 from syndicator.web.press import Press
 from syndicator.web.redirects import Redirects
 
@@ -64,7 +66,8 @@ class Web:
     former addresses and present ones; `trusted_proxies` address ranges; `full_reads` how many whole
     feeds one visitor may fetch in a minute, 0 for any number. `cabinet` keeps the files of items; without
     one none is served. `sender` is who mail is from; without one no preview of a mail is shown. `terms` are what people
-    sign up to; `named` gives a letter's Message-ID by its subject and recipient.
+    sign up to; `named` gives a letter's Message-ID by its subject and recipient. `eraser` forgets
+    people; without one in the store alone.
     """
 
     store: Store
@@ -80,6 +83,7 @@ class Web:
     sender: Sender | None = None
     terms: Terms = field(default_factory=Terms)
     named: Named = unnamed
+    eraser: Eraser | None = None
 
 
 class App:
@@ -137,6 +141,7 @@ class App:
         return [
             *Health(web.store, self.catalogue.age, web.ready).routes(),
             *Newsroom(web.store, web.site, self._pages).routes(),
+            *PreferencePages(web.store, web.tokens, self._pages, self._trust, web.eraser).routes(),
             *MediaList(web.store, web.tokens, self._pages, web.terms, self._trust, web.named).routes(),
             *Callbacks(web.store, web.tokens, self._trust).routes(),
             *Press(web.store, web.tokens, self._pages, web.cabinet, web.sender, self._trust).routes(),

@@ -25,7 +25,7 @@ from syndicator.web import choices
 from syndicator.web.forms import Form, from_elsewhere, sent
 from syndicator.web.joining import TRAP, Typed, blank, understood
 from syndicator.web.limits import Trust
-from syndicator.web.newsroom import missing, public_topics
+from syndicator.web.newsroom import public_topics
 from syndicator.web.pages import PUBLIC, TOKEN, Pages
 from syndicator.web.visitors import Gate
 
@@ -60,9 +60,6 @@ class MediaList:
             Route(HERE, self.apply, methods=["POST"]),
             Route("/media-list/confirm/{token}", self.ask_confirm, methods=["GET"]),
             Route("/media-list/confirm/{token}", self.confirm, methods=["POST"]),
-            Route("/media-list/unsubscribe/{token}", self.ask_leave, methods=["GET"]),
-            Route("/media-list/unsubscribe/{token}", self.leave, methods=["POST"]),
-            Route("/media-list/preferences/{token}", self.preferences, methods=["GET"]),
         ]
 
     def join(self, request: Request) -> Response:
@@ -153,34 +150,6 @@ class MediaList:
             choices=choices,
             untouched=not faults,
         )
-
-    def ask_leave(self, request: Request) -> Response:
-        """A button; the token is not even looked at."""
-        return self._pages.page(request, "leave.html", headers=TOKEN)
-
-    def leave(self, request: Request) -> Response:
-        """Leave; the same 200 for a first time, a second time and a token nobody ever had (LM7)."""
-        token = request.path_params["token"]
-        if self._tokens.read(Purpose.UNSUBSCRIBE, token) is not None:
-            with self._store.begin() as tx:
-                signup.unsubscribe(tx, self._tokens, token)
-        return self._pages.page(request, "left.html", headers=TOKEN)
-
-    def preferences(self, request: Request) -> Response:
-        """What one is subscribed to, each with a button to leave it."""
-        with self._store.read() as tx:
-            found = signup.preferences(tx, self._tokens, request.path_params["token"])
-            titles = topics.titles(tx)
-        if found is None:
-            return missing(self._pages, request, TOKEN)
-        rows = [
-            (one, titles.get(one.topic, one.topic), self._leave_path(one.id)) for one in found.subscriptions
-        ]
-        return self._pages.page(request, "preferences.html", headers=TOKEN, contact=found.contact, rows=rows)
-
-    def _leave_path(self, subscription_id: int) -> str:
-        token = self._tokens.unsubscribe_token(subscription_id)
-        return self._pages.path(f"/media-list/unsubscribe/{token}")
 
 
 def _offered(tx: Tx) -> dict[str, str]:

@@ -126,26 +126,6 @@ def test_a_token_is_good_for_one_thing(web: Running, reader: Reader) -> None:
     ]
 
 
-def test_preferences(web: Running, reader: Reader) -> None:
-    """mail:LM9 the page shows what one is subscribed to, each with a button that leaves just that."""
-    path = f"/media-list/preferences/{TOKENS.preferences_token(reader.contact_id)}"
-    text = web.ask(path).text
-    assert "Policy" in text
-    assert "Once a week, waiting for you to confirm" in text
-    assert f'<form method="post" action="{leave_path(reader.active)}">' in text
-    assert "jane@paper.example" not in text
-    web.ask(leave_path(reader.active), "POST", b"")
-    text = web.ask(path).text
-    assert "Policy" not in text
-    assert "Funding" in text
-
-
-def test_preferences_of_nobody(web: Running) -> None:
-    """A token that is not ours leads nowhere."""
-    assert 404 == web.ask("/media-list/preferences/1.aaaaaaaaaaaaaaaaaaaaaaaa").status
-    assert 404 == web.ask(f"/media-list/preferences/{TOKENS.preferences_token(4711)}").status
-
-
 def test_token_pages_leave_no_trace(web: Running, reader: Reader) -> None:
     """mail:LM9 no-referrer, noindex, no-store, on every page a token leads to."""
     preferences = f"/media-list/preferences/{TOKENS.preferences_token(reader.contact_id)}"
