@@ -1,6 +1,6 @@
 """The worker: loops that always turn, schedules that ring, and an orderly end (walk C).
 
-Loops (release, feeds, deliver, poll) run in every worker, each in its own thread; they sleep until
+Loops (release, feeds, poll, digest, deliver) run in every worker, each in its own thread; they sleep until
 the next due instant, a hint or one second, and claims make them safe beside other workers. Schedules
 fire through APScheduler, an alarm clock only: what is owed is read from the tables, and a run row
 unique per slot lets one worker win. SIGTERM: no new work, finish what is in hand, leave.
@@ -24,7 +24,7 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from syndicator import feeds, press
+from syndicator import digest, feeds, press
 from syndicator import topics as topic_life
 from syndicator.delivery import lanes
 from syndicator.errors import Invalid, SyndicatorError, TryLater
@@ -77,6 +77,7 @@ class Hints:
     release: threading.Event = field(default_factory=threading.Event)
     poll: threading.Event = field(default_factory=threading.Event)
     alarms: threading.Event = field(default_factory=threading.Event)
+    digest: threading.Event = field(default_factory=threading.Event)
     tidy: threading.Event = field(default_factory=threading.Event)
 
     def all(self) -> Sequence[threading.Event]:
@@ -109,6 +110,7 @@ class Worker:
             "release": (self.release, self.hints.release),
             "feeds": (self.feeds, self.hints.feeds),
             "alarms": (self.alarms, self.hints.alarms),
+            "digest": (self.digest, self.hints.digest),
             "tidy": (self.tidy, self.hints.tidy),
         }
         for name, (turn, hint) in turns.items():
@@ -158,6 +160,13 @@ class Worker:
         with self.runtime.store.read() as tx:
             return feeds.next_stale(tx)
 
+    def digest(self) -> datetime | None:
+        """Plan the digests whose windows have closed, and hint the lanes."""
+        done = _gather(self)
+        if done.digests:
+            self.hints.deliver.set()
+        return done.next
+
     def alarms(self) -> datetime | None:
         """Raise and end the alarms that are due, and hint the lanes: the desk is told by mail, too."""
         if alarms_due(self.runtime.store, self.runtime.settings.press.alarms):
@@ -185,7 +194,6 @@ class Worker:
         self._threads.append(thread)
         thread.start()
 
-            digest.tend(self.runtime.store)
             digest.tend(self.runtime.store)
 
     def bounces(self) -> datetime | None:
@@ -381,6 +389,10 @@ def perform(worker: Worker, schedule: Schedule) -> str:
             return _reconcile(worker)
         case Job.PRUNE:
             return _prune(worker)
+        case Job.DIGEST:
+            done = _gather(worker)
+            worker.hints.deliver.set()
+            return f"{done.digests} digests planned, {done.windows} windows closed"
 
 
 def _performed(worker: Worker, schedule: Schedule) -> tuple[RunState, str]:
@@ -470,6 +482,12 @@ def _poll_now(worker: Worker, schedule: Schedule) -> str:
             upstreams.poll_now(tx, slug)
     worker.hints.poll.set()
     return f"asked for {len(wanted)} upstreams"
+
+
+def _gather(worker: Worker) -> digest.Gathered:
+    told = worker.runtime.settings.digest
+    pace = digest.Pace(settle=told.settle, spread=told.spread)
+    return digest.digests_due(worker.runtime.store, pace, stop=worker.stop.is_set)
 
 
 def _reconcile(worker: Worker) -> str:

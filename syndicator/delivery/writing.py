@@ -11,10 +11,11 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
+from syndicator.delivery.issues import MOST, Issues, Shelf
 from syndicator.errors import NotFound, Refused
 from syndicator.model.delivery import Priority, Role, Try
 from syndicator.model.difference import since
@@ -71,7 +72,8 @@ class Desk:
     """What every letter of the house has in common; `key` makes Message-IDs that cannot be guessed.
 
     `signer` is None where the relay signs; `bounce_domain` is where bounces go, each to an address of its own
-    made with `bounce_key`; empty, they go to the sender.
+    made with `bounce_key`; empty, they go to the sender. `most_items` is how many items a digest shows, and `shelf`
+    where digests lie that were composed.
     """
 
     site: Site
@@ -81,6 +83,8 @@ class Desk:
     signer: Signer | None = None
     bounce_domain: str = ""
     bounce_key: bytes = b""
+    most_items: int = MOST
+    shelf: Shelf = field(default_factory=Shelf)
 
     def return_path(self, delivery_id: int) -> str:
         """The envelope sender of one letter (mail:MC17)."""
@@ -98,13 +102,18 @@ class Writer:
         self._kept: OrderedDict[tuple[object, ...], Template] = OrderedDict()
         self._corrected_twice: dict[tuple[int, int], bool] = {}
         self._unannounced: set[int] = set()  # items nobody had an advance copy of
+        self._issues = Issues(desk)
 
     def message_id(self, attempt: Try) -> str:
         """The Message-ID of this letter, without < and >."""
         return self._message_id(attempt.subject, attempt.recipient)
 
     def threads(self, tx: Tx, tries: Sequence[Try]) -> dict[int, str]:
-        """Delivery → the subject its recipient had first of the same thing, for those that answer to something."""
+        """Delivery → the subject its recipient had first of the same thing, for those that answer to something.
+
+        Before any letter of these tries: what their digests hold is asked for here, too.
+        """
+        self._issues.read(tx, [attempt for attempt in tries if sort(attempt) == "digest"])
         about: dict[tuple[int | None, int | None], list[Try]] = {}
         for attempt in tries:
             if sort(attempt) in ("revision", *EMBARGOED):
@@ -183,6 +192,8 @@ class Writer:
                 return self._confirmation(tx, attempt)
             case "alarm":
                 return self._alarm(tx, attempt)
+            case "digest":
+                return self._issues.letter(tx, attempt)
             case other:
                 raise Refused(f"nobody knows how to write a letter about {other}/…")
 

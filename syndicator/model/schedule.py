@@ -48,6 +48,7 @@ class Job(StrEnum):
     FEEDS = "feeds"
     RECONCILE = "reconcile"
     PRUNE = "prune"
+    DIGEST = "digest"
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,7 @@ class Runtime:
             signer=signer_of(self.settings, sender.domain),
             bounce_domain=bounce_domain_of(self.settings),
             bounce_key=self.keys[0].encode(),
+            most_items=self.settings.digest.items,
         )
 
     def postman(self) -> Postman:
