@@ -44,6 +44,7 @@ from syndicator.store import (
     deliveries,
     documents,
     releases,
+    retention,
     schedules,
     topics,
     upstreams,
@@ -513,6 +514,7 @@ def _prune(worker: Worker) -> str:
         schedules.prune_workers(tx, KEEP_WORKERS)
         pings = deliveries.prune_pings(tx, KEEP_PINGS)
         topic_life.end_due(tx)  # nothing is sent for a topic that is over, so an hour late is no harm
+        retention.expire(tx, worker.runtime.settings.privacy.evidence)
     settings = worker.runtime.settings
     signups = tidy_signups(worker.runtime.store, terms_of(settings), settings.privacy.requests)
     return f"{fragments} fragments, {runs} runs, {pings} pings and {signups} sign-ups forgotten"

@@ -51,6 +51,7 @@ def serve(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
                     full_reads=listen.full_reads,
                     cabinet=runtime.cabinet,
                     sender=runtime.desk.sender,
+                    eraser=runtime.eraser,
                     terms=terms_of(runtime.settings),
                     named=named_of(runtime.desk),
                 )

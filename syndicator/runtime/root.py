@@ -36,6 +36,7 @@ from syndicator.runtime.keys import bounce_domain_of, own_key, signer_of
 from syndicator.runtime.provisioning import reconcile
 from syndicator.settings import Settings, Tls, Transport
 from syndicator.signup import Tokens
+from syndicator.signup.erasing import JOURNAL, Eraser
 from syndicator.store import (
     Store,
     open_store,
@@ -292,6 +293,7 @@ class Runtime:
         reconcile(self, start=start)
         if start:
             self.store.seal()
+            self.eraser.again()
             redaction.again(self.house)  # a restored copy of the store may show what was wiped
         return new
 
@@ -304,6 +306,13 @@ class Runtime:
             cabinet=self.cabinet,
             wait=lambda span: time.sleep(span.total_seconds()),
         )
+
+    @cached_property
+    def eraser(self) -> Eraser:
+        """Who forgets people, wherever this house keeps words about them."""
+        mail, kept = self.settings.mail, Path(self.settings.store.media_dir)
+        letters = Path(mail.folder) if mail.transport is Transport.FOLDER else None
+        return Eraser(self.store, letters, kept / JOURNAL)
 
     def close(self) -> None:
         """Give back the database."""

@@ -72,10 +72,10 @@ class Store:
         return notices.Listener(self._engine)
 
     def scrub(self) -> str | None:
-        """Let nothing that was redacted linger in the database's own files; what could not be done, or None."""
-        from syndicator.store import redactions
+        """Let nothing that was redacted or erased linger in the database's own files; what could not be done, or None."""
+        from syndicator.store import erasure, redactions
 
-        return _engine.scrub(self._engine, redactions.WORDY)
+        return _engine.scrub(self._engine, sorted({*redactions.WORDY, *erasure.WORDY}))
 
     def seal(self) -> None:
         """Keep the store's own secret under the present signing key; raises Misconfigured where no key opens it."""

@@ -45,7 +45,12 @@ WAITING = (*OPEN, DeliveryState.UNKNOWN)  # may still go out, or go out again
 def add_contact(
     tx: Tx, address: Address, *, name: str = "", outlet: str = "", zone: str = "UTC"
 ) -> tuple[Contact, bool]:
-    """The contact with this address, and whether it is new; an existing one keeps its own words."""
+    """The contact with this address, and whether it is new; an existing one keeps its own words.
+
+    Raises Refused for an address whose owner had it erased.
+    """
+    if suppressions.erased(tx, address):
+        raise Refused(f"{address.typed} was erased at its owner's wish: nobody puts it on the list again")
     domain = address.key.rpartition("@")[2]
     words = {"name": name, "outlet": outlet, "zone": zone}
     values = {"address": address.typed, "key": address.key, "domain": domain, **words}

@@ -115,6 +115,12 @@ def barred(tx: Tx, address: Address, *, own_affair: bool = False) -> str | None:
     return f"suppressed: {found.words or found.reason}"
 
 
+def erased(tx: Tx, address: Address) -> bool:
+    """Whether somebody had this address forgotten for good."""
+    query = select(x.key).where(x.key == digest(tx, address.key), x.reason == Reason.ERASED)
+    return tx.connection.execute(query).first() is not None
+
+
 def digest(tx: Tx, key: str) -> str:
     """What stands for an address where the address itself must not, by its canonical key."""
     return pepper.digest(tx.connection, key)

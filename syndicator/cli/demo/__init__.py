@@ -147,6 +147,7 @@ def _serve(stage: DemoStage, bound: socket, address: str, data: Path) -> None:
             extra_routes=pages,
             cabinet=runtime.cabinet,
             sender=runtime.desk.sender,
+            eraser=runtime.eraser,
             terms=terms_of(runtime.settings),
             named=named_of(runtime.desk),
         )
