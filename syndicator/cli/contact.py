@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from syndicator.cli import arguments as given
-from syndicator.cli import contact_import, output, session, views
-from syndicator.errors import Invalid
+from syndicator.cli import contact_accredit, contact_import, output, session, views
 from syndicator.model.audience import Cadence, address, person_name
 from syndicator.model.markup import one_line
-from syndicator.model.release import ReleaseState, zone_named
+from syndicator.model.release import zone_named
 from syndicator.model.suppression import Reason
 
 app = given.group("The media list.")
+app.command()(contact_accredit.accredit)
 app.command("import")(contact_import.import_)
 app.command()(contact_import.export)
 app.command()(contact_import.ask)
@@ -108,58 +108,6 @@ def show(ctx: typer.Context, email: given.Email, *, as_json: given.Json = False)
 
 
 @app.command()
-def accredit(
-    ctx: typer.Context,
-    email: given.Email,
-    agreement: Annotated[
-        str,
-        typer.Option(
-            metavar="TEXT",
-            help="Needed: what they agreed to, and how you know, such as: embargo terms, signed 2 March.",
-        ),
-    ] = "",
-    until: Annotated[
-        str | None, typer.Option(metavar="INSTANT", help="When it ends by itself; else it lasts until --end.")
-    ] = None,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Needed with --end: why.")] = "",
-    by: given.By = "",
-    *,
-    end: Annotated[
-        bool, typer.Option("--end", help="End it: they see nothing under embargo from now on.")
-    ] = False,
-    as_json: given.Json = False,
-) -> None:
-    """Trust somebody with releases that are under embargo, or end that.
-
-    Whoever is accredited gets an advance copy of each release of their topics, and a page of their own for it.
-    """
-    from syndicator.store import accreditations, audience, audit, releases
-
-    who, actor, why = address(email), session.actor(by), one_line(reason, "--reason")
-    terms = one_line(agreement, "--agreement")
-    _check_accredit(agreement=terms, until=until, reason=why, end=end)
-    with session.writing(ctx) as (runtime, tx):
-        contact = audience.contact(tx, who)
-        limit = given.instant(until, runtime.site.zone) if until else None
-        if end:
-            accreditations.end(tx, contact.id, why)
-        else:
-            accreditations.accredit(tx, contact.id, actor, terms, limit)
-        act = "contact.unaccredit" if end else "contact.accredit"
-        audit.record(tx, actor, act, f"contact/{contact.id}", why or None, until=limit)
-        leave = [views.accreditation(one) for one in accreditations.history(tx, contact.id)]
-        ahead = releases.listing(tx, state=ReleaseState.SCHEDULED)
-    words = "is accredited no more" if end else "is accredited"
-    output.say(f"{who.typed} {words}{f' until {output.cell(limit)}' if limit else ''}")
-    for release in [one for one in ahead if one.advance and not end]:
-        output.say(
-            f"copies of {release.uid} were planned before: `syndicator release schedule {release.uid}` again sends one"
-        )
-    if as_json:
-        output.show_json(views.contact(contact) | {"accredited": not end, "accreditations": leave})
-
-
-@app.command()
 def suppress(
     ctx: typer.Context,
     email: given.Email,
@@ -183,14 +131,3 @@ def unsuppress(ctx: typer.Context, email: given.Email) -> None:
     with session.writing(ctx) as (_, tx):
         was = suppressions.unsuppress(tx, who)
     output.say(f"{who.typed} {'may be mailed again' if was else 'was not suppressed'}")
-
-
-def _check_accredit(*, agreement: str, until: str | None, reason: str, end: bool) -> None:
-    if end and (agreement or until):
-        raise Invalid(
-            "--end takes an accreditation back: --agreement and --until belong to one that is given"
-        )
-    if end and not reason:
-        raise Invalid("say why with --reason")
-    if not end and not agreement:
-        raise Invalid("say to what they agreed, and how that is known, with --agreement")

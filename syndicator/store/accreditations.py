@@ -50,6 +50,12 @@ def end(tx: Tx, contact_id: int, reason: str) -> None:
     stops.stop_advances(tx, contact_id, "the recipient is not accredited any more")
 
 
+def renew_link(tx: Tx, contact_id: int) -> None:
+    """Make every link to this contact's own page and feed void; what is made from now on leads there."""
+    renewed = update(schema.contacts).where(c.id == contact_id)
+    tx.connection.execute(renewed.values(press_generation=c.press_generation + 1))
+
+
 def live(tx: Tx, contact_id: int) -> Accreditation | None:
     """The accreditation that counts now, or None; a suppressed address has none (LM20)."""
     suppressed = silenced(a.contact_id, tx.now)
