@@ -24,7 +24,7 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from syndicator import digest, feeds, press
+from syndicator import digest, feeds, newsletter, press
 from syndicator import topics as topic_life
 from syndicator.delivery import lanes
 from syndicator.errors import Invalid, SyndicatorError, TryLater
@@ -62,6 +62,7 @@ KEEP_PINGS = timedelta(days=7)
 KEEP_WORKERS = timedelta(days=1)
 LOST = timedelta(minutes=5)  # a worker that has not been seen for so long has left its runs
 TIDY_EVERY = 3600.0  # seconds
+NEWS_EVERY = 60.0  # seconds between looks after the newsletter
 STUCK_PAUSE = 60.0  # seconds until a release that cannot go out is tried, and complained of, again
 END_TRIES = 60  # beats a finished run waits for a database that is away, to be written down
 NAMED = 5  # of those for whose sake a private range is open
@@ -80,9 +81,9 @@ class Hints:
     alarms: threading.Event = field(default_factory=threading.Event)
     digest: threading.Event = field(default_factory=threading.Event)
     tidy: threading.Event = field(default_factory=threading.Event)
+    bounces: threading.Event = field(default_factory=threading.Event)
 
     def all(self) -> Sequence[threading.Event]:
-    bounces: threading.Event = field(default_factory=threading.Event)
         """Every one of them."""
         waits = (self.feeds, self.deliver, self.release, self.poll)
         return (*waits, self.alarms, self.digest, self.tidy, self.bounces)
@@ -101,6 +102,7 @@ class Worker:
         self._stuck = Stuck()
         self._started: datetime | None = None
         self._tidied: float | None = None
+        self._tended: float | None = None
         self._grace = GRACE
 
     def start(self) -> None:
@@ -113,11 +115,11 @@ class Worker:
             "alarms": (self.alarms, self.hints.alarms),
             "digest": (self.digest, self.hints.digest),
             "tidy": (self.tidy, self.hints.tidy),
+            **({BOUNCES: (self.bounces, self.hints.bounces)} if self.runtime.intake else {}),
         }
         for name, (turn, hint) in turns.items():
             self._thread(name, partial(self._loop, name, turn, hint))
         self._thread("deliver", lambda: lanes.attend(self.crew, self.hints.deliver))
-            **({BOUNCES: (self.bounces, self.hints.bounces)} if self.runtime.intake else {}),
         self._thread("poll", self._poll)
         self._thread("schedules", self._ring)
         log.info("started", worker=self.name, store=self.runtime.store.kind)
@@ -175,12 +177,27 @@ class Worker:
         return None  # whoever raised one elsewhere gives no hint: a look each beat costs three reads
 
     def tidy(self) -> None:
-        """Forget what is out of use: at the start and once an hour, whether or not a schedule does so, too."""
+        """Forget what is out of use, at the start and once an hour, and look after the newsletter each minute."""
         now = time.monotonic()
+        if self._tended is None or now - self._tended >= NEWS_EVERY:
+            self._tended = now
+            _tend_newsletter(self)
         if self._tidied is None or now - self._tidied >= TIDY_EVERY:
             self._tidied = now
             _forget_lost(self)
             _prune(self)
+            digest.tend(self.runtime.store)
+
+    def bounces(self) -> datetime | None:
+        """Read the mailbox that bounces come into, when it is due."""
+        intake = self.runtime.intake
+        if intake is None:
+            return None
+        with self.runtime.store.read() as tx:
+            now = tx.now
+        if intake.due() <= now:
+            intake.turn()
+        return intake.due()
 
     def fire(self, name: str) -> None:
         """Run what this schedule owes, slot by slot; another worker may have been faster."""
@@ -195,18 +212,6 @@ class Worker:
         self._threads.append(thread)
         thread.start()
 
-            digest.tend(self.runtime.store)
-
-    def bounces(self) -> datetime | None:
-        """Read the mailbox that bounces come into, when it is due."""
-        intake = self.runtime.intake
-        if intake is None:
-            return None
-        with self.runtime.store.read() as tx:
-            now = tx.now
-        if intake.due() <= now:
-            intake.turn()
-        return intake.due()
     def _loop(self, name: str, turn: Callable[[], datetime | None], hint: threading.Event) -> None:
         while not self.stop.is_set():
             hint.clear()
@@ -394,6 +399,8 @@ def perform(worker: Worker, schedule: Schedule) -> str:
             done = _gather(worker)
             worker.hints.deliver.set()
             return f"{done.digests} digests planned, {done.windows} windows closed"
+        case Job.NEWSLETTER:
+            return _tend_newsletter(worker)
 
 
 def _performed(worker: Worker, schedule: Schedule) -> tuple[RunState, str]:
@@ -450,13 +457,16 @@ def run_once(runtime: Runtime, loops: Sequence[str] = LOOPS) -> dict[str, Any]:
     named = (*LOOPS, BOUNCES, Job.PRUNE, Job.RECONCILE, Job.NEWSLETTER)
     unknown = [name for name in loops if name not in named]
     if unknown:
-        raise Invalid(f"there is no job {unknown[0]!r}: use {', '.join((*LOOPS, Job.PRUNE, Job.RECONCILE))}")
+        raise Invalid(f"there is no job {unknown[0]!r}: use {', '.join(named)}")
     worker = Worker(runtime, threading.Event())
     turns: dict[str, Callable[[], Any]] = {
         "poll": lambda: _poll_all(runtime),
         "release": lambda: _release_all(runtime),
         "feeds": lambda: feeds.rebuild_stale(runtime.store, runtime.site).changed,
+        BOUNCES: lambda: runtime.intake.turn().total() if runtime.intake else 0,
+        "digest": lambda: _gather(worker).digests,
         "deliver": lambda: lanes.drain(worker.crew),
+        Job.NEWSLETTER: lambda: _tend_newsletter(worker),
         Job.PRUNE: lambda: _prune(worker),
         Job.RECONCILE: lambda: _reconcile(worker),
     }
@@ -476,8 +486,6 @@ def _poll_all(runtime: Runtime) -> int:
 
 def _poll_now(worker: Worker, schedule: Schedule) -> str:
     with worker.runtime.store.begin() as tx:
-        BOUNCES: lambda: runtime.intake.turn().total() if runtime.intake else 0,
-        "digest": lambda: _gather(worker).digests,
         wanted = [schedule.upstream] if schedule.upstream else [one.slug for one in upstreams.listing(tx)]
         for slug in wanted:
             upstreams.poll_now(tx, slug)
@@ -497,6 +505,15 @@ def _reconcile(worker: Worker) -> str:
         undocumented = documents.mark_missing(tx)
     lanes.recover(worker.crew)
     return f"{undocumented} topics without documents, {_forget_lost(worker)} runs whose worker is gone"
+
+
+def _tend_newsletter(worker: Worker) -> str:
+    """Open, remind, publish: what the newsletter wants now; wakes whoever builds feeds and mails."""
+    done = newsletter.tend(worker.runtime.store, worker.runtime.newsletter)
+    if done.item:
+        worker.hints.feeds.set()
+        worker.hints.deliver.set()
+    return done.words
 
 
 def _forget_lost(worker: Worker) -> int:

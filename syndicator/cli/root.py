@@ -43,6 +43,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "release": ("release", "What is not yet public: draft, approve, schedule, publish, lift."),
     "contact": ("contact", "The media list."),
     "partner": ("partner", "The machines that receive pushes."),
+    "newsletter": ("newsletter", "Issues made from the items of a time: see, put in order, test, approve."),
     "schedule": ("schedule", "When something recurs, and its runs."),
     "delivery": ("delivery", "The ledger: who was sent what, and what became of it."),
     "audit": ("audit", "Who did what, when and why, and whether that record is whole."),

@@ -48,6 +48,7 @@ class Job(StrEnum):
     FEEDS = "feeds"
     RECONCILE = "reconcile"
     PRUNE = "prune"
+    NEWSLETTER = "newsletter"
     DIGEST = "digest"
 
 
@@ -128,6 +129,11 @@ def owed_slots(when: When, zone: str, now: datetime, since: datetime) -> list[da
         return recent
     latest = _latest_slot(when, zone, now, since)
     return [latest] if latest else []
+
+
+def slot_before(when: When, zone: str, now: datetime) -> datetime | None:
+    """The newest slot up to and with this instant, or None where there was none in five years."""
+    return _latest_slot(when, zone, now, now - FAR)
 
 
 def when_from(cron: str | None, every: str | None, at: str | None, zone: str) -> When:

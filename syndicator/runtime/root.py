@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from syndicator.bounces.intake import Intake
     from syndicator.bounces.taking import Signs
     from syndicator.ingest.poll import Polled, Poller
+    from syndicator.newsletter import House
     from syndicator.press import Rules
 
 log = logger("runtime")
@@ -124,6 +125,22 @@ class Runtime:
             advance_again=press.advance_again,
             tls_ok=near or mail.tls is not Tls.NONE,
         )
+
+    @cached_property
+    def newsletter(self) -> House:
+        """How issues of the newsletter are made."""
+        from syndicator.model.newsletter import Rules  # most commands make none
+        from syndicator.newsletter import House
+
+        said = self.settings.newsletter
+        rules = Rules(
+            topic=said.topic,
+            title=said.title,
+            editors=said.editors,
+            remind=said.remind,
+            unapproved=said.unapproved,
+        )
+        return House(site=self.site, rules=rules, mint=self.mint_uid)
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -255,6 +272,16 @@ class Runtime:
                 parsers=PARSERS,
             )
 
+    @cached_property
+    def signs(self) -> Signs:
+        """How we know our own letters again when something comes back about them."""
+        return incoming.signs_of(self)
+
+    @cached_property
+    def intake(self) -> Intake | None:
+        """Who reads the mailbox that bounces come into; None where none is set."""
+        return incoming.intake_of(self)
+
     def crew(self, worker: str, stop: threading.Event) -> Crew:
         """What the delivery lanes of one worker share."""
         widths = {Channel.MAIL: self.settings.mail.connections, Channel.WEBSUB: HUB_WIDTH}
@@ -272,16 +299,6 @@ class Runtime:
 
         `start` is the start of a process that serves or works: only then does another config file than
         last time, or another look of the site, take over. Raises SchemaBehind where an operator must run
-    @cached_property
-    def signs(self) -> Signs:
-        """How we know our own letters again when something comes back about them."""
-        return incoming.signs_of(self)
-
-    @cached_property
-    def intake(self) -> Intake | None:
-        """Who reads the mailbox that bounces come into; None where none is set."""
-        return incoming.intake_of(self)
-
         `syndicator db upgrade` first.
         """
         if start:
