@@ -165,6 +165,8 @@ def test_refilling_a_large_topic(postgresql_url: str, clock: FakeClock) -> None:
             tx.connection.execute(
                 insert(schema.revisions).from_select(["item_id", *(one.name for one in copied)], same)
             )
+            # As a server does by itself; ours does not, and may have counted the rows when there were none.
+            tx.connection.exec_driver_sql("ANALYZE items, revisions")
             ruled = topics.add(tx, make_topic("ruled", rule=Rule(any=("policy",))))
             assert count + 1 == topics.refill(tx, ruled)
             topics.add(tx, make_topic("health"))
