@@ -20,7 +20,7 @@ from tests.wire.smtp_server import CLOSE, HANG, Authority, Script, Server, autho
 
 PEOPLE = ("a@x.example", "b@x.example", "c@x.example")
 QUICK = Timeouts(connect=10, greeting=10, command=0.4, data=0.4, dot=0.4, farewell=1)
-BOTH_WAYS = (("PIPELINING", "8BITMIME"), ("8BITMIME",))
+WAYS = {"pipelined": ("PIPELINING", "8BITMIME"), "stepwise": ("8BITMIME",)}
 
 
 def carry(store: Store, port: int, **other: Any) -> None:
@@ -55,7 +55,12 @@ DOUBT = ("due", Outcome.UNKNOWN, 1)
 GONE = ("refused", Outcome.REFUSED, 1)
 
 
-@pytest.mark.parametrize("extensions", BOTH_WAYS, ids=["pipelined", "stepwise"])
+@pytest.mark.parametrize(
+    ("store", "way"),
+    [("sqlite", "pipelined"), ("postgresql", "stepwise")],  # each of both with every script
+    ids=["pipelined-sqlite", "stepwise-postgresql"],
+    indirect=["store"],
+)
 @pytest.mark.parametrize(
     ("script", "expected", "cause", "words"),
     [
@@ -80,11 +85,11 @@ def test_one_letter_of_three(
     expected: tuple[str, Outcome, int],
     cause: Cause | None,
     words: str,
-    extensions: tuple[str, ...],
+    way: str,
 ) -> None:
     """mail:SE2, mail:SE7, mail:SE11, pitfalls 21-23: the outcome is that recipient's alone, on record, in words."""
     owe(store, *PEOPLE)
-    with Server(script, extensions=extensions) as server:
+    with Server(script, extensions=WAYS[way]) as server:
         carry(store, server.port)
     assert [FINE, expected, FINE] == ledger(store)
     tried = last_try(store, PEOPLE[1])
