@@ -12,7 +12,7 @@ from syndicator.model.item import Content
 from syndicator.model.release import Embargo, Release, ReleaseState, moved
 from syndicator.press import told
 from syndicator.press.rules import RULES, Rules
-from syndicator.store import Tx, audit, items, releases, topics
+from syndicator.store import Tx, audit, items, releases, segments, topics
 
 MOST_LINES = 12  # of a difference, where somebody handed in words made from an old version
 LINE = 160  # characters of such a line
@@ -31,6 +31,7 @@ def draft(
     held = releases.held_for_change(tx, uid) if releases.find(tx, uid) else None
     content = topics.file_under(tx, content)
     items.check_spokesperson(tx, content.spokesperson)
+    segments.check(tx, content.audience)
     if held is None:
         _refuse_public(tx, uid)
         release = releases.add(tx, uid, content, embargo=embargo, by=by or None)

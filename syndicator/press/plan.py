@@ -25,6 +25,7 @@ from syndicator.store.deliveries.foreseen import Foresight, Wish, wishes
 
 ACCREDITED = "accredited, subscribed to {}"
 NOT_ACCREDITED = "not accredited"
+OUTSIDE = "not in the audience that the release names"
 
 
 def plan(tx: Tx, uid: str, site: Site, rules: Rules = RULES) -> Plan:
@@ -131,7 +132,7 @@ def _copy(theirs: list[Wish], titles: dict[str, str]) -> Reached | LeftOut:
         return Reached(one.address, What.ADVANCE, ACCREDITED.format(titles.get(one.topic, one.topic)))
     if not one.accredited:
         return LeftOut(one.address, What.ADVANCE, NOT_ACCREDITED)
-    if one.state is not SubscriptionState.ACTIVE:
+    if one.state is not SubscriptionState.ACTIVE or not one.inside or one.paused:
         return LeftOut(one.address, What.ADVANCE, _why_not(theirs))
     return LeftOut(
         one.address, What.ADVANCE, "had these words already" if one.had else "none was planned for them"
@@ -141,6 +142,10 @@ def _copy(theirs: list[Wish], titles: dict[str, str]) -> Reached | LeftOut:
 def _why_not(theirs: list[Wish]) -> str:
     """Why somebody with a subscription to one of the topics is not owed it; the nearest miss is named."""
     active = [wish for wish in theirs if wish.state is SubscriptionState.ACTIVE]
+    if active and not active[0].inside:
+        return OUTSIDE
+    if active and active[0].paused:
+        return f"paused until {active[0].paused:%Y-%m-%d}"
     if active and active[0].had:
         return "had it already, as an advance copy" if not active[0].advance else "gets it as an advance copy"
     for wish in active:

@@ -13,11 +13,11 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, false, select
 
-from syndicator.model.audience import Cadence, SubscriptionState
+from syndicator.model.audience import Cadence, Standing, SubscriptionState
 from syndicator.model.delivery import DeliveryState, advance_subject
 from syndicator.model.item import memberships
 from syndicator.model.release import Release
-from syndicator.store import schema, suppressions, topics
+from syndicator.store import schema, segments, suppressions, topics
 from syndicator.store.accreditations import holding
 from syndicator.store.deliveries.advances import HAS, IS_ADVANCE, entitled, same_words
 from syndicator.store.deliveries.duties import MAY_HAVE_IT, UNSENT
@@ -38,7 +38,8 @@ class Wish:
     """One subscription to one of the topics, and what it means for its contact.
 
     `owed`: they get the release by this one; `advance`: an advance copy will be on its way to them; `had`: they
-    have these very words by then; `accredited`: may see what is under embargo now.
+    have these very words by then; `accredited`: may see what is under embargo now; `inside`: the release is for
+    them, by the segments it names; `paused`: until when they want no mail, where they are paused.
     """
 
     contact_id: int
@@ -52,6 +53,8 @@ class Wish:
     advance: bool
     had: bool
     owed: bool
+    inside: bool = True
+    paused: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,18 +97,20 @@ def wishes(tx: Tx, release: Release, ahead: Foresight) -> Iterator[Wish]:
             a.id.is_not(None),
             coming,
             has,
+            segments.members(tx, release.content.audience, s.contact_id),
+            c.paused_until,
         )
         .join(schema.contacts, c.id == s.contact_id)
         .join(schema.topics, t.id == s.topic_id)
         .outerjoin(schema.suppressions, suppressions.by_address(tx.now))
         .outerjoin(suppressions.OF_DOMAIN, suppressions.by_domain(tx.now))
         .outerjoin(schema.accreditations, accredited)
-        .where(s.topic_id.in_(sorted(keys)))
+        .where(s.topic_id.in_(sorted(keys)), c.standing != Standing.ERASED)
         .order_by(s.contact_id, s.id)
     )
     for row in tx.connection.execute(query):
         key, contact, address, topic, cadence, state, *facts = row
-        ended, suppressed, accredited_now, advance, had = facts
+        ended, suppressed, accredited_now, advance, had, inside, paused = facts
         yield Wish(
             contact,
             address,
@@ -118,6 +123,8 @@ def wishes(tx: Tx, release: Release, ahead: Foresight) -> Iterator[Wish]:
             advance,
             had,
             key in owed,
+            inside,
+            paused if paused and paused > tx.now else None,
         )
 
 
