@@ -123,6 +123,7 @@ requests = Table(
     Index("ix_requests_domain", "domain", "created"),
     Index("ix_requests_network", "network", "created"),
     Index("ix_requests_created", "created"),
+    Index("ix_requests_contact_id", "contact_id"),
 )
 
 moves = Table(

@@ -151,6 +151,7 @@ def _people() -> None:
         sa.ForeignKeyConstraint(["contact_id"], ["contacts.id"], name=op.f("fk_requests_contact_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_requests")),
     )
+    op.create_index("ix_requests_contact_id", "requests", ["contact_id"], unique=False)
     op.create_index("ix_requests_created", "requests", ["created"], unique=False)
     op.create_index("ix_requests_digest", "requests", ["digest", "created"], unique=False)
     op.create_index("ix_requests_domain", "requests", ["domain", "created"], unique=False)
