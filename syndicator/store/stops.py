@@ -25,13 +25,17 @@ def stop_advances(tx: Tx, contact_id: int, reason: str) -> None:
 def stop_mail(tx: Tx, key: str, reason: str) -> None:
     """No mail at all goes to the address with this key, for this reason."""
     theirs = d.contact_id.in_(select(c.id).where(c.key == key))
-    stop(tx, or_(theirs, func.lower(d.mailbox) == key), reason)
+    bare = func.lower(d.mailbox) == key
+    stop(tx, or_(theirs, bare), reason)
+    _bar(tx, bare, reason)
 
 
 def stop_domain(tx: Tx, domain: str, reason: str) -> None:
     """No mail at all goes to anybody at this domain, for this reason."""
     theirs = d.contact_id.in_(select(c.id).where(c.domain == domain))
-    stop(tx, or_(theirs, func.lower(d.mailbox).endswith(f"@{domain}", autoescape=True)), reason)
+    bare = func.lower(d.mailbox).endswith(f"@{domain}", autoescape=True)
+    stop(tx, or_(theirs, bare), reason)
+    _bar(tx, bare, reason)
 
 
 def cancel_samples(tx: Tx, release_id: int, reason: str) -> None:
@@ -50,3 +54,12 @@ def stop(tx: Tx, which: ColumnElement[bool], reason: str) -> None:
     taken = which & IN_HAND & d.stop.is_(None)
     hold(tx, taken)
     tx.connection.execute(update(schema.deliveries).where(taken).values(stop=reason))
+
+
+def _bar(tx: Tx, bare: ColumnElement[bool], reason: str) -> None:
+    """What waits for a bare mailbox is stopped as it is claimed: no join finds a suppression of it there."""
+    from syndicator.store.deliveries.duties import hold
+
+    waiting = bare & (d.state == literal_column("'due'")) & d.stop.is_(None)
+    hold(tx, waiting)
+    tx.connection.execute(update(schema.deliveries).where(waiting).values(stop=reason))
