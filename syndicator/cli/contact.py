@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from syndicator.cli import arguments as given
-from syndicator.cli import contact_accredit, contact_import, output, session, views
+from syndicator.cli import contact_accredit, contact_import, contact_person, output, session, views
 from syndicator.model.audience import Cadence, address, person_name
 from syndicator.model.markup import one_line
 from syndicator.model.release import zone_named
@@ -18,6 +18,10 @@ app.command()(contact_accredit.accredit)
 app.command("import")(contact_import.import_)
 app.command()(contact_import.export)
 app.command()(contact_import.ask)
+app.command()(contact_person.edit)
+app.command()(contact_person.cadence)
+app.command()(contact_person.unsubscribe)
+app.command()(contact_person.erase)
 
 COLUMNS = ("id", "email", "name", "outlet", "timezone", "suppressed", "accredited")
 CadenceOption = Annotated[Cadence, typer.Option(help="How often it brings mail.")]
@@ -94,17 +98,21 @@ def list_(
 
 @app.command()
 def show(ctx: typer.Context, email: given.Email, *, as_json: given.Json = False) -> None:
-    """Show somebody, every subscription they have or had, and whether they see what is under embargo."""
+    """Show somebody, every subscription they have or had, and whether they see what is under embargo.
+
+    With --json it is all there is of them, to be handed to them on request; the audit says who looked.
+    """
     from syndicator.store import accreditations, audience
 
     who = address(email)
+    everything = contact_person.everything(ctx, who) if as_json else {}
     with session.reading(ctx) as (_, tx):
         contact = audience.contact(tx, who)
         known = [views.subscription(one) for one in audience.subscriptions(tx, contact.id)]
         leave = [views.accreditation(one) for one in accreditations.history(tx, contact.id)]
         accredited = accreditations.live(tx, contact.id) is not None
     more = {"accredited": accredited, "subscriptions": known, "accreditations": leave}
-    output.details(views.contact(contact) | more, as_json=as_json)
+    output.details(everything | views.contact(contact) | more, as_json=as_json)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Text, cast, delete, exists, literal, update
 
@@ -37,7 +38,7 @@ def _blank_evidence(tx: Tx, span: timedelta) -> int:
     lately = exists().where(theirs, s.ended >= before)
     kept = e.network.is_not(None) | e.agent.is_not(None) | e.source.is_not(None)
     over = (e.at < before) & ~live & ~lately & kept
-    blank = {**dict.fromkeys(WORDS), "detail": {}}
+    blank: dict[str, Any] = {**dict.fromkeys(WORDS), "detail": {}}
     return tx.connection.execute(update(schema.evidence).where(over).values(**blank)).rowcount
 
 

@@ -80,6 +80,12 @@ def edit_contact(tx: Tx, contact_id: int, who: dict[str, Any] | None = None, **f
     return sorted(new)
 
 
+def void_links(tx: Tx, contact_id: int) -> None:
+    """Links to preferences that were mailed so far lead nowhere from now on; those to leave go on working."""
+    values = {"generation": c.generation + 1}
+    tx.connection.execute(update(schema.contacts).where(c.id == contact_id).values(**values))
+
+
 def pause(tx: Tx, contact_id: int, until: datetime | None, **who: Any) -> bool:
     """Bring no news before `until`, or None or an instant that has come: from now on again. Whether that is new.
 
