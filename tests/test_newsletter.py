@@ -16,9 +16,9 @@ from syndicator.errors import NotFound, Refused, Stale
 from syndicator.model import issuefile
 from syndicator.model.delivery import Priority
 from syndicator.model.item import Item, Kind
-from syndicator.model.newsletter import Choice, Issue, IssueState
+from syndicator.model.newsletter import Choice, Issue, IssueState, Rules
 from syndicator.model.schedule import Cron, Job, Schedule
-from syndicator.newsletter import House, Rules
+from syndicator.newsletter import House
 from syndicator.store import (
     Store,
     Tx,
