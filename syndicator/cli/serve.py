@@ -54,6 +54,7 @@ def serve(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
                     eraser=runtime.eraser,
                     terms=terms_of(runtime.settings),
                     named=named_of(runtime.desk),
+                    desk_mails=runtime.settings.press.alarms,
                 )
             )
             try:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from syndicator.errors import NotFound, Refused
-from syndicator.model.audience import Address, Subscription, SubscriptionState, address
+from syndicator.model.audience import Address, SubscriptionState, address
 from syndicator.model.consent import Act
 from syndicator.model.joining import RequestState, Wish
 from syndicator.model.suppression import Reason
@@ -146,7 +146,7 @@ def _open(tx: Tx, tokens: Tokens, token: str) -> Request | None:
 
 def _one(tx: Tx, subscription_id: int | None, visit: Visit) -> int | None:
     """Whose subscription is active now that this one was to be confirmed; None where none is."""
-    subscription = _found(tx, subscription_id)
+    subscription = audience.find_subscription(tx, subscription_id)
     if subscription and subscription.reason == audience.MERGED:
         subscription = audience.successor(tx, subscription)
     if subscription is None:
@@ -156,13 +156,6 @@ def _one(tx: Tx, subscription_id: int | None, visit: Visit) -> int | None:
             _prove(tx, subscription.contact_id, subscription.topic, visit)
         subscription = audience.subscription(tx, subscription.id)  # a second click may have been faster
     return subscription.contact_id if subscription.state is SubscriptionState.ACTIVE else None
-
-
-def _found(tx: Tx, subscription_id: int | None) -> Subscription | None:
-    try:
-        return audience.subscription(tx, subscription_id) if subscription_id is not None else None
-    except NotFound:
-        return None  # signed by us, but the database is another one: a restored or emptied store
 
 
 def _prove(tx: Tx, contact_id: int, topic: str, visit: Visit) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import exists, select
 
 from syndicator.model.delivery import DeliveryState
-from syndicator.model.release import Release, ReleaseState
+from syndicator.model.release import STOOD_FOR, Release, ReleaseState
 from syndicator.store import releases, schema
 from syndicator.store.deliveries.advances import same_words
 from syndicator.store.engine import Tx
@@ -19,6 +19,19 @@ def release(tx: Tx, release_id: int) -> Release | None:
     r = schema.releases.c
     uid = tx.connection.execute(select(r.uid).where(r.id == release_id)).scalar()
     return releases.find(tx, uid) if uid else None
+
+
+def advanced(tx: Tx, contact_id: int) -> list[Release]:
+    """The releases not yet public of which any words went to this contact, or are on their way there, oldest first."""
+    d, r = schema.deliveries.c, schema.releases.c
+    theirs = exists().where(
+        d.release_id == r.id,
+        d.recipient == f"contact/{contact_id}",
+        d.subject.startswith("advance/"),
+        d.state.not_in(_NEVER),
+    )
+    query = select(r.uid).where(r.state.in_(STOOD_FOR), theirs).order_by(r.id)
+    return [releases.named(tx, uid) for uid in tx.connection.execute(query).scalars().all()]
 
 
 def was_planned(tx: Tx, contact_id: int, release: Release) -> bool:

@@ -35,6 +35,7 @@ from syndicator.signup.erasing import Eraser
 from syndicator.signup.joining import Named, unnamed
 from syndicator.store import Store
 from syndicator.store.media import Cabinet
+from syndicator.web.accreditation import Accreditation
 from syndicator.web.callbacks import Callbacks
 from syndicator.web.catalogue import Catalogue
 from syndicator.web.doors import Feeds, Porter, Receive, Scope, Send, protocol, send_answer
@@ -66,7 +67,8 @@ class Web:
     former addresses and present ones; `trusted_proxies` address ranges; `full_reads` how many whole
     feeds one visitor may fetch in a minute, 0 for any number. `cabinet` keeps the files of items; without
     one none is served. `sender` is who mail is from; without one no preview of a mail is shown. `terms` are what people
-    sign up to; `named` gives a letter's Message-ID by its subject and recipient. `eraser` forgets
+    sign up to; `named` gives a letter's Message-ID by its subject and recipient;
+    `desk_mails` are told of who asks to be accredited. `eraser` forgets
     people; without one in the store alone.
     """
 
@@ -83,6 +85,7 @@ class Web:
     sender: Sender | None = None
     terms: Terms = field(default_factory=Terms)
     named: Named = unnamed
+    desk_mails: Sequence[str] = ()
     eraser: Eraser | None = None
 
 
@@ -143,6 +146,9 @@ class App:
             *Newsroom(web.store, web.site, self._pages).routes(),
             *PreferencePages(web.store, web.tokens, self._pages, self._trust, web.eraser).routes(),
             *MediaList(web.store, web.tokens, self._pages, web.terms, self._trust, web.named).routes(),
+            *Accreditation(
+                web.store, web.tokens, self._pages, web.terms, self._trust, web.desk_mails
+            ).routes(),
             *Callbacks(web.store, web.tokens, self._trust).routes(),
             *Press(web.store, web.tokens, self._pages, web.cabinet, web.sender, self._trust).routes(),
             *(Media(web.store, web.cabinet, self._pages).routes() if web.cabinet else ()),

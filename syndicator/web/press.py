@@ -1,4 +1,4 @@
-"""What stands behind the links of press copies and previews: one person's own page of a release under embargo.
+"""What stands behind the links of press copies and previews: one person's own page of a release under embargo, or of all.
 
 Every request asks anew, in one transaction, who this is, whether they are accredited, and how it stands
 with the release (security:E1). Whatever is wrong gets the answer of an address nobody ever had; who had
@@ -25,6 +25,7 @@ from syndicator.signup import Tokens
 from syndicator.store import Store, Tx, accreditations, items, media, press_links
 from syndicator.store.media import Cabinet
 from syndicator.web.banner import PRIVATE, Banner, Way, in_words
+from syndicator.web.desk import Desks
 from syndicator.web.limits import Knocks, Trust
 from syndicator.web.media import answer
 from syndicator.web.newsroom import item_values, missing
@@ -67,6 +68,7 @@ class Press:
     ) -> None:
         self._store, self._tokens, self._pages, self._cabinet = store, tokens, pages, cabinet
         self._trust, self._clock = trust or Trust(), clock
+        self._desks = Desks(tokens, pages)
         self._previews = Previews(pages, tokens, sender, cabinet) if sender else None
         self._knocks = Knocks(EACH, ALL)
 
@@ -75,6 +77,7 @@ class Press:
         return [
             Route("/press/{token}", self.page),
             Route("/press/{token}/", self.page),
+            Route("/press/{token}/feed.atom", self.feed),
             Route("/press/{token}/embargo.ics", self.calendar),
             Route("/press/{token}/media/{name}", self.medium),
             Route("/press/{token}/{name}", self.form),
@@ -82,11 +85,13 @@ class Press:
         ]
 
     def page(self, request: Request) -> Response:
-        """The release under its banner; once it is out, the way to the item."""
+        """The release under its banner; once it is out, the way to the item. Or somebody's page of all they may see."""
         if busy := self._busy(request):
             return busy
         token = request.path_params["token"]
         with self._store.read() as tx:
+            if desk := self._desks.shown(tx, token):
+                return self._desks.page(request, tx, desk)
             copy = self._copy(tx, token)
             if copy is None:
                 return self._preview(request, tx, lambda shown, by: by.index(request, tx, shown))
@@ -100,6 +105,14 @@ class Press:
         page = self._pages.html("item.html", banner=self._embargo(copy.release, here), **values)
         own = relocated(page, item.content, self._pages.site, f"{here}media/")
         return Response(own, 200, PRIVATE, media_type="text/html")
+
+    def feed(self, request: Request) -> Response:
+        """All that one person may see, as a feed of their own."""
+        if busy := self._busy(request):
+            return busy
+        with self._store.read() as tx:
+            own = self._desks.shown(tx, request.path_params["token"])
+            return self._desks.feed(tx, own) if own else self.nothing(request)
 
     def calendar(self, request: Request) -> Response:
         """The end of the embargo for calendars, which ask again by themselves: moved, over, called off."""

@@ -150,6 +150,7 @@ def _serve(stage: DemoStage, bound: socket, address: str, data: Path) -> None:
             eraser=runtime.eraser,
             terms=terms_of(runtime.settings),
             named=named_of(runtime.desk),
+            desk_mails=runtime.settings.press.alarms,
         )
         bound.listen(128)
         threading.Thread(target=_tell, args=(stage, address, data), daemon=True).start()
