@@ -11,12 +11,13 @@ from itertools import count
 import pytest
 from sqlalchemy import select
 
-from syndicator import newsletter, publish
+from syndicator import newsletter, press, publish
 from syndicator.errors import NotFound, Refused, Stale
 from syndicator.model import issuefile
 from syndicator.model.delivery import Priority
 from syndicator.model.item import Item, Kind
 from syndicator.model.newsletter import Choice, Issue, IssueState, Rules
+from syndicator.model.release import Embargo
 from syndicator.model.schedule import Cron, Job, Schedule
 from syndicator.newsletter import House
 from syndicator.store import (
@@ -416,6 +417,18 @@ def test_no_topic_no_newsletter(store: Store) -> None:
     assert "set [newsletter] topic" in newsletter.tend(store, house(topic="")).words
     with store.read() as tx:
         assert [] == newsletters.listing(tx)
+
+
+def test_what_is_under_embargo_is_not_offered(room: Store, clock: FakeClock) -> None:
+    """security:E1 A release is on offer from the moment it is public, and no issue speaks of it before."""
+    with room.begin() as tx:
+        press.draft(tx, "tag:x,r", make_content("Secret"), Embargo(until=clock.now + timedelta(hours=1)))
+        press.approve(tx, "tag:x,r", "ada")
+        press.schedule(tx, "tag:x,r", None, "ada")
+    assert [] == offered(room)
+    clock.advance(hours=1)
+    press.release_due(room)
+    assert ["Secret"] == [title for title, _ in offered(room)]
 
 
 def test_archives_are_no_news(room: Store, clock: FakeClock) -> None:

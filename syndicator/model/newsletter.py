@@ -251,9 +251,8 @@ def _shown(item: Item, site: Site) -> Iterator[str]:
     url = web_address(content.url) or site.item_url(item.slug)
     yield f'<h3><a href="{escape(url)}">{escape(_headline(item))}</a></h3>'
     words = content.dek or content.summary or excerpt(plain_text(content.body), SUMMARY)
-    if words and words != _headline(item):
-        yield f"<p>{escape(strip_illegal(words))}</p>"
-    yield f"<p><small>{_day(item.published, site.zone)}</small></p>"
+    said = f"{escape(strip_illegal(words))}<br>" if words and words != _headline(item) else ""
+    yield f"<p>{said}<small>{_day(item.published, site.zone)}</small></p>"
 
 
 def _shown_block(block: Block, site: Site) -> Iterator[str]:
@@ -263,7 +262,7 @@ def _shown_block(block: Block, site: Site) -> Iterator[str]:
     if block.kind is BlockKind.JOB and when:
         when = f"Until {when}"
     if where := " · ".join(part for part in (when, block.place) if part):
-        yield f"<p><strong>{escape(where)}</strong></p>"
+        yield f"<p>{escape(where)}</p>"
     yield from_plain(block.text)
 
 

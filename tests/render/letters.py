@@ -19,6 +19,7 @@ from syndicator.model.item import (
 )
 from syndicator.model.letters import Letter
 from syndicator.model.markup import clean, markdown
+from syndicator.model.newsletter import Block, BlockKind, Issue, IssueState, Line, Sheet, content_of
 from syndicator.model.release import Embargo, Notice, NoticeKind, Release, Version
 from syndicator.model.site import Site
 from syndicator.render.mail import (
@@ -134,6 +135,23 @@ def revised(significance: Significance, content: Content | None = None, **other:
     return compose_revision(item, revision, **AROUND)
 
 
+def issue() -> Content:
+    """An issue of a newsletter, with items of two kinds, an event and a job."""
+    made = Issue(
+        id=1, number=7, state=IssueState.APPROVED, slot=UNTIL, opened=NOW, closes=UNTIL, title="Monthly letter",
+        introduction="Dear readers,\n\nthis month was about *money*.", created=NOW,
+    )  # fmt: skip
+    held = (
+        make_item(slug="budget", content=words()),
+        make_item("tag:x,2", slug="prize", content=words(title="A prize for cell research", kind=Kind.NEWS, dek="Ada Okafor has it.")),
+    )  # fmt: skip
+    blocks = (
+        Block(kind=BlockKind.EVENT, title="Open day", text="Come and see the laboratories.", url="https://news.example/day", at=UNTIL, place="Leeds"),
+        Block(kind=BlockKind.JOB, title="Press officer", text="Half time.", at=UNTIL),
+    )  # fmt: skip
+    return content_of(Sheet(made, tuple(map(Line, held)), blocks), SITE, {"policy": "Policy"})
+
+
 UNTIL_DAY = "2026-03-09T09:00:00+00:00"
 TOPICS = ["Policy", 'Research & "funding"']
 # What whoever owes a letter writes down, with what strangers type where strangers type it.
@@ -177,6 +195,7 @@ def every() -> dict[str, Template]:
         ),
         "confirmation": compose_confirmation(["Policy"], site=SITE, sender=SENDER),
         "arabic": revised(Significance.FIRST, arabic),
+        "issue": revised(Significance.FIRST, issue()),
         **{
             f"letter-{sort}": compose_letter(sort, facts, site=SITE, sender=SENDER)
             for sort, facts in FACTS.items()

@@ -22,7 +22,18 @@ from tests.render.letters import SLOTS, every
 from tests.render.test_mail import NAMES, ONCE, parsed
 
 SORTS = tuple(every())
-LISTED = ("release", "correction", "withdrawal", "kill", "advance", "moved", "lifted", "cancelled", "arabic")
+LISTED = (
+    "release",
+    "correction",
+    "withdrawal",
+    "kill",
+    "advance",
+    "moved",
+    "lifted",
+    "cancelled",
+    "arabic",
+    "issue",
+)
 ODD = [
     "=",
     "<b>",
