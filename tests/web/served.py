@@ -1,5 +1,6 @@
 """The web process in a thread on a real socket, and small clients for it."""
 
+import asyncio
 import contextlib
 import gzip
 import hashlib
@@ -87,6 +88,7 @@ def running(store: Store, site: Site = SITE, *, early: bool = True, **more: Any)
     app = create_app(Web(store=store, site=site, tokens=more.pop("tokens", TOKENS), **more))
     with listen("127.0.0.1", 0) as bound:
         machine = server(app, early=early)
+        machine.main_loop = lambda: _until_told(machine)  # type: ignore[method-assign]
         thread = threading.Thread(target=machine.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()
         wait_until(lambda: machine.started or not thread.is_alive())
@@ -96,6 +98,14 @@ def running(store: Store, site: Site = SITE, *, early: bool = True, **more: Any)
         finally:
             machine.should_exit = True
             thread.join(15)
+
+
+async def _until_told(machine: Server) -> None:
+    """uvicorn's own loop, but it looks ten times as often whether to end: a test waits for it."""
+    ticks = 0
+    while not await machine.on_tick(ticks // 10):
+        ticks += 1
+        await asyncio.sleep(0.01)
 
 
 @contextlib.contextmanager
