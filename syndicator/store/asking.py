@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Table, select
 
 from syndicator.model.audience import Address, Cadence, Contact, Standing, Subscription, SubscriptionState
 from syndicator.model.delivery import Channel, Priority, confirmation_subject
@@ -18,11 +18,11 @@ from syndicator.model.letters import Letter, letter_subject
 from syndicator.model.roster import WORDS, Begin, Verdict
 from syndicator.store import audience, schema, suppressions
 from syndicator.store.deliveries.duties import MAIL_LANE, fresh
-from syndicator.store.engine import Tx
+from syndicator.store.engine import Tx, among
 from syndicator.store.many import Many
 
 c, s, t = schema.contacts.c, schema.subscriptions.c, schema.topics.c
-_DELIVERIES = Many(schema.deliveries)
+_DELIVERIES, _LETTERS, _REQUESTS = Many(schema.deliveries), Many(schema.letters), Many(schema.requests)
 
 
 def ask(tx: Tx, people: Sequence[tuple[Contact, Sequence[Subscription]]]) -> int:
@@ -77,7 +77,6 @@ def _letters(tx: Tx, rows: Sequence[tuple[int, Address, Mapping[str, str], Caden
     if not rows:
         return 0
     audience.ensure_lane(tx, MAIL_LANE, Channel.MAIL)
-    q, le = schema.requests, schema.letters
     requests = [
         {
             "digest": suppressions.digest(tx, address.key),
@@ -92,8 +91,9 @@ def _letters(tx: Tx, rows: Sequence[tuple[int, Address, Mapping[str, str], Caden
         }
         for contact_id, address, words, cadence, slugs in rows
     ]
-    filed = insert(q).returning(q.c.id, sort_by_parameter_order=True)
-    abouts = tx.connection.execute(filed, requests).scalars().all()
+    # Read back by whose they are: SQLite would be asked for the key of each row by itself.
+    _REQUESTS.write(tx, requests)
+    abouts = _keys(tx, schema.requests, [contact_id for contact_id, *_ in rows])
     letters = [
         {
             "sort": Letter.PERMISSION,
@@ -104,14 +104,24 @@ def _letters(tx: Tx, rows: Sequence[tuple[int, Address, Mapping[str, str], Caden
         }
         for about, (contact_id, _, _, _, slugs) in zip(abouts, rows, strict=True)
     ]
-    written = insert(le).returning(le.c.id, sort_by_parameter_order=True)
-    keys = tx.connection.execute(written, letters).scalars().all()
+    _LETTERS.write(tx, letters)
+    keys = _keys(tx, schema.letters, [contact_id for contact_id, *_ in rows])
     duties = [
         _duty(tx, letter_subject(key), contact_id, address, Priority.IMMEDIATE)
         for key, (contact_id, address, *_) in zip(keys, rows, strict=True)
     ]
     _DELIVERIES.write(tx, duties)
     return len(rows)
+
+
+def _keys(tx: Tx, table: Table, contact_ids: Sequence[int]) -> list[int]:
+    """The keys of rows written just now, for each of these contacts in turn."""
+    query = select(table.c.contact_id, table.c.id).where(among(table.c.contact_id, "whose"))
+    query = query.where(table.c.created == tx.now).order_by(table.c.id.desc())
+    found: dict[int, list[int]] = {}
+    for row in tx.connection.execute(query, {"whose": sorted(set(contact_ids))}):
+        found.setdefault(row.contact_id, []).append(row.id)
+    return [found[contact_id].pop() for contact_id in contact_ids]
 
 
 def _wish(address: Address, words: Mapping[str, str], cadence: Cadence, slugs: list[str]) -> Wish:

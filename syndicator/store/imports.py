@@ -264,7 +264,10 @@ def _subscribe(
     rows = tx.connection.execute(query, {"whose": sorted({contact_id for contact_id, _ in wanted})})
     found = {(row.contact_id, row.topic_id): row.id for row in rows}
     begun = {pair: found[pair] for pair in wanted if pair in found}
-    made += [(SUBSCRIPTION, str(key)) for key in begun.values()]
+    known = {
+        one.known.contact_id for one in people
+    }  # what a new contact has from its first instant is the import's
+    made += [(SUBSCRIPTION, str(key)) for (contact_id, _), key in begun.items() if contact_id in known]
     windows.open_all(tx, {(contact_id, begin.cadence) for contact_id, begin in begins if begin.consent})
     return begun
 

@@ -1,26 +1,26 @@
 """Taking an import back as one act: exactly what it made, but for those who did anything since (mail:LM17).
 
-Whoever came by it and was neither written to nor did anything is gone, as if the list had never been read. Whoever
+Whoever came by it and was neither written to nor did anything is forgotten, as if the list had never been read. Whoever
 was, stays as a row and is told of; subscriptions the import began end all the same, unless their person has said
 yes to them since.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, cast, delete, literal, select, update
+from sqlalchemy import Select, Text, cast, delete, literal, select, update
 
 from syndicator.errors import Refused
-from syndicator.model.audience import SubscriptionState
+from syndicator.model.audience import Standing, SubscriptionState
 from syndicator.model.consent import Act
 from syndicator.model.delivery import DeliveryState
 from syndicator.model.roster import UNDONE
-from syndicator.store import columns, evidence, imports, schema
+from syndicator.store import evidence, imports, schema
 from syndicator.store.deliveries import duties
-from syndicator.store.engine import Tx
+from syndicator.store.engine import Tx, among
 
 c, s, d, e, k, i, r, x = (
     schema.contacts.c,
@@ -32,7 +32,8 @@ c, s, d, e, k, i, r, x = (
     schema.import_rows.c,
     schema.suppressions.c,
 )
-PIECE = 400  # keys named in one statement
+ERASED = "erased"  # stands where a column wants some text
+PIECE = 10_000  # keys named in one statement
 THEIRS = (Act.REQUESTED, Act.CONFIRMED, Act.CHANGED, Act.LEFT, Act.APPLIED, Act.ERASED)
 
 
@@ -63,78 +64,87 @@ def undo(tx: Tx, import_id: int, by: str) -> Undone:
     done = Undone()
     _suppressions(tx, import_id, done)
     _words(tx, import_id, by, done)
-    duties.hold(tx, d.contact_id.in_(_mine(import_id, imports.CONTACT)) & duties.UNSENT)
-    used = dict(_used(tx, import_id))
-    for piece in _pieces([str(one) for one in used]):  # what is left of these rows is what goes
-        gone = (r.import_id == import_id) & (r.sort == imports.CONTACT) & r.key.in_(piece)
-        tx.connection.execute(delete(schema.import_rows).where(gone))
+    mine = _keys(tx, import_id, imports.CONTACT)
+    began = _keys(tx, import_id, imports.SUBSCRIPTION)
+    used: dict[int, tuple[str, str]] = {}
+    for piece in _pieces(mine):
+        duties.hold(tx, among(d.contact_id, "whose").params(whose=piece) & duties.UNSENT)
+        used |= dict(_used(tx, import_id, piece))
     done.kept += used.values()
-    _contacts(tx, import_id, done)
-    _subscriptions(tx, import_id, done)
+    for piece in _pieces([one for one in mine if one not in used]):
+        _contacts(tx, piece, done)
+    stay = select(s.id).join(schema.contacts, c.id == s.contact_id).where(s.created == c.created)
+    for piece in _pieces(sorted(used)):
+        keys = tx.connection.execute(stay.where(among(c.id, "whose")), {"whose": piece}).scalars()
+        began += keys
+    for piece in _pieces(began):
+        _subscriptions(tx, piece, done)
     _tags(tx, import_id, done)
     tx.connection.execute(delete(schema.import_rows).where(r.import_id == import_id))
     return done
 
 
-def _used(tx: Tx, import_id: int) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Contacts the import made that somebody has dealt with since, their address and how; the weightiest reason last."""
-    mine = _mine(import_id, imports.CONTACT)
-    began = _mine(import_id, imports.SUBSCRIPTION)
-    tagged = select(r.key).where(r.import_id == import_id, r.sort == imports.TAG)
-    tag = cast(k.contact_id, Text) + literal(" ") + k.tag
-    a, p, m = schema.accreditations.c, schema.applications.c, schema.moves.c
+def _used(tx: Tx, import_id: int, mine: list[int]) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Which of these contacts somebody has dealt with since: their address and how, the weightiest reason last."""
     untried = d.state.in_((DeliveryState.DUE, DeliveryState.CANCELLED, DeliveryState.EXPIRED)) & (
         d.attempts == 0
     )
-    reasons: list[tuple[Select[Any], str]] = [
-        (select(k.contact_id).where(k.contact_id.in_(mine), tag.not_in(tagged)), "was tagged since"),
-        (select(d.contact_id).where(d.contact_id.in_(mine), ~untried), "was written to"),
-        (select(m.contact_id).where(m.contact_id.in_(mine)), "changes address"),
-        (select(a.contact_id).where(a.contact_id.in_(mine)), "was accredited"),
-        (select(p.contact_id).where(p.contact_id.in_(mine)), "asked to be accredited"),
-        (select(s.contact_id).where(s.contact_id.in_(mine), s.id.not_in(began)), "subscribed since"),
-        (select(s.contact_id).where(s.contact_id.in_(mine), s.ended.is_not(None)), "has left since"),
-        (select(e.contact_id).where(e.contact_id.in_(mine), e.act.in_(THEIRS)), "has acted since"),
-        (select(s.contact_id).where(s.contact_id.in_(mine), s.confirmed > s.created), "has said yes since"),
+    a, p, m = schema.accreditations, schema.applications, schema.moves
+    first = select(s.contact_id).join(schema.contacts, c.id == s.contact_id)
+    tables: list[tuple[Select[Any], Any, str]] = [
+        (select(d.contact_id).where(~untried), d.contact_id, "was written to"),
+        (select(m.c.contact_id), m.c.contact_id, "changes address"),
+        (select(a.c.contact_id), a.c.contact_id, "was accredited"),
+        (select(p.c.contact_id), p.c.contact_id, "asked to be accredited"),
+        (first.where(s.created > c.created), s.contact_id, "subscribed since"),
+        (select(s.contact_id).where(s.ended.is_not(None)), s.contact_id, "has left since"),
+        (select(e.contact_id).where(e.act.in_(THEIRS)), e.contact_id, "has acted since"),
+        (select(s.contact_id).where(s.confirmed > s.created), s.contact_id, "has said yes since"),
     ]
-    for whose, why in reasons:
-        for row in tx.connection.execute(select(c.id, c.address).where(c.id.in_(whose)).order_by(c.id)):
-            yield row.id, (row.address, why)
-
-
-def _contacts(tx: Tx, import_id: int, done: Undone) -> None:
-    """Take those nothing happened to out of every table; nothing of theirs was ever sent."""
-    mine = _mine(import_id, imports.CONTACT)
-    dc = schema.delivery_contents
-    carried = select(d.id).where(d.contact_id.in_(mine))
-    tx.connection.execute(delete(dc).where(dc.c.delivery_id.in_(carried)))
-    theirs = (
-        "deliveries",
-        "letters",
-        "requests",
-        "windows",
-        "contact_tags",
-        "subscriptions",
-        "evidence",
-        "bounces",
+    whose = {"whose": mine}
+    addresses = dict(
+        tuple(row)
+        for row in tx.connection.execute(select(c.id, c.address).where(among(c.id, "whose")), whose)
     )
+    given = set(tx.connection.execute(_rows(import_id, imports.TAG)).scalars())
+    tagged = tx.connection.execute(select(k.contact_id, k.tag).where(among(k.contact_id, "whose")), whose)
+    for key, tag in tagged:
+        if f"{key} {tag}" not in given:
+            yield key, (addresses[key], "was tagged since")
+    for query, column, why in tables:
+        for key in tx.connection.execute(query.where(among(column, "whose")), whose).scalars():
+            yield key, (addresses[key], why)
+
+
+def _contacts(tx: Tx, keys: list[int], done: Undone) -> None:
+    """Take those nothing happened to out of every table; nothing of theirs was ever sent."""
+    whose = {"whose": keys}
+    dc = schema.delivery_contents
+    carried = select(d.id).where(among(d.contact_id, "whose"))
+    tx.connection.execute(delete(dc).where(dc.c.delivery_id.in_(carried)), whose)
+    theirs = "deliveries letters requests windows contact_tags subscriptions evidence bounces".split()
     for name in theirs:
         table = schema.metadata.tables[name]
-        tx.connection.execute(delete(table).where(table.c.contact_id.in_(mine)))
-    done.contacts = tx.connection.execute(delete(schema.contacts).where(c.id.in_(mine))).rowcount
+        tx.connection.execute(delete(table).where(among(table.c.contact_id, "whose")), whose)
+    # The row itself stays, without a word: to delete it, SQLite would look through the whole ledger for each.
+    blank = dict.fromkeys(("name", "outlet", "country", "language", "domain", "digest", "notes"), "")
+    nobody = {"address": ERASED, "key": literal(f"{ERASED}/") + cast(c.id, Text), "standing": Standing.ERASED}
+    voided = {"generation": c.generation + 1, "press_generation": c.press_generation + 1}
+    gone = update(schema.contacts).where(among(c.id, "whose")).values(**blank, **nobody, **voided)
+    done.contacts += tx.connection.execute(gone, whose).rowcount
 
 
-def _subscriptions(tx: Tx, import_id: int, done: Undone) -> None:
+def _subscriptions(tx: Tx, keys: list[int], done: Undone) -> None:
     """End what it began for those who stay, but for what they have said yes to themselves."""
-    began = s.id.in_(_mine(import_id, imports.SUBSCRIPTION)) & (s.state != SubscriptionState.ENDED)
-    taken = began & (s.confirmed.is_(None) | (s.confirmed == s.created))
-    waiting = d.subscription_id.in_(select(s.id).where(taken)) & duties.UNSENT
+    own = s.confirmed.is_(None) | (s.confirmed == s.created)
+    live = select(s.id).where(among(s.id, "which"), s.state != SubscriptionState.ENDED, own)
+    taken = list(tx.connection.execute(live, {"which": keys}).scalars())
+    waiting = among(d.subscription_id, "which").params(which=taken) & duties.UNSENT
     duties.hold(tx, waiting)
     duties.cancel(tx, waiting, UNDONE)
     values = {"state": SubscriptionState.ENDED, "ended": tx.now, "reason": UNDONE}
-    done.subscriptions = tx.connection.execute(
-        update(schema.subscriptions).where(taken).values(**values)
-    ).rowcount
+    end = update(schema.subscriptions).where(among(s.id, "which").params(which=taken)).values(**values)
+    done.subscriptions += tx.connection.execute(end).rowcount
 
 
 def _suppressions(tx: Tx, import_id: int, done: Undone) -> None:
@@ -171,11 +181,10 @@ def _rows(import_id: int, sort: str) -> Select[Any]:
     return select(r.key).where(r.import_id == import_id, r.sort == sort)
 
 
-def _mine(import_id: int, sort: str) -> Select[Any]:
-    key: ColumnElement[int] = cast(r.key, columns.Id)
-    return select(key).where(r.import_id == import_id, r.sort == sort)
+def _keys(tx: Tx, import_id: int, sort: str) -> list[int]:
+    return sorted(int(key) for key in tx.connection.execute(_rows(import_id, sort)).scalars())
 
 
-def _pieces(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+def _pieces(keys: list[int]) -> Iterator[list[int]]:
     for start in range(0, len(keys), PIECE):
         yield keys[start : start + PIECE]

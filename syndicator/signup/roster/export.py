@@ -95,7 +95,8 @@ def harmless(text: str) -> str:
 
 def as_it_was(text: str) -> str:
     """A cell as it was before `harmless`."""
-    return DISARMED.sub(r"\1\2", text.strip())
+    text = text.strip()
+    return DISARMED.sub(r"\1\2", text) if "'" in text else text
 
 
 def _groups(theirs: Sequence[Subscription]) -> dict[tuple[str, str], list[str]]:
