@@ -23,6 +23,7 @@ contact: add subscribe import export list show accredit suppress unsuppress edit
 partner: add list test pause resume
 schedule: list add next run pause resume history
 delivery: list show lanes retry resolve pause resume
+newsletter: list show edit test approve cancel
 audit: list verify
 config: check show schema
 db: upgrade status
