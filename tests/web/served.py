@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from jinja2.bccache import Bucket, BytecodeCache
 
 from syndicator import publish
 from syndicator.model.item import ALL, Content, Item, Kind, Topic
@@ -82,10 +83,26 @@ def drain(wire: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+class Compiled(BytecodeCache):
+    """Templates compiled once for all web processes of a run; jinja sees by their words whether they still fit."""
+
+    kept: ClassVar[dict[str, bytes]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give what is there."""
+        if known := self.kept.get(bucket.key):
+            bucket.bytecode_from_string(known)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what is new."""
+        self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
 @contextlib.contextmanager
 def running(store: Store, site: Site = SITE, *, early: bool = True, **more: Any) -> Iterator[Running]:
     """The whole application over `store`, served by uvicorn from another thread; with or without its early door."""
     app = create_app(Web(store=store, site=site, tokens=more.pop("tokens", TOKENS), **more))
+    app._pages._templates.bytecode_cache = Compiled()
     with listen("127.0.0.1", 0) as bound:
         machine = server(app, early=early)
         machine.main_loop = lambda: _until_told(machine)  # type: ignore[method-assign]
