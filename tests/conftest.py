@@ -32,6 +32,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "brief"))
 gc.disable()  # until everything is collected: what is loaded here stays, and there is much to walk through
 
 DATABASES = ["sqlite", "postgresql"]
+LONG = ("tests/journeys/", "tests/interop/", "tests/test_promise.py", "tests/store/test_migrations.py")
 SERVER = pytest.StashKey[postgres.Server]()
 
 
@@ -199,6 +200,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 # -- what is costly -----------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-randomly
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
