@@ -191,7 +191,7 @@ def test_a_notice_holds_no_word_of_a_new_draft(store: Store, clock: FakeClock, t
         STEPS["move"](tx)
         again = replace(words(), title="Sesquipedalian", body="<p>No word of it</p>", summary="No word of it")
         release = press.draft(tx, UID, again, Embargo(until=NINE))
-        links = Links(confirm=str, unsubscribe=lambda _: SITE.url("/u"), preferences=lambda _: SITE.url("/p"),
+        links = Links(confirm=str, unsubscribe=lambda _: SITE.url("/u"), preferences=lambda *_: SITE.url("/p"),
                       press=lambda *_: SITE.url("/press/x/"), letter=lambda _: "")  # fmt: skip
         desk = Desk(
             site=SITE, sender=Sender(address="press@news.example", name="S"), key=b"k" * 32, links=links

@@ -53,7 +53,7 @@ OF_RELEASES = (*EMBARGOED, "sample")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """The addresses only one recipient gets: by subscription, and for preferences by contact.
+    """The addresses only one recipient gets: by subscription, and for preferences by contact and generation.
 
     `press` leads to a contact's own page of a release, while it is under embargo (mail:MC22); `letter` is where
     the button of a letter about somebody's own affairs leads, by its sort; `leaving` is the address that ends a
@@ -62,7 +62,7 @@ class Links:
 
     confirm: Callable[[int], str]
     unsubscribe: Callable[[int], str]
-    preferences: Callable[[int], str]
+    preferences: Callable[[int, int], str]
     press: Callable[[int, int], str]
     letter: Callable[[letters.Owed], str]
     leaving: Callable[[int], str] = lambda _: ""
@@ -172,7 +172,7 @@ class Writer:
             date=_date(attempt, release),
             unsubscribe_url=links.unsubscribe(subscription) if listed else "",
             leaving_address=links.leaving(subscription) if listed and subscription else "",
-            preferences_url=links.preferences(contact) if contact is not None and not asking else "",
+            preferences_url=links.preferences(contact or 0, attempt.generation) if listed else "",
             confirm_url=links.confirm(subscription) if asking else "",
             press_url=links.press(contact, release.id) if contact is not None and release else "",
             in_reply_to=self._message_id(answers, attempt.recipient) if answers else None,

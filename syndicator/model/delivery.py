@@ -153,6 +153,7 @@ class Try:
     worker: str | None = None
     priority: Priority = Priority.IMMEDIATE
     on_unknown: OnUnknown | None = None  # the partner's own wish
+    generation: int = 0  # of the contact's links
 
     @property
     def role(self) -> Role:

@@ -11,7 +11,6 @@ from syndicator.model.site import Site
 from syndicator.signup import Tokens
 from syndicator.store.letters import Owed
 
-MAGIC_FOR = timedelta(minutes=60)  # mail:LM9 asks for 15 to 60
 
 
 def links_of(site: Site, tokens: Tokens, leaving: Callable[[int], str] = lambda _: "") -> Links:
@@ -20,7 +19,7 @@ def links_of(site: Site, tokens: Tokens, leaving: Callable[[int], str] = lambda 
     return Links(
         confirm=lambda row: url(f"/media-list/confirm/{tokens.confirm_token(row)}"),
         unsubscribe=lambda row: url(f"/media-list/unsubscribe/{tokens.unsubscribe_token(row)}"),
-        preferences=lambda row: url(f"/media-list/preferences/{tokens.preferences_token(row)}"),
+        preferences=lambda *whose: url(f"/media-list/preferences/{tokens.preferences_token(*whose)}"),
         press=lambda contact, release: url(f"/press/{tokens.press_token(contact, release)}/"),
         letter=lambda owed: letter_url(site, tokens, owed),
         leaving=leaving,
@@ -42,7 +41,9 @@ def _preferences(tokens: Tokens, owed: Owed) -> str:
 
 
 def _magic(tokens: Tokens, owed: Owed) -> str:
-    token = tokens.magic_token(_whose(owed), owed.generation, owed.created + MAGIC_FOR)
+    # As long as the letter itself says; mail:LM9 asks for 15 to 60 minutes.
+    until = owed.created + timedelta(minutes=int(owed.facts["minutes"]))
+    token = tokens.magic_token(_whose(owed), owed.generation, until)
     return f"/media-list/preferences/{token}"
 
 

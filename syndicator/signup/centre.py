@@ -194,6 +194,7 @@ def _choose(
     if known:
         wishes.change_cadence(tx, known.id, cadence, **who)
         return True
+    _barred(tx, contact.address)  # an objection of theirs is over when they choose something themselves
     wishes.subscribe(tx, contact.id, topics.named(tx, slug).id, cadence, CHOSEN, **who)
     return True
 

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Text, cast, insert, select
@@ -42,7 +43,7 @@ def _traces(store: Store) -> None:
     with store.begin() as tx:
         contact = audience.contact(tx, who)
         digest = suppressions.digest(tx, who.key)
-        given = {"contact_id": contact.id, "digest": digest, "network": "192.0.2.9", "agent": NAME}
+        given: dict[str, Any] = {"contact_id": contact.id, "digest": digest, "network": "192.0.2.9", "agent": NAME}
         evidence.record(tx, "requested", **given, source=f"list of {NAME}", told=MAIL)
         wish = {"address": MAIL, "name": NAME}
         now = tx.now

@@ -98,7 +98,7 @@ def test_feeds_and_mail_are_those_that_go_out(store: Store, clock: FakeClock) ->
         row = make_subscription(tx)
         item = publish.publish(tx, release.uid, release.content)
         links = Links(
-            confirm=str, preferences=lambda _: SITE.url("/media-list"), unsubscribe=lambda _: SITE.url("/media-list"),
+            confirm=str, preferences=lambda *_: SITE.url("/media-list"), unsubscribe=lambda _: SITE.url("/media-list"),
             press=lambda *_: "", letter=lambda _: "",
         )  # fmt: skip
         desk = Desk(site=SITE, sender=SENDER, key=b"k" * 32, links=links)

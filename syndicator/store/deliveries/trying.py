@@ -70,6 +70,7 @@ def query(now: Any) -> Select[Any]:
             c.address,
             c.domain,
             c.name,
+            c.generation,
             p.slug,
             p.on_unknown,
             suppressions.WHY.label("suppressed"),
@@ -124,6 +125,7 @@ def as_try(row: Any) -> Try:
         worker=row.leased_by,
         priority=_PRIORITIES[row.priority],
         on_unknown=OnUnknown(row.on_unknown) if row.on_unknown else None,
+        generation=row.generation or 0,
     )
 
 
