@@ -94,6 +94,8 @@ def _owe(tx: Tx, who: Address, contact_id: int | None, request_id: int, wish: Wi
     titles = topics.titles(tx)
     facts = {"topics": [titles[slug] for slug in wish.topics if slug in titles], "cadence": wish.cadence}
     sort = Letter.KNOWN if contact_id else Letter.ASK
+    if contact_id:
+        suppressions.of(tx, who)  # as for a bare address: one statement less would be an answer (LM1)
     letter_id = letters.plan(tx, sort, who, contact_id=contact_id, about=request_id, facts=facts)
     return letter_subject(letter_id), f"contact/{contact_id}" if contact_id else f"mailbox/{who.typed}"
 
