@@ -20,6 +20,7 @@ from syndicator.errors import NotFound, Refused
 from syndicator.model.delivery import Priority, Role, Try
 from syndicator.model.difference import since
 from syndicator.model.item import Content, Significance, Spokesperson
+from syndicator.model.letters import Letter
 from syndicator.model.newsletter import content_of
 from syndicator.model.release import Release, ReleaseState
 from syndicator.model.site import Site
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 _COMPOSING = threading.Lock()
 KEPT = 16  # templates at hand; whatever is sent in one go is of few sorts
 EMBARGOED = ("advance", "notice")  # mail that must not be read on its way
+RELEASES, NEWSLETTER = "releases", "newsletter"  # the left ends of List-Ids, for ever (mail:MC9)
 OF_RELEASES = (*EMBARGOED, "sample")
 
 
@@ -157,7 +159,15 @@ class Writer:
             )
         site, sender = self._desk.site, self._desk.sender
         key = ("letter", owed.sort, json.dumps(dict(owed.facts), sort_keys=True))
-        template = self._once(key, lambda: compose_letter(owed.sort, owed.facts, site=site, sender=sender))
+
+        def compose() -> Template:
+            facts = dict(owed.facts)
+            if owed.sort is Letter.PERMISSION:  # many at once, so their row names topics as the house does
+                titles = topics.titles(tx)
+                facts["topics"] = [titles.get(slug, slug) for slug in facts.get("topics", ())]
+            return compose_letter(owed.sort, facts, site=site, sender=sender)
+
+        template = self._once(key, compose)
         slots = self._slots(attempt, None, None)
         return template.merge(replace(slots, letter_url=self._desk.links.letter(owed)))
 
@@ -230,7 +240,11 @@ class Writer:
         revision = items.revision(tx, item.id, attempt.revision)
         if missed is not None:
             revision = since(items.history(tx, item.id), missed, revision.number)
-        return compose_revision(item, revision, role=attempt.role, **self._around(tx, revision.content))
+        around, label = (
+            self._around(tx, revision.content),
+            NEWSLETTER if newsletters.is_issue(tx, item.uid) else RELEASES,
+        )
+        return compose_revision(item, revision, role=attempt.role, label=label, **around)
 
     def _of_release(self, tx: Tx, attempt: Try, release: Release) -> Template:
         kind, (_, number) = sort(attempt), _about(attempt)

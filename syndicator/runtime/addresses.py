@@ -12,7 +12,6 @@ from syndicator.signup import Tokens
 from syndicator.store.letters import Owed
 
 
-
 def links_of(site: Site, tokens: Tokens, leaving: Callable[[int], str] = lambda _: "") -> Links:
     """The links of every letter that only its recipient gets; `leaving` is the address to leave by, by subscription."""
     url = site.url

@@ -154,6 +154,11 @@ def readers(tx: Tx, topic: str) -> int:
     return int(tx.connection.execute(select(func.count()).select_from(who)).scalar_one())
 
 
+def is_issue(tx: Tx, uid: str) -> bool:
+    """Whether this item is an issue of the newsletter."""
+    return tx.connection.execute(select(n.id).where(n.uid == uid)).first() is not None
+
+
 def send_last(tx: Tx, subject: str) -> None:
     """Let the mails of an issue go out behind all others (DESIGN §2, Delivery)."""
     mails = (d.subject == subject) & (d.channel == Channel.MAIL) & (d.state == DeliveryState.DUE)

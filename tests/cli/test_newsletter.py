@@ -88,6 +88,7 @@ def test_from_the_first_look_to_the_mail(desk: InProcess) -> None:
     assert "Item b" not in plain + page
     assert "reader@x.example" in mail["to"]
     assert mail["list-unsubscribe"]
+    assert "<newsletter.lists." in mail["list-id"]
 
 
 def test_a_stale_file_is_refused(desk: InProcess) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, update
 
+from syndicator import topics
 from syndicator.delivery.lanes import drain
 from syndicator.model.audience import address
 from syndicator.model.letters import Letter
@@ -17,7 +18,7 @@ from syndicator.store import Store, deliveries, schema
 from syndicator.store.letters import Owed, by_id, plan
 from syndicator.wire.folder import Folder
 from tests.delivery.test_mail import crew, letters, states
-from tests.make import NOW, make_contact, make_site
+from tests.make import NOW, make_contact, make_newsroom, make_site
 from tests.render.letters import FACTS
 
 TOKENS = Tokens(["key"])
@@ -26,7 +27,8 @@ LEFT = NOW - timedelta(minutes=3)
 
 def owed(sort: Letter, **changes: object) -> Owed:
     values: dict[str, object] = {"id": 1, "contact_id": 4, "about": 9, "generation": 2, "press_generation": 3}
-    return Owed(sort=sort, facts={"left": LEFT.isoformat()}, created=NOW, **{**values, **changes})  # type: ignore[arg-type]
+    facts = {"left": LEFT.isoformat(), "minutes": 45}
+    return Owed(sort=sort, facts=facts, created=NOW, **{**values, **changes})  # type: ignore[arg-type]
 
 
 def test_a_letter_says_what_was_owed(store: Store, tmp_path: Path) -> None:
@@ -41,6 +43,17 @@ def test_a_letter_says_what_was_owed(store: Store, tmp_path: Path) -> None:
     assert "New@x.example" == letter["to"]
     assert "https://news.example/ask/7" in letter.as_string()
     assert letter["list-unsubscribe"] is None
+
+
+def test_who_is_asked_for_permission_reads_titles(store: Store, tmp_path: Path) -> None:
+    """mail:LM2 The rows of a mass of letters name topics by slug; people read their titles."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        topics.rename(tx, "policy", "policy", "Policy & law")
+        plan(tx, Letter.PERMISSION, address("a@x.example"), about=7, facts={"topics": ["policy"]})
+    drain(crew(store, lambda: Folder(tmp_path / "out")))
+    (letter,) = letters(tmp_path / "out")
+    assert "- Policy & law" in letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
 
 
 def test_a_letter_about_nobody_is_refused_in_words(store: Store, tmp_path: Path) -> None:
@@ -73,7 +86,7 @@ def test_a_link_is_of_the_generation_of_now(store: Store) -> None:
         (Letter.ASK, f"/media-list/confirm/{TOKENS.request_token(9)}"),
         (Letter.PERMISSION, f"/media-list/confirm/{TOKENS.request_token(9)}"),
         (Letter.KNOWN, f"/media-list/preferences/{TOKENS.preferences_token(4, 2)}"),
-        (Letter.MAGIC, f"/media-list/preferences/{TOKENS.magic_token(4, 2, NOW + timedelta(minutes=60))}"),
+        (Letter.MAGIC, f"/media-list/preferences/{TOKENS.magic_token(4, 2, NOW + timedelta(minutes=45))}"),
         (Letter.FAREWELL, f"/media-list/undo/{TOKENS.undo_token(4, LEFT)}"),
         (Letter.MOVE, f"/media-list/move/{TOKENS.move_token(9)}"),
         (Letter.GRANTED, f"/press/{TOKENS.desk_token(4, 3)}/"),

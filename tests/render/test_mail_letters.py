@@ -16,7 +16,7 @@ from tests.render.test_mail import parsed
 
 BUTTONS = {
     Letter.ASK: "Yes, write to me",
-    Letter.KNOWN: "See or change it",
+    Letter.KNOWN: "See or change what you get",
     Letter.PERMISSION: "Yes, write to me",
     Letter.FAREWELL: "Undo",
     Letter.OWNER: "Undo",
@@ -26,7 +26,7 @@ BUTTONS = {
 }
 SAID = {
     Letter.ASK: ["Policy", "once a day", "72 hours", "do nothing"],
-    Letter.KNOWN: ["Policy", "Nothing was changed"],
+    Letter.KNOWN: ["Policy", "nothing was changed"],
     Letter.PERMISSION: ["Policy", "once", "If you do nothing, you hear nothing more"],
     Letter.FAREWELL: ["Policy", "Until 9 March 2026, 09:00 GMT"],
     Letter.OWNER: ["desk@paper.example", "Policy", "9 March 2026, 09:00 GMT"],

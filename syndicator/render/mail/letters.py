@@ -124,15 +124,12 @@ def _known(facts: Facts) -> Wording:
     return Wording(
         subject=f"You are on the media list of {facts.site.title}",
         headline="You are on our list already",
-        before=[
-            (
-                "Somebody, we hope you, signed up with this address once more. Nothing was changed."
-                f"{' You get our mail about:' if topics else ''}"
-            )
-        ],
+        before=[f"Somebody, we hope you, signed up with this address once more{', for:' if topics else '.'}"],
         listed=topics,
-        button="See or change it",
-        after=["If it was not you, do nothing: all stays as it is."],
+        button="See or change what you get",
+        after=[
+            "You are on our list already, so nothing was changed. If it was not you, do nothing: all stays as it is.",
+        ],
         why="because that address was entered in our form, and is on our media list.",
     )
 
