@@ -73,10 +73,14 @@ class Tended:
 
 
 def tend(store: Store, house: House) -> Tended:
-    """Do what is due: open, remind, publish, or say that nobody said yes. Nothing twice, whoever else looks."""
+    """Do what is due: open, remind, publish, or say that nobody said yes. Nothing twice, whoever else looks.
+
+    Raises NotFound where the topic of the newsletter does not exist.
+    """
     if not house.rules.topic:
         return Tended("there is no newsletter: set [newsletter] topic")
     with store.read() as tx:
+        _check_topic(tx, house.rules)
         if not _anything(tx, house.rules):
             return Tended("nothing is due")
     with store.begin() as tx:
@@ -150,7 +154,7 @@ def approve(tx: Tx, number: int, by: str, house: House) -> Issue:
     sheet = _changeable(tx, number)
     if sheet.empty:
         raise Refused(f"{issue.name} holds nothing: add an introduction, a block or an item first")
-    topics.named(tx, house.rules.topic)
+    _check_topic(tx, house.rules)
     newsletters.choose(tx, issue, sheet.lines, by)
     values = {"state": IssueState.APPROVED, "approved": tx.now, "approved_by": by, "closes": tx.now}
     issue = newsletters.change(tx, issue, **values)
@@ -198,6 +202,13 @@ def mail_test(tx: Tx, number: int, addresses: Sequence[str], by: str) -> str:
         deliveries.plan_mailbox(tx, subject, one.typed)
     audit.record(tx, by, "newsletter.test", f"newsletter/{issue.number}", addresses=len(wanted))
     return subject
+
+
+def _check_topic(tx: Tx, rules: Rules) -> None:
+    if topics.find(tx, rules.topic) is None:
+        raise NotFound(
+            f'[newsletter] topic "{rules.topic}" does not exist: make it with `syndicator topic add {rules.topic} TITLE`'
+        )
 
 
 def _anything(tx: Tx, rules: Rules) -> bool:

@@ -419,6 +419,17 @@ def test_no_topic_no_newsletter(store: Store) -> None:
         assert [] == newsletters.listing(tx)
 
 
+def test_a_topic_that_is_missing_is_named(store: Store) -> None:
+    """operations:PW9 A newsletter whose topic nobody made says so, with the command that makes it, and opens nothing."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        schedules.add(tx, MONTHLY)
+    with pytest.raises(NotFound, match="syndicator topic add letter TITLE"):
+        newsletter.tend(store, HOUSE)
+    with store.read() as tx:
+        assert [] == newsletters.listing(tx)
+
+
 def test_what_is_under_embargo_is_not_offered(room: Store, clock: FakeClock) -> None:
     """security:E1 A release is on offer from the moment it is public, and no issue speaks of it before."""
     with room.begin() as tx:
