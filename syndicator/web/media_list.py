@@ -29,7 +29,7 @@ from syndicator.web.newsroom import public_topics
 from syndicator.web.pages import PUBLIC, TOKEN, Pages
 from syndicator.web.visitors import Gate
 
-EACH, ALL = 60, 1200  # forms sent off a minute: from one network, and by all together
+EACH, ALL = 30, 1200  # forms sent off a minute: from one network, and by all together
 FRESH = {"cache-control": "no-store"}
 HERE = "/media-list"
 ALL_NEWS = "All news"
