@@ -25,7 +25,6 @@ from syndicator.model.audience import (
 )
 from syndicator.model.delivery import OPEN, Channel, DeliveryState, OnUnknown
 from syndicator.model.digest import DIGESTS
-from syndicator.model.digest import DIGESTS
 from syndicator.model.item import Kind
 from syndicator.store import names, occasions, schema, suppressions, windows
 from syndicator.store.engine import Tx, among, insert_or_skip
@@ -142,11 +141,6 @@ def subscribe(
             windows.rewind(tx, contact_id)
         else:
             windows.open_(tx, contact_id, cadence)
-    if consent:  # what waited for a digest of theirs, too
-        if known:
-            windows.rewind(tx, contact_id)
-        else:
-            windows.open_(tx, contact_id, cadence)
     return subscription(tx, new), True
 
 
@@ -252,13 +246,13 @@ def merge_subscriptions(tx: Tx, source: int, into: int) -> None:
 
 
 def end_closed(tx: Tx) -> int:
-    """End the subscriptions of topics that are over, but for those something is still on its way or waits under."""
+    """End the subscriptions of topics that are over, but for those something is on its way or waits under."""
     over = select(t.id).where(t.closed <= tx.now, t.merged.is_(None))
     waiting = exists().where(d.subscription_id == s.id, d.state.in_(OPEN))
     w = schema.windows.c
     theirs = (w.contact_id == s.contact_id) & (w.cadence == s.cadence)
     unread = exists().where(
-        theirs, t.id == s.topic_id, w.opened < t.closed, s.state == SubscriptionState.ACTIVE
+        theirs, t.id == s.topic_id, w.opened <= t.closed, s.state == SubscriptionState.ACTIVE
     )
     which = s.topic_id.in_(over) & (s.state != SubscriptionState.ENDED) & ~waiting & ~unread
     values = {"state": SubscriptionState.ENDED, "ended": tx.now, "reason": CLOSED}
