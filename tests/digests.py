@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import delete, select, update
 
@@ -126,7 +127,12 @@ class World:
         zone, capped = self.dice.choice(ZONES), self.dice.random() < 0.3
         contact = make_contact(tx, f"p{self.seed}-{number}@example.org", zone=zone)
         times = self._times()
-        fields = {"hour": times.hour, "weekday": times.weekday, "monthday": times.monthday, "nth": times.nth}
+        fields: dict[str, Any] = {
+            "hour": times.hour,
+            "weekday": times.weekday,
+            "monthday": times.monthday,
+            "nth": times.nth,
+        }
         wishes.edit_contact(tx, contact.id, capped=capped, **fields)
         return Person(contact.id, zone, times, capped)
 
@@ -164,6 +170,7 @@ class World:
             if self.store.kind == "postgresql" and self.dice.random() < 0.3:
                 self.clock.advance(seconds=self.dice.choice((1, 59, 61, 200)))
                 self.gather()
+        self._planned()  # what is told at once is sent at once
         self.uids[item.id] = uid
         self.live.add(item.id)
         self.pushed += [Pushed(item=item.id, topic=self.topics[name], at=at) for name in names]
