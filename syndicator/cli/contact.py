@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from syndicator.cli import arguments as given
-from syndicator.cli import contact_accredit, contact_import, contact_person, output, session, views
+from syndicator.cli import (
+    contact_accredit,
+    contact_import,
+    contact_person,
+    contact_segment,
+    contact_words,
+    output,
+    session,
+    views,
+)
 from syndicator.model.audience import Cadence, address, person_name
 from syndicator.model.markup import one_line
 from syndicator.model.release import zone_named
@@ -15,6 +24,12 @@ from syndicator.model.suppression import Reason
 
 app = given.group("The media list.")
 app.command()(contact_accredit.accredit)
+app.command("list")(contact_words.list_)
+app.command()(contact_words.history)
+# What begins with a hyphen is a tag to take, not an option.
+app.command(context_settings={"ignore_unknown_options": True})(contact_words.tag)
+app.command()(contact_words.note)
+app.add_typer(contact_segment.app, name="segment")
 app.command("import")(contact_import.import_)
 app.command()(contact_import.export)
 app.command()(contact_import.ask)
@@ -23,7 +38,6 @@ app.command()(contact_person.cadence)
 app.command()(contact_person.unsubscribe)
 app.command()(contact_person.erase)
 
-COLUMNS = ("id", "email", "name", "outlet", "timezone", "suppressed", "accredited")
 CadenceOption = Annotated[Cadence, typer.Option(help="How often it brings mail.")]
 
 
@@ -82,28 +96,25 @@ def subscribe(
         output.show_json(views.subscription(subscription))
 
 
-@app.command("list")
-def list_(
-    ctx: typer.Context, limit: given.Limit = None, after: given.After = 0, *, as_json: given.Json = False
-) -> None:
-    """List everybody, in the order they came."""
-    from syndicator.store import accreditations, audience
-
-    with session.reading(ctx) as (_, tx):
-        accredited = accreditations.everybody(tx)
-        people = audience.contacts(tx, limit=limit, after=after)
-        rows = (views.contact(one) | {"accredited": one.id in accredited} for one in people)
-        output.listing(rows, COLUMNS, as_json=as_json)
-
-
 @app.command()
-def show(ctx: typer.Context, email: given.Email, *, as_json: given.Json = False) -> None:
+def show(
+    ctx: typer.Context,
+    email: given.Email,
+    why: Annotated[
+        str, typer.Option(metavar="UID", help="Say in one sentence why they did or did not get this item.")
+    ] = "",
+    *,
+    as_json: given.Json = False,
+) -> None:
     """Show somebody, every subscription they have or had, and whether they see what is under embargo.
 
     With --json it is all there is of them, to be handed to them on request; the audit says who looked.
     """
     from syndicator.store import accreditations, audience
 
+    if why:
+        contact_words.why(ctx, email, why, as_json=as_json)
+        return
     who = address(email)
     everything = contact_person.everything(ctx, who) if as_json else {}
     with session.reading(ctx) as (_, tx):

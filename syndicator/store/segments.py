@@ -49,6 +49,11 @@ def condition(tx: Tx, slugs: Collection[str]) -> ColumnElement[bool]:
     return members(tx, slugs, c.id)
 
 
+def meeting(tx: Tx, rule: Rule) -> ColumnElement[bool]:
+    """As SQL, of a row of contacts: they meet a rule that is not saved, and are not erased."""
+    return _meets(tx, rule) & (c.standing != Standing.ERASED)
+
+
 def add(tx: Tx, slug: str, title: str, rule: Rule) -> Segment:
     """Save a rule; raises Conflict if the name is taken, NotFound for a topic there is not."""
     topics.ids(tx, rule.topics)
