@@ -36,7 +36,8 @@ def _blank_evidence(tx: Tx, span: timedelta) -> int:
     theirs = s.contact_id == e.contact_id
     live = exists().where(theirs, s.state != SubscriptionState.ENDED)
     lately = exists().where(theirs, s.ended >= before)
-    kept = e.network.is_not(None) | e.agent.is_not(None) | e.source.is_not(None)
+    told = cast(e.detail, Text) != "{}"
+    kept = e.network.is_not(None) | e.agent.is_not(None) | e.source.is_not(None) | told
     over = (e.at < before) & ~live & ~lately & kept
     blank: dict[str, Any] = {**dict.fromkeys(WORDS), "detail": {}}
     return tx.connection.execute(update(schema.evidence).where(over).values(**blank)).rowcount

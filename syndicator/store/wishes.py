@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 
 from syndicator.errors import Invalid
 from syndicator.model.audience import Cadence, Subscription, SubscriptionState
@@ -21,6 +21,7 @@ from syndicator.store.deliveries import duties, trying
 from syndicator.store.engine import Tx
 
 c, s, d = schema.contacts.c, schema.subscriptions.c, schema.deliveries.c
+dc, m = schema.delivery_contents.c, schema.memberships.c
 LEFT, PAUSED = "unsubscribed", "the contact has paused all mail"
 # What decides when a contact's digests come.
 TIMES = frozenset({"zone", "hour", "weekday", "monthday", "nth"})
@@ -114,13 +115,12 @@ def leave(
 
     Those that have ended already stay as they are.
     """
-    ended = []
-    for subscription_id in subscription_ids:
-        if audience.end(tx, subscription_id, reason):
-            deliveries.cancel_for_subscription(tx, subscription_id, reason)
-            warned = d.priority == Priority.KILL
-            stops.stop(tx, (d.subscription_id == subscription_id) & ~warned, reason)
-            ended.append(audience.subscription(tx, subscription_id))
+    keys = [one for one in subscription_ids if audience.end(tx, one, reason)]
+    ended = [audience.subscription(tx, one) for one in keys]
+    for one in ended:
+        _hand_over_digests(tx, one)
+        deliveries.cancel_for_subscription(tx, one.id, reason)
+        stops.stop(tx, (d.subscription_id == one.id) & (d.priority != Priority.KILL), reason)
     if ended:
         windows.rewind(tx, contact_id)
         _note(tx, contact_id, "left", who, topics=[one.topic for one in ended], reason=reason)
@@ -172,6 +172,25 @@ def taken_back(tx: Tx, contact_id: int, left: datetime) -> bool:
 def hold(tx: Tx, contact_id: int) -> None:
     """Let nobody else change anything of this contact's own until we end."""
     tx.connection.execute(select(c.id).where(c.id == contact_id).with_for_update()).all()
+
+
+def _hand_over_digests(tx: Tx, ended: Subscription) -> None:
+    """What was gathered and waits goes out under what else is gathered as often, without what was only for this one."""
+    beside = (s.contact_id == ended.contact_id) & (s.state == SubscriptionState.ACTIVE)
+    same = select(func.min(s.id)).where(beside, s.cadence == ended.cadence)
+    heir = tx.connection.execute(same).scalar()
+    theirs = (d.contact_id == ended.contact_id) & d.subject.like(f"digest/{ended.cadence}/%")
+    if heir is None or ended.cadence is Cadence.IMMEDIATE:
+        return
+    duties.hold(tx, theirs & d.state.in_(OPEN))
+    mine = theirs & (d.subscription_id == ended.id) & d.state.in_(OPEN)
+    tx.connection.execute(update(schema.deliveries).where(mine).values(subscription_id=heir))
+    wanted = select(m.item_id).join(schema.subscriptions, s.topic_id == m.topic_id).where(beside)
+    waiting = select(d.id).where(theirs, duties.UNSENT, d.doubts == 0)
+    unwanted = dc.delivery_id.in_(waiting) & dc.item_id.not_in(wanted)
+    tx.connection.execute(delete(schema.delivery_contents).where(unwanted))
+    empty = waiting.where(~exists().where(dc.delivery_id == d.id))
+    trying.cancel(tx, [(key, LEFT) for key in tx.connection.execute(empty).scalars().all()])
 
 
 def _begin(tx: Tx, old: Subscription, topic_id: int, cadence: Cadence, since: datetime) -> Subscription:
