@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
-from syndicator.delivery.issues import MOST, Issues, Shelf
+from syndicator.delivery.editions import MOST, Editions, Shelf
 from syndicator.errors import NotFound, Refused
 from syndicator.model.delivery import Priority, Role, Try
 from syndicator.model.difference import since
@@ -105,7 +105,7 @@ class Writer:
         self._kept: OrderedDict[tuple[object, ...], Template] = OrderedDict()
         self._corrected_twice: dict[tuple[int, int], bool] = {}
         self._unannounced: set[int] = set()  # items nobody had an advance copy of
-        self._issues = Issues(desk)
+        self._editions = Editions(desk)
 
     def message_id(self, attempt: Try) -> str:
         """The Message-ID of this letter, without < and >."""
@@ -116,7 +116,7 @@ class Writer:
 
         Before any letter of these tries: what their digests hold is asked for here, too.
         """
-        self._issues.read(tx, [attempt for attempt in tries if sort(attempt) == "digest"])
+        self._editions.read(tx, [attempt for attempt in tries if sort(attempt) == "digest"])
         about: dict[tuple[int | None, int | None], list[Try]] = {}
         for attempt in tries:
             if sort(attempt) in ("revision", *EMBARGOED):
@@ -206,7 +206,7 @@ class Writer:
             case "newsletter":
                 return self._issue_test(tx, attempt)
             case "digest":
-                return self._issues.letter(tx, attempt)
+                return self._editions.letter(tx, attempt)
             case other:
                 raise Refused(f"nobody knows how to write a letter about {other}/…")
 

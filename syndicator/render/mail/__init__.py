@@ -8,7 +8,7 @@ process (MC2). Dot-stuffing belongs to the transport. Serves walk B.
 """
 
 from syndicator.render.mail.compose import compose_alarm, compose_confirmation, compose_revision
-from syndicator.render.mail.digest import Issue, Section, capped, compose_digest
+from syndicator.render.mail.digest import Edition, Section, capped, compose_digest
 from syndicator.render.mail.embargoed import compose_advance, compose_notice, compose_sample
 from syndicator.render.mail.headers import message_id
 from syndicator.render.mail.letterhead import Sender
@@ -16,7 +16,7 @@ from syndicator.render.mail.letters import compose_letter
 from syndicator.render.mail.template import Slots, Template
 
 __all__ = [
-    "Issue",
+    "Edition",
     "Section",
     "Sender",
     "Slots",

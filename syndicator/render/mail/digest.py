@@ -42,7 +42,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Issue:
+class Edition:
     """One digest as many get it: its cadence, the day its window closed on its readers' calendars, its sections."""
 
     cadence: Cadence
@@ -65,35 +65,35 @@ def capped(sections: Sequence[Section], most: int) -> tuple[Section, ...]:
     return tuple(kept)
 
 
-def compose_digest(issue: Issue, *, site: Site, sender: Sender) -> Template:
-    """The mail of one issue, for all its readers. Slots: unsubscribe_url, preferences_url.
+def compose_digest(edition: Edition, *, site: Site, sender: Sender) -> Template:
+    """The mail of one edition, for all its readers. Slots: unsubscribe_url, preferences_url.
 
     Raises Refused where it is too large to be mailed.
     """
-    when = span_in_words(issue.cadence, issue.day)
-    title = f"{NAMES[issue.cadence]}, {when}"
-    count = f"{issue.total} item{'' if issue.total == 1 else 's'}"
+    when = span_in_words(edition.cadence, edition.day)
+    title = f"{NAMES[edition.cadence]}, {when}"
+    count = f"{edition.total} item{'' if edition.total == 1 else 's'}"
     headers = press_headers(
         f"{title}: {count}",
         sender,
         NOBODY,
         site=site,
-        uid=f"digest/{issue.cadence}/{issue.day}",
+        uid=f"digest/{edition.cadence}/{edition.day}",
         tone="digest",
         label="digests",
     )
     facts: dict[str, Any] = {
         "title": f"{title}: {count}",
-        "name": NAMES[issue.cadence],
+        "name": NAMES[edition.cadence],
         "when": when,
         "count": count,
-        "sections": [_section(one, site) for one in issue.sections],
+        "sections": [_section(one, site) for one in edition.sections],
         "language": "en",
         "dir": "ltr",
         "tone": "digest",
         "person": None,
     }
-    return sheet("digest", headers, facts | house(site, sender, [one.title for one in issue.sections]))
+    return sheet("digest", headers, facts | house(site, sender, [one.title for one in edition.sections]))
 
 
 def span_in_words(cadence: Cadence, day: date) -> str:

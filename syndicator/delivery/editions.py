@@ -1,6 +1,6 @@
 """Digests as they are written: composed once for all who are to read the same, merged for each (mail:DG10).
 
-What makes two digests one is what stands in `Issue` and nothing of a person. The shelf is shared by all lanes of a
+What makes two digests one is what stands in `Edition` and nothing of a person. The shelf is shared by all lanes of a
 process; whatever lies on it was composed of revisions that its key names, so it never goes stale.
 """
 
@@ -16,7 +16,7 @@ from syndicator.model.delivery import Try
 from syndicator.model.digest import digest_of
 from syndicator.model.item import Item
 from syndicator.model.release import in_zone
-from syndicator.render.mail import Issue, Section, Template, capped, compose_digest
+from syndicator.render.mail import Edition, Section, Template, capped, compose_digest
 from syndicator.store import Tx, items
 from syndicator.store.deliveries.gathered import Gathered, gathered
 
@@ -39,7 +39,7 @@ class Shelf:
         self._kept: OrderedDict[Hashable, Template] = OrderedDict()
         self.composed = 0
 
-    def issue(self, tx: Tx, attempt: Try, held: Gathered, desk: Desk) -> Template:
+    def edition(self, tx: Tx, attempt: Try, held: Gathered, desk: Desk) -> Template:
         """The letter of this digest."""
         cadence, closes = digest_of(attempt.subject)
         day = in_zone(closes, held.zone).date()
@@ -47,8 +47,8 @@ class Shelf:
         with self._lock:  # whoever wants the same waits for it, and does not compose it again
             if key not in self._kept:
                 sections = capped(_sections(tx, held), desk.most_items)
-                issue = Issue(cadence=cadence, day=day, sections=sections)
-                self._kept[key] = compose_digest(issue, site=desk.site, sender=desk.sender)
+                edition = Edition(cadence=cadence, day=day, sections=sections)
+                self._kept[key] = compose_digest(edition, site=desk.site, sender=desk.sender)
                 self.composed += 1
                 while len(self._kept) > self._keep:
                     self._kept.popitem(last=False)
@@ -56,7 +56,7 @@ class Shelf:
             return self._kept[key]
 
 
-class Issues:
+class Editions:
     """The digests of one lane: what those of a claim hold is asked for all at once."""
 
     def __init__(self, desk: Desk) -> None:
@@ -72,7 +72,7 @@ class Issues:
         held = self._held.get(attempt.id)
         if held is None:
             raise Refused("nothing is left of this digest: what it held was taken back")
-        return self._desk.shelf.issue(tx, attempt, held, self._desk)
+        return self._desk.shelf.edition(tx, attempt, held, self._desk)
 
 
 def _sections(tx: Tx, held: Gathered) -> list[Section]:
