@@ -26,6 +26,7 @@ from sqlalchemy import delete, select, update
 
 from syndicator import digest, publish
 from syndicator.model.audience import Cadence, SubscriptionState, Times
+from syndicator.model.delivery import DeliveryState
 from syndicator.model.digest import DIGESTS, Pushed, Wish, digest_of, earliest, next_close, selected
 from syndicator.model.item import ALL, Rule
 from syndicator.store import Store, Tx, audience, digests, open_store, schema, topics, wishes
@@ -39,6 +40,7 @@ ZONES = (
     "Asia/Beirut", "America/Havana",
 )  # fmt: skip
 d, dc, s, w = schema.deliveries.c, schema.delivery_contents.c, schema.subscriptions.c, schema.windows.c
+DUE = d.state == DeliveryState.DUE
 
 
 class Dead(Exception):
@@ -119,7 +121,6 @@ class World:
                 topics.add(tx, make_topic(name))
             self.topics = topics.ids(tx, names)
             self.people = [self._person(tx, number) for number in range(5)]
-        self.seen = self._newest_delivery()
         for _ in range(8):
             self.subscribe()
 
@@ -308,18 +309,13 @@ class World:
         fresh = fresh.outerjoin(schema.delivery_contents, dc.delivery_id == d.id)
         found: dict[int, dict[tuple[Cadence, datetime], list[int]]] = {}
         with self.store.begin() as tx:
-            rows = tx.connection.execute(fresh.where(d.id > self.seen, d.subject.like("digest/%"))).all()
+            rows = tx.connection.execute(fresh.where(DUE, d.subject.like("digest/%"))).all()
             for row in rows:
                 held = found.setdefault(row.contact_id, {}).setdefault(digest_of(row.subject), [])
                 held += [row.item_id] if row.item_id else []
-            sent = update(schema.deliveries).where(d.id > self.seen)
-            tx.connection.execute(sent.values(state="accepted", settled=tx.now, due=None))
-        self.seen = self._newest_delivery()
+            sent = update(schema.deliveries).where(DUE)
+            tx.connection.execute(sent.values(state=DeliveryState.ACCEPTED, settled=tx.now, due=None))
         return found
-
-    def _newest_delivery(self) -> int:
-        with self.store.read() as tx:
-            return tx.connection.execute(select(d.id).order_by(d.id.desc()).limit(1)).scalar() or 0
 
 
 def _side_by_side(count: int, work: Callable[[], object]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, TypedDict
 
+from syndicator.model.audience import Cadence
 from syndicator.model.difference import marked
 from syndicator.model.item import (
     Content,
@@ -23,12 +24,16 @@ from syndicator.model.newsletter import Block, BlockKind, Issue, IssueState, Lin
 from syndicator.model.release import Embargo, Notice, NoticeKind, Release, Version
 from syndicator.model.site import Site
 from syndicator.render.mail import (
+    Edition,
+    Section,
     Sender,
     Slots,
     Template,
+    capped,
     compose_advance,
     compose_alarm,
     compose_confirmation,
+    compose_digest,
     compose_letter,
     compose_notice,
     compose_revision,
@@ -152,6 +157,28 @@ def issue() -> Content:
     return content_of(Sheet(made, tuple(map(Line, held)), blocks), SITE, {"policy": "Policy"})
 
 
+def edition(cadence: Cadence = Cadence.WEEKLY, most: int = 4) -> Edition:
+    """A week's items under two topics, one of them in a language written from the right, the last not shown."""
+    urgent = words(title="Evacuation of the <north> site", urgent=True, dek="Everybody is safe & well.")
+    arabic = words(title="بيان حول مسودة الميزانية", language="ar", dek="سيؤدي المشروع إلى خفض التمويل")
+    policy = (
+        make_item(content=urgent, slug="evacuation"),
+        make_item(content=words(), note="30 %, not 40 %.", updated=NOW + timedelta(days=1)),
+    )
+    research = (
+        make_item(content=arabic, slug="budget"),
+        make_item(content=words(title="W" * 90, dek="", summary="word " * 90), slug="long"),
+        make_item(content=words(title="Not shown"), slug="unseen"),
+    )
+    sections = [Section("Policy", "policy", policy), Section('Research & "funding"', "research", research)]
+    return Edition(cadence=cadence, day=date(2026, 3, 2), sections=capped(sections, most))
+
+
+def digest(cadence: Cadence = Cadence.WEEKLY) -> Template:
+    """A digest of that."""
+    return compose_digest(edition(cadence), site=SITE, sender=SENDER)
+
+
 UNTIL_DAY = "2026-03-09T09:00:00+00:00"
 TOPICS = ["Policy", 'Research & "funding"']
 # What whoever owes a letter writes down, with what strangers type where strangers type it.
@@ -195,6 +222,7 @@ def every() -> dict[str, Template]:
         ),
         "confirmation": compose_confirmation(["Policy"], site=SITE, sender=SENDER),
         "arabic": revised(Significance.FIRST, arabic),
+        "digest": digest(),
         "issue": revised(Significance.FIRST, issue()),
         **{
             f"letter-{sort}": compose_letter(sort, facts, site=SITE, sender=SENDER)
