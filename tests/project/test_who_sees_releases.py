@@ -55,6 +55,7 @@ REVIEWED = {
     "press/report.py": "for staff: the command line prints it",
     "press/sample.py": "a marked test to named addresses, on somebody's order",
     "press/media.py": "takes files in",
+    "press/desk.py": "asks `visible` for each release, and the accreditation, at every request",
     "press/preview.py": "for staff and whom they sent a link; web/preview.py asks `visible`",
     "publish.py": "opens the files of an item that has become public",
     "topics.py": "whether a topic that ends is still needed",
@@ -79,18 +80,18 @@ ROUTES = {
     ),
     "nothing of the store": (
         "/healthz", "/robots.txt", "/favicon.ico", "/favicon.svg", "/static/style.css", "/static/feed.css",
-        "/static/copy.js",
+        "/static/copy.js", "/static/form.css", "/static/zone.js",
     ),
     "its state alone": ("/readyz",),
     "topics and the visitor's own subscriptions": (
         "/media-list", "/media-list/confirm/{token}", "/media-list/unsubscribe/{token}",
-        "/media-list/preferences/{token}",
+        "/media-list/preferences/{token}", "/media-list/accreditation/{token}",
     ),
     "takes something in and gives nothing out": ("/callbacks/websub/{end}", "/ping/{token}", "/xmlrpc"),
     "files of live items only": ("/media/{name}",),
     "asks `visible` itself": (
         "/press/{token}", "/press/{token}/", "/press/{token}/embargo.ics", "/press/{token}/media/{name}",
-        "/press/{token}/{name}",
+        "/press/{token}/{name}", "/press/{token}/feed.atom",
     ),
     "nothing is there": ("/press/{rest:path}",),
 }  # fmt: skip
@@ -98,6 +99,7 @@ TEMPLATES = {
     "banner.html": "web/press.py and web/preview.py alone give one",
     "item.html": "shows a banner, if it is given one",
     "preview.html": "web/preview.py alone",
+    "desk.html": "web/desk.py alone, with what press/desk.py allows",
     "demo.html": "when the next is due, on the demo's own page",
     "report.html": "for staff: the command line writes it",
 }
