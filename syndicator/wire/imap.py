@@ -152,25 +152,28 @@ class Mailbox:
         if imap is not None:
             with suppress(OSError, imaplib.IMAP4.error):
                 imap.logout()
+            with suppress(OSError):  # after a fault it forgets to
+                imap.shutdown()
 
 
 def _connected(account: Account) -> imaplib.IMAP4:
     where = (account.host, account.port)
-    trust = ssl.create_default_context(cafile=account.ca_file)
     if account.tls == "tls":
+        trust = ssl.create_default_context(cafile=account.ca_file)
         imap: imaplib.IMAP4 = imaplib.IMAP4_SSL(*where, ssl_context=trust, timeout=account.patience)
     else:
         imap = imaplib.IMAP4(*where, timeout=account.patience)
     try:
         if account.tls == "starttls":
-            imap.starttls(trust)
+            imap.starttls(ssl.create_default_context(cafile=account.ca_file))
         if account.tls == "none" and not stays_here(imap.sock.getpeername()):
             raise Unreachable(
                 f"{_name(account)} is on another machine: a password goes there only with tls or starttls"
             )
         imap.login(account.username, account.password)
     except BaseException:
-        imap.shutdown()
+        with suppress(OSError):  # a handshake that failed has closed it
+            imap.shutdown()
         raise
     return imap
 
