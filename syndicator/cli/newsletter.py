@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -98,8 +99,9 @@ def edit(
     who = session.actor(by)
     with session.writing(ctx) as (runtime, tx):
         if file:
-            words = issuefile.read(files.read(file), runtime.site.zone)
-            sheet = newsletter.edit(tx, number, words, who)
+            text = files.read(file)
+            sheet = newsletter.edit(tx, number, issuefile.read(text, runtime.site.zone), who)
+            _rebase(file, text, sheet.base)
         else:
             sheet = newsletter.choose(tx, number, choices, who)
         _tell(sheet, as_json=as_json)
@@ -171,6 +173,16 @@ def cancel(ctx: typer.Context, number: Number, by: given.By = "", *, as_json: gi
         output.say(f"it stays open and goes out at {issue.slot:%Y-%m-%d %H:%M} UTC, once approved")
 
 
+def _rebase(file: str, text: str, base: str) -> None:
+    """Write into the file what it is made from now, so that it can be changed and handed in again."""
+    if file == files.STDIN or not files.BASE.search(text):
+        return
+    try:
+        files.write(Path(file), files.with_base(text, base))
+    except Invalid:  # it is handed in all the same
+        output.say(f'{file} cannot be written: put base: "{base}" there before you hand it in again')
+
+
 def _say_when(issue: Issue, mails: int) -> None:
     if issue.uid:
         output.say(f"its slot had gone by: it is out, as {issue.uid}")
@@ -187,7 +199,8 @@ def _why_none(runtime: Runtime) -> str:
 def _readers(tx: Tx, runtime: Runtime) -> int:
     from syndicator.store import newsletters
 
-    return newsletters.readers(tx, runtime.newsletter.rules.topic)
+    topic = runtime.newsletter.rules.topic
+    return newsletters.readers(tx, topic) if topic else 0
 
 
 def _tell(sheet: Sheet, *, as_json: bool) -> None:

@@ -65,7 +65,12 @@ def test_from_the_first_look_to_the_mail(desk: InProcess) -> None:
     text = desk("newsletter", "show", "1", "--file")
     file = desk.folder / "issue.md"
     file.write_text(f"{text.replace('blocks: []', BLOCK).rstrip()}\n\nDear *readers*,\n", encoding="utf-8")
+    before = file.read_text()
     assert "1 open\n" == desk("newsletter", "edit", "1", str(file))
+    assert before != file.read_text()  # its base goes with it
+    desk("newsletter", "edit", "1", str(file))
+    file.write_text(before)
+    desk("newsletter", "edit", "1", str(file))  # the very same words
     desk("newsletter", "edit", "1", "--never", f"{UID}b")
     assert {"a": "include", "b": "never"} == {one["uid"][-1]: one["choice"] for one in shown(desk)["items"]}
     desk("newsletter", "test", "1", "editor@x.example")
