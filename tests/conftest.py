@@ -51,7 +51,14 @@ def require_program(name: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
-    """A command run in-process configures logging for the whole process: not for the next test."""
+    """A command run in-process configures logging for the whole process: not for the next test.
+
+    As structlog does it by itself, but tracebacks are plain: to draw one with all its values takes half a second.
+    """
+    structlog.reset_defaults()
+    *usual, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*usual, plain])
     yield
     structlog.reset_defaults()
 
