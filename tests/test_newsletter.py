@@ -107,7 +107,7 @@ def mails(tx: Tx, item: Item) -> list[tuple[str, int]]:
 
 
 def test_a_month_from_items_to_mail(room: Store, clock: FakeClock) -> None:
-    """operations:PW9, peers:1 Items of the window become an issue, with a page, a feed and mails behind all others."""
+    """operations:PW9, peers:251, peers:1 Items of the window become an issue, with a page, a feed and mails behind all others."""
     assert (IssueState.OPEN, APRIL) == (issue(room).state, issue(room).slot)
     add(room, "Cuts", "science")
     add(room, "Budget")
@@ -151,7 +151,7 @@ def test_windows_tile_time(room: Store, clock: FakeClock) -> None:
 
 
 def test_next_comes_again_and_never_never_does(room: Store, clock: FakeClock) -> None:
-    """operations:PW9 Per item: include, next issue, never; remembered over as many issues as there are."""
+    """peers:251 Per item: include, next issue, never; remembered over as many issues as there are."""
     names = ["In", "Later", "Out"]
     uids = [add(room, name).uid for name in names]
     act(room, newsletter.choose, 1, {uids[1]: Choice.NEXT, uids[2]: Choice.NEVER}, "ada")
@@ -171,7 +171,7 @@ def test_next_comes_again_and_never_never_does(room: Store, clock: FakeClock) ->
 
 
 def test_without_a_yes_it_waits(room: Store, clock: FakeClock) -> None:
-    """operations:PW9 Not approved in time: one alarm, late items still offered; the yes sends it at once."""
+    """peers:251 Not approved in time: one alarm, late items still offered; the yes sends it at once."""
     add(room, "Budget")
     clock.now = APRIL + timedelta(minutes=1)
     for _ in range(3):
@@ -191,7 +191,7 @@ def test_without_a_yes_it_waits(room: Store, clock: FakeClock) -> None:
 
 
 def test_it_may_be_set_to_go_without_a_yes(room: Store, clock: FakeClock) -> None:
-    """operations:PW9 With `unapproved` an issue goes out at its slot as it is, and says that nobody approved it."""
+    """peers:251 With `unapproved` an issue goes out at its slot as it is, and says that nobody approved it."""
     add(room, "Budget")
     clock.now = APRIL
     assert newsletter.tend(room, house(unapproved=True)).item is not None
@@ -241,7 +241,7 @@ def test_two_workers_send_one_issue(room: Store, clock: FakeClock) -> None:
 
 
 def test_reminders_go_once(room: Store, clock: FakeClock) -> None:
-    """operations:PW9 A day before the editor is reminded, half a day before whoever stands in; each once."""
+    """peers:251 A day before the editor is reminded, half a day before whoever stands in; each once."""
     d = schema.deliveries.c
 
     def reminded() -> list[str]:
@@ -261,7 +261,7 @@ def test_reminders_go_once(room: Store, clock: FakeClock) -> None:
 
 
 def test_who_approved_is_not_reminded(room: Store, clock: FakeClock) -> None:
-    """operations:PW9 An issue with its yes reminds nobody."""
+    """peers:251 An issue with its yes reminds nobody."""
     add(room, "Budget")
     act(room, newsletter.approve, 1, "ada", HOUSE)
     clock.now = APRIL - timedelta(hours=1)
@@ -366,7 +366,7 @@ def test_a_slot_that_the_clocks_skip(store: Store, clock: FakeClock) -> None:
 
 
 def test_an_edit_by_file(room: Store) -> None:
-    """operations:PW9, peers:7 Order, choices, introduction and blocks by one file; a stale one is refused with the difference."""
+    """peers:251, peers:7 Order, choices, introduction and blocks by one file; a stale one is refused with the difference."""
     one, two = add(room, "One"), add(room, "Two")
     with room.read() as tx:
         text = issuefile.written(newsletter.sheet_of(tx, 1), SITE.zone)
@@ -399,7 +399,7 @@ def test_a_yes_freezes_and_can_be_taken_back(room: Store) -> None:
 
 
 def test_a_cancelled_slot_keeps_the_issue(room: Store, clock: FakeClock) -> None:
-    """operations:PW9 Cancelled, an issue loses its yes and waits for the next slot with all it holds."""
+    """peers:251 Cancelled, an issue loses its yes and waits for the next slot with all it holds."""
     add(room, "Budget")
     act(room, newsletter.approve, 1, "ada", HOUSE)
     act(room, newsletter.cancel, 1, "ada")
@@ -410,7 +410,7 @@ def test_a_cancelled_slot_keeps_the_issue(room: Store, clock: FakeClock) -> None
 
 
 def test_no_topic_no_newsletter(store: Store) -> None:
-    """operations:PW9 Where none is configured, nothing is opened, whatever the schedule says."""
+    """peers:251 Where none is configured, nothing is opened, whatever the schedule says."""
     make_newsroom(store)
     with store.begin() as tx:
         schedules.add(tx, MONTHLY)
@@ -420,7 +420,7 @@ def test_no_topic_no_newsletter(store: Store) -> None:
 
 
 def test_a_topic_that_is_missing_is_named(store: Store) -> None:
-    """operations:PW9 A newsletter whose topic nobody made says so, with the command that makes it, and opens nothing."""
+    """peers:251 A newsletter whose topic nobody made says so, with the command that makes it, and opens nothing."""
     make_newsroom(store)
     with store.begin() as tx:
         schedules.add(tx, MONTHLY)
@@ -431,7 +431,7 @@ def test_a_topic_that_is_missing_is_named(store: Store) -> None:
 
 
 def test_what_is_under_embargo_is_not_offered(room: Store, clock: FakeClock) -> None:
-    """security:E1 A release is on offer from the moment it is public, and no issue speaks of it before."""
+    """mail:EM2 A release is on offer from the moment it is public, and no issue speaks of it before."""
     with room.begin() as tx:
         press.draft(tx, "tag:x,r", make_content("Secret"), Embargo(until=clock.now + timedelta(hours=1)))
         press.approve(tx, "tag:x,r", "ada")
@@ -443,7 +443,7 @@ def test_what_is_under_embargo_is_not_offered(room: Store, clock: FakeClock) -> 
 
 
 def test_archives_are_no_news(room: Store, clock: FakeClock) -> None:
-    """operations:PW9 What was imported from years ago is not offered; what was published and came late is."""
+    """peers:251 What was imported from years ago is not offered; what was published and came late is."""
     with room.begin() as tx:
         publish.publish(tx, "tag:x,old", make_content("Old"), published=clock.now - timedelta(days=400))
         publish.publish(tx, "tag:x,late", make_content("Came late"), published=clock.now - timedelta(days=2))

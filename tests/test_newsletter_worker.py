@@ -43,7 +43,7 @@ def runtime(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_slot_sends_what_a_look_opened(runtime: Runtime) -> None:
-    """operations:PW9 A worker opens an issue by itself; the run of its slot sends it, and says so in its row."""
+    """peers:251 A worker opens an issue by itself; the run of its slot sends it, and says so in its row."""
     worker = Worker(runtime, threading.Event())
     worker.tidy()
     with runtime.store.begin() as tx:
@@ -61,7 +61,7 @@ def test_the_slot_sends_what_a_look_opened(runtime: Runtime) -> None:
 
 
 def test_a_look_comes_once_a_minute(runtime: Runtime) -> None:
-    """operations:PW9 Between two looks nothing is asked of the database."""
+    """peers:251 Between two looks nothing is asked of the database."""
     worker = Worker(runtime, threading.Event())
     worker.tidy()
     with runtime.store.begin() as tx:

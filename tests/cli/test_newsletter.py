@@ -59,7 +59,7 @@ def shown(desk: InProcess) -> dict[str, Any]:
 
 
 def test_from_the_first_look_to_the_mail(desk: InProcess) -> None:
-    """operations:PW9 List, show, file, edit, test, approve; then page, feed and mail, with intro, items and block."""
+    """peers:251 List, show, file, edit, test, approve; then page, feed and mail, with intro, items and block."""
     (one,) = desk.json("newsletter", "list")
     assert (1, "open", "Monthly letter") == (one["number"], one["state"], one["title"])
     text = desk("newsletter", "show", "1", "--file")
@@ -108,7 +108,7 @@ def test_a_stale_file_is_refused(desk: InProcess) -> None:
 
 
 def test_many_mails_are_confirmed(desk: InProcess) -> None:
-    """operations:PW9 A yes to more mails than mail.confirm_above asks for the very number; without it nothing is approved."""
+    """peers:251 A yes to more mails than mail.confirm_above asks for the very number; without it nothing is approved."""
     desk.env["SYNDICATOR_MAIL__CONFIRM_ABOVE"] = "0"
     said = desk.try_("newsletter", "approve", "1")
     assert 6 == said.code
@@ -142,6 +142,6 @@ def test_refusals_are_one_line(lite: InProcess, args: tuple[str, ...], code: int
 
 
 def test_where_there_is_none(lite: InProcess) -> None:
-    """operations:PW9 An empty list says what to set."""
+    """peers:251 An empty list says what to set."""
     said = lite.try_("newsletter", "list")
     assert (0, True) == (said.code, "[newsletter] topic" in said.err)

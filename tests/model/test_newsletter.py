@@ -53,7 +53,7 @@ def sheet(*items: Item, blocks: tuple[Block, ...] = (), **issue: object) -> Shee
 
 
 def test_items_are_grouped_by_kind_and_topic() -> None:
-    """operations:PW9 By kind, by topic in the newsroom's order, the newest first; then an editor's order holds."""
+    """peers:251 By kind, by topic in the newsroom's order, the newest first; then an editor's order holds."""
     old, new = item("Old", published=NOW - timedelta(days=9)), item("New", published=NOW)
     news, science = item("News", kind=Kind.NEWS), item("Science", "science")
     assert ["Science", "New", "Old", "News"] == [
@@ -74,7 +74,7 @@ def test_the_month_is_the_newsrooms() -> None:
 
 
 def test_an_issue_is_an_item_with_all_it_holds() -> None:
-    """operations:PW9, mail:MC21 Words, links, date and place; what was typed is text, and no markup of its own."""
+    """peers:251, mail:MC21 Words, links, date and place; what was typed is text, and no markup of its own."""
     made = sheet(
         item("<b>Cuts</b> & more"), blocks=(EVENT,), introduction="Dear *readers*,<script>x()</script>"
     )
@@ -110,12 +110,12 @@ def test_an_issue_is_an_item_with_all_it_holds() -> None:
     ],
 )
 def test_what_an_issue_calls_for(made: Sheet, rules: Rules, step: Step) -> None:
-    """mail:DG5, operations:PW9 To the second: before its slot nothing; then by what it holds and whether it has its yes."""
+    """mail:DG5, peers:251 To the second: before its slot nothing; then by what it holds and whether it has its yes."""
     assert step is next_step(made, NOW, rules)
 
 
 def test_who_is_reminded_when() -> None:
-    """operations:PW9 The editor a span before, whoever stands in half of it; nobody twice, nobody after the slot."""
+    """peers:251 The editor a span before, whoever stands in half of it; nobody twice, nobody after the slot."""
     half, day = timedelta(hours=12), timedelta(days=1)
     assert ((), ()) == to_remind(ISSUE, SLOT - day - timedelta(seconds=1), RULES)
     assert (("a@x.example",), ()) == to_remind(ISSUE, SLOT - day, RULES)
@@ -180,7 +180,7 @@ def test_a_base_changes_with_what_was_said_alone() -> None:
     ],
 )
 def test_bad_files_are_refused_in_one_line(front: str, fault: str) -> None:
-    """operations:PW9 A wrong field, choice, time or address is named, in one line."""
+    """peers:251 A wrong field, choice, time or address is named, in one line."""
     with pytest.raises(Invalid) as refused:
         issuefile.read(f"---\n{front}\n---\n\nWords\n", SITE.zone)
     assert fault in str(refused.value)
