@@ -9,7 +9,7 @@ import typer
 
 from syndicator.cli import arguments as given
 from syndicator.cli import output, session, views
-from syndicator.errors import Invalid, Refused
+from syndicator.errors import Invalid, NotFound, Refused
 from syndicator.model.audience import Address, Cadence, address, person_name
 from syndicator.model.markup import one_line
 from syndicator.model.release import zone_named
@@ -59,7 +59,11 @@ def edit(
         "language": None if language is None else one_line(language, "--language"),
         "zone": None if timezone is None else zone_named(timezone).key,
         "owner": None if owner is None else _owner(owner),
-        "hour": hour, "weekday": weekday, "monthday": monthday, "nth": nth, "capped": capped,
+        "hour": hour,
+        "weekday": weekday,
+        "monthday": monthday,
+        "nth": nth,
+        "capped": capped,
     }
     wanted = {field: value for field, value in fields.items() if value is not None}
     if not wanted and not new_links:
@@ -137,15 +141,13 @@ def erase(
 
     What stays: that something was sent, when, and how it ended, and a fingerprint by which the address is refused.
     """
-    from syndicator.store import audience
-
     who, actor = address(email), session.actor(by)
     with session.opened(ctx) as runtime:
-        with runtime.store.read() as tx:
-            contact = audience.contact(tx, who)
         if not yes:
             _sure(who.typed)
-        undone = runtime.eraser.erase(contact.id, actor)
+        undone = runtime.eraser.erase_address(who, actor)
+    if undone is None:
+        raise NotFound(f"there is nothing about {who.typed}: it is not on the list, and never asked to be")
     output.say("they are forgotten; what servers and partners hold of earlier mail is beyond us")
     for words in undone:
         output.say(f"not done: {words}")

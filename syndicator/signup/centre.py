@@ -125,11 +125,11 @@ def pause(tx: Tx, whose: Preferences, until: date | None, **who: Any) -> datetim
 def ask_link(tx: Tx, contact: Contact | None) -> bool:
     """Owe somebody the link to everything of theirs, a few times an hour at most; whether it is owed.
 
-    Whoever answers must not let the answers look different.
+    Whoever answers must not let the answers look different; either takes a write.
     """
-    if contact is None or contact.standing is Standing.ERASED:
-        return False
-    if letters.lately(tx, Letter.MAGIC, contact.id, MAGIC_WITHIN) >= MAGICS:
+    gone = contact is None or contact.standing is Standing.ERASED
+    if contact is None or gone or letters.lately(tx, Letter.MAGIC, contact.id, MAGIC_WITHIN) >= MAGICS:
+        letters.file_unsent(tx, Letter.MAGIC)
         return False
     facts = {"minutes": MAGIC_MINUTES}
     letters.plan(tx, Letter.MAGIC, contact.address, contact_id=contact.id, about=contact.id, facts=facts)
@@ -139,10 +139,10 @@ def ask_link(tx: Tx, contact: Contact | None) -> bool:
 def ask_link_of(tx: Tx, text: str) -> bool:
     """The same for whatever somebody typed into the form."""
     try:
-        who = address(text)
+        contact = audience.known_contact(tx, address(text))
     except Invalid:
-        return False
-    return ask_link(tx, audience.known_contact(tx, who))
+        contact = None
+    return ask_link(tx, contact)
 
 
 def ask_move(tx: Tx, whose: Preferences, text: str, **who: Any) -> None:

@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from syndicator.model.audience import Address
 from syndicator.observe import logger
 from syndicator.store import Store, audience, erasure
 from syndicator.wire.folder import forget
@@ -35,12 +36,19 @@ class Eraser:
             digest = erasure.erase(tx, contact_id, by)
             if digest and self.journal:
                 _add(self.journal, digest)  # before the commit: better once too often than not at all
-        undone = []
-        if digest and self.letters:
-            undone = forget(self.letters, contact.address.key)
-        left = self.store.scrub()
         log.info("erased", contact=contact_id)
-        return [*undone, *([left] if left else [])]
+        return self._tidied(contact.address) if digest else []
+
+    def erase_address(self, who: Address, by: str = "") -> list[str] | None:
+        """Forget whoever has this address, on the list or not; None where there is nothing about it."""
+        with self.store.begin() as tx:
+            contact = audience.known_contact(tx, who)
+            digest = None if contact else erasure.erase_stranger(tx, who, by)
+            if digest and self.journal:
+                _add(self.journal, digest)
+        if contact:
+            return self.erase(contact.id, by)
+        return self._tidied(who) if digest else None
 
     def again(self) -> list[int]:
         """Forget anew whoever the journal names and the store still shows, as after a restore; their keys."""
@@ -54,10 +62,16 @@ class Eraser:
             with self.store.begin() as tx:
                 for digest in unknown:
                     erasure.refuse(tx, digest)
+                erasure.forget_mailboxes(tx, set(unknown))
         for contact_id in shown:
             self.erase(contact_id)
             log.warning("erased again: the store still showed them", contact=contact_id)
         return shown
+
+    def _tidied(self, who: Address) -> list[str]:
+        undone = forget(self.letters, who.key) if self.letters else []
+        left = self.store.scrub()
+        return [*undone, *([left] if left else [])]
 
 
 def _add(journal: Path, digest: str) -> None:

@@ -8,7 +8,7 @@ with `schema.people`: a test looks through every table for what it erased.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Text, cast, delete, func, literal, or_, select, update
@@ -46,8 +46,7 @@ def erase(tx: Tx, contact_id: int, by: str = "") -> str | None:
     live = [one.id for one in wishes.live(tx, contact_id)]
     wishes.leave(tx, contact_id, live, ERASED)
     suppressions.suppress(tx, known, Reason.ERASED)
-    refused = {"key": row.digest, "reason": Reason.ERASED, "words": "", "source": "", "expires": None}
-    insert_or_update(tx, schema.suppressions, {**refused, "created": tx.now}, "key")
+    refuse(tx, row.digest)
     if accreditations.live(tx, contact_id):
         accreditations.end(tx, contact_id, ERASED)
     _ledger(tx, contact_id, known)
@@ -60,6 +59,27 @@ def erase(tx: Tx, contact_id: int, by: str = "") -> str | None:
     return str(row.digest)
 
 
+def erase_stranger(tx: Tx, known: Address, by: str = "") -> str | None:
+    """Forget somebody who is no contact: what they once asked for, and what was mailed to the bare address.
+
+    Returns the digest of the address, or None where there is nothing about it.
+    """
+    digest = suppressions.digest(tx, known.key)
+    asked = select(r.id).where(r.digest == digest)
+    proven = select(e.id).where(e.digest == digest)
+    mailed = select(d.id).where(func.lower(d.mailbox) == known.key)
+    there = any(tx.connection.execute(query).first() for query in (asked, proven, mailed))
+    if suppressions.erased(tx, known) or not there:
+        return None
+    suppressions.suppress(tx, known, Reason.ERASED)
+    refuse(tx, digest)
+    _ledger(tx, None, known)
+    _quoted(tx, known, "")
+    evidence.record(tx, "erased", digest=digest, person=by or None)
+    audit.record(tx, by, "contact.erase", f"address/{digest[:12]}")
+    return digest
+
+
 def restored(tx: Tx, digests: Sequence[str]) -> list[int]:
     """Contacts a restored copy of the store shows again although they were forgotten, by their digests."""
     query = select(c.id).where(c.digest.in_(digests), c.standing != Standing.ERASED).order_by(c.id)
@@ -67,9 +87,19 @@ def restored(tx: Tx, digests: Sequence[str]) -> list[int]:
 
 
 def refuse(tx: Tx, digest: str) -> None:
-    """Let an address be refused that was forgotten, by its digest, although no row of this store says so (any more)."""
+    """Refuse an address that was forgotten, by its digest, and blank what a store says about it beside contacts."""
     refused = {"key": digest, "reason": Reason.ERASED, "words": "", "source": "", "expires": None}
     insert_or_update(tx, schema.suppressions, {**refused, "created": tx.now}, "key")
+    _people(tx, None, digest)
+
+
+def forget_mailboxes(tx: Tx, digests: Collection[str]) -> None:
+    """Blank what a restored copy of the store says was mailed to the bare addresses with these digests."""
+    bare = select(d.mailbox).where(d.mailbox.is_not(None), d.mailbox != ERASED).distinct()
+    for mailbox in tx.connection.execute(bare).scalars().all():
+        known = Address(typed=mailbox, key=mailbox.lower())
+        if suppressions.digest(tx, known.key) in digests:
+            _ledger(tx, None, known)
 
 
 def erased(tx: Tx, digests: Sequence[str]) -> set[str]:
@@ -96,14 +126,15 @@ def _contact(tx: Tx, contact_id: int) -> None:
     tx.connection.execute(delete(tags).where(tags.c.contact_id == contact_id))
 
 
-def _ledger(tx: Tx, contact_id: int, known: Address) -> None:
+def _ledger(tx: Tx, contact_id: int | None, known: Address) -> None:
     """What went to them, as a contact or as a bare mailbox: nothing waits, and no server's answer is kept."""
     bare = func.lower(d.mailbox) == known.key
-    theirs = (d.contact_id == contact_id) | bare
+    theirs = bare if contact_id is None else (d.contact_id == contact_id) | bare
     duties.hold(tx, theirs & duties.UNSENT)
     duties.cancel(tx, theirs & duties.UNSENT, ERASED)
     letters = select(cast(func.substr(d.subject, len("letter/") + 1), le.id.type))
-    about = or_(le.contact_id == contact_id, le.id.in_(letters.where(theirs, d.subject.like("letter/%"))))
+    mine = le.contact_id.is_not(None) & (le.contact_id == contact_id)
+    about = or_(mine, le.id.in_(letters.where(theirs, d.subject.like("letter/%"))))
     tx.connection.execute(update(schema.letters).where(about).values(facts={}))
     _answers(tx, theirs)
     tx.connection.execute(update(schema.deliveries).where(theirs).values(domain=""))
@@ -124,12 +155,15 @@ def _answers(tx: Tx, theirs: ColumnElement[bool]) -> None:
     tx.connection.execute(update(schema.deliveries).where(told).values(detail=ERASED))
 
 
-def _people(tx: Tx, contact_id: int, digest: str) -> None:
+def _people(tx: Tx, contact_id: int | None, digest: str) -> None:
     for table, values in _blanks():
-        theirs: ColumnElement[bool] = table.c.contact_id == contact_id
+        theirs: list[ColumnElement[bool]] = []
+        if contact_id is not None:
+            theirs.append(table.c.contact_id == contact_id)
         if "digest" in table.c:
-            theirs = theirs | (table.c.digest == digest)
-        tx.connection.execute(update(table).where(theirs).values(**values))
+            theirs.append(table.c.digest == digest)
+        if theirs:
+            tx.connection.execute(update(table).where(or_(*theirs)).values(**values))
 
 
 def _blanks() -> Iterator[tuple[Any, dict[str, Any]]]:

@@ -78,6 +78,14 @@ def plan(
     return letter_id
 
 
+def file_unsent(tx: Tx, sort: Letter) -> None:
+    """Write down that a letter was asked for which nobody is owed: so that both answers cost a write.
+
+    The row is about nobody, and is forgotten with old letters.
+    """
+    tx.connection.execute(insert(schema.letters).values(sort=sort, facts={}, created=tx.now))
+
+
 def lately(tx: Tx, sort: Letter, contact_id: int, span: timedelta) -> int:
     """How many letters of this sort a contact was owed within this time."""
     query = select(func.count()).where(

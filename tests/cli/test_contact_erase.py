@@ -23,7 +23,18 @@ TRACES = ("zenobia", "quixote")
 
 @pytest.fixture
 def house(cli: InProcess) -> InProcess:
-    """Somebody who has left traces everywhere: sign-up, mail, bounces, moves, what others were told of them."""
+    """Somebody who has left traces everywhere, on each database."""
+    return furnished(cli)
+
+
+@pytest.fixture
+def one_house(lite: InProcess) -> InProcess:
+    """The same on SQLite, for what does not depend on the database."""
+    return furnished(lite)
+
+
+def furnished(cli: InProcess) -> InProcess:
+    """Sign-up, mail, bounces, moves, what others were told of them."""
     cli("topic", "add", "policy", "Policy")
     cli("contact", "add", MAIL, "--name", NAME, "--outlet", "The Quixote Post", "--timezone", "Europe/Paris")
     cli("contact", "subscribe", MAIL, "policy", "--consent", f"mail from {MAIL}")
@@ -43,7 +54,12 @@ def _traces(store: Store) -> None:
     with store.begin() as tx:
         contact = audience.contact(tx, who)
         digest = suppressions.digest(tx, who.key)
-        given: dict[str, Any] = {"contact_id": contact.id, "digest": digest, "network": "192.0.2.9", "agent": NAME}
+        given: dict[str, Any] = {
+            "contact_id": contact.id,
+            "digest": digest,
+            "network": "192.0.2.9",
+            "agent": NAME,
+        }
         evidence.record(tx, "requested", **given, source=f"list of {NAME}", told=MAIL)
         wish = {"address": MAIL, "name": NAME}
         now = tx.now
@@ -179,9 +195,36 @@ def test_a_restored_copy_is_cleaned_at_the_start(sqlite_url: str, tmp_path: Path
     assert 6 == lite.try_("contact", "add", MAIL).code
 
 
-def test_one_export_for_staff_and_person(house: InProcess) -> None:
+def test_whoever_only_asked_is_forgotten_too(lite: InProcess) -> None:
+    """mail:LM19 a sign-up that nobody confirmed: its wish, its evidence and the mail that asked; then nothing is left."""
+    lite.env["SYNDICATOR_STORE__MEDIA_DIR"] = str(lite.folder / "media")
+    assert 5 == lite.try_("contact", "erase", MAIL, "--yes").code
+    with opened(lite) as runtime, runtime.store.begin() as tx:
+        who = address(MAIL)
+        asked = {
+            "digest": suppressions.digest(tx, who.key),
+            "domain": "paper.example",
+            "network": "192.0.2.0/24",
+        }
+        wish = {"wish": {"address": MAIL, "name": NAME}, "consent": "", "state": "asked", "created": tx.now}
+        tx.connection.execute(insert(schema.requests).values(**asked, **wish))
+        evidence.record(tx, "requested", digest=asked["digest"], agent=NAME)
+        letters.plan(tx, Letter.ASK, who, about=1, facts={"topics": [NAME], "cadence": "daily"})
+    lite("worker", "--once", "deliver")
+    assert 1 == len(list(files_with_traces(lite.folder / "mail")))
+    lite("contact", "erase", MAIL, "--yes")
+    with opened(lite) as runtime:
+        assert set() == traces(runtime.store)
+    assert [] == list(files_with_traces(lite.folder / "mail", lite.folder / "media"))
+    assert [5, 6] == [
+        lite.try_("contact", "erase", MAIL, "--yes").code,
+        lite.try_("contact", "add", MAIL).code,
+    ]
+
+
+def test_one_export_for_staff_and_person(one_house: InProcess) -> None:
     """mail:LM18 profile, subscriptions, evidence, deliveries, bounces, accreditations and tags; the audit has it."""
-    told = house.json("contact", "show", MAIL)
+    told = one_house.json("contact", "show", MAIL)
     keys = {
         "profile",
         "subscriptions",
@@ -195,7 +238,7 @@ def test_one_export_for_staff_and_person(house: InProcess) -> None:
     assert keys <= told.keys()
     assert [NAME, ["quixote"]] == [told["profile"]["name"], told["tags"]]
     assert any(one["tries"] for one in told["deliveries"])
-    assert "contact.export" in [one["act"] for one in house.json("audit", "list")]
+    assert "contact.export" in [one["act"] for one in one_house.json("audit", "list")]
 
 
 def said_of(program: InProcess, *args: str) -> Said:
@@ -203,12 +246,12 @@ def said_of(program: InProcess, *args: str) -> Said:
     return program.try_("contact", *args)
 
 
-def test_editing_by_staff(house: InProcess) -> None:
+def test_editing_by_staff(one_house: InProcess) -> None:
     """peers:3 a change of how often ends one and begins another; each change leaves evidence of who made it."""
-    house("contact", "edit", MAIL, "--name", "Z. Quixote", "--hour", "6", "--by", "mira")
-    house("contact", "cadence", MAIL, "policy", "weekly", "--by", "mira")
-    house("contact", "unsubscribe", MAIL, "policy", "--reason", "asked by phone", "--by", "mira")
-    told = house.json("contact", "show", MAIL)
+    one_house("contact", "edit", MAIL, "--name", "Z. Quixote", "--hour", "6", "--by", "mira")
+    one_house("contact", "cadence", MAIL, "policy", "weekly", "--by", "mira")
+    one_house("contact", "unsubscribe", MAIL, "policy", "--reason", "asked by phone", "--by", "mira")
+    told = one_house.json("contact", "show", MAIL)
     assert ["Z. Quixote", 6] == [told["profile"]["name"], told["profile"]["hour"]]
     history = [(one["cadence"], one["state"]) for one in told["subscriptions"]]
     assert [("immediate", "ended"), ("daily", "ended"), ("weekly", "ended")] == history
@@ -221,5 +264,5 @@ def test_editing_by_staff(house: InProcess) -> None:
         ("edit", MAIL, "--country", "Germany"),
         ("edit", MAIL, "--timezone", "Mars/X"),
     ):
-        assert 2 == said_of(house, *args).code
-    assert 6 == said_of(house, "cadence", MAIL, "policy", "daily").code
+        assert 2 == said_of(one_house, *args).code
+    assert 6 == said_of(one_house, "cadence", MAIL, "policy", "daily").code
