@@ -10,16 +10,16 @@ from syndicator.store.engine import ForMany, Tx, insert_or_skip
 
 
 class Many:
-    """Rows written into one table with a statement compiled once, those that are there already left alone."""
+    """Rows written into one table, those that are there already left alone."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._ready: dict[str, ForMany] = {}
+        self._ready: dict[tuple[str, ...], ForMany] = {}
 
     def write(self, tx: Tx, rows: list[dict[str, Any]]) -> None:
         """Write these rows, which all name the same columns; their values become what the database takes."""
         if rows:
-            name = tx.connection.dialect.name
-            if name not in self._ready:
-                self._ready[name] = ForMany(insert_or_skip(tx, self._table))
-            self._ready[name].write(tx, rows)
+            sort = (tx.connection.dialect.name, *rows[0])
+            if sort not in self._ready:
+                self._ready[sort] = ForMany(insert_or_skip(tx, self._table))
+            self._ready[sort].write(tx, rows)

@@ -98,7 +98,7 @@ def _used(tx: Tx, import_id: int, mine: list[int]) -> Iterator[tuple[int, tuple[
         (select(p.c.contact_id), p.c.contact_id, "asked to be accredited"),
         (first.where(s.created > c.created), s.contact_id, "subscribed since"),
         (select(s.contact_id).where(s.ended.is_not(None)), s.contact_id, "has left since"),
-        (select(e.contact_id).where(e.act.in_(THEIRS)), e.contact_id, "has acted since"),
+        (select(e.contact_id).where(e.act.in_(THEIRS)), e.contact_id, "was changed since"),
         (select(s.contact_id).where(s.confirmed > s.created), s.contact_id, "has said yes since"),
     ]
     whose = {"whose": mine}

@@ -68,7 +68,8 @@ class Reading:
     def told(self) -> Iterator[str]:
         """What was left out of rows that are taken all the same."""
         for what, count in self.left_out.items():
-            yield f"{count} rows with a {what} that cannot be understood were taken without it"
+            rows = "row was" if count == 1 else "rows were"
+            yield f"{count} {rows} taken without its {what}, which cannot be understood"
 
 
 def read(rows: Iterable[Row], manner: Manner) -> Iterator[Reading]:
