@@ -12,6 +12,7 @@ from syndicator.cli import (
     contact_import,
     contact_person,
     contact_segment,
+    contact_suppress,
     contact_words,
     output,
     session,
@@ -20,7 +21,6 @@ from syndicator.cli import (
 from syndicator.model.audience import Cadence, address, person_name
 from syndicator.model.markup import one_line
 from syndicator.model.release import zone_named
-from syndicator.model.suppression import Reason
 
 app = given.group("The media list.")
 app.command()(contact_accredit.accredit)
@@ -37,6 +37,9 @@ app.command()(contact_person.edit)
 app.command()(contact_person.cadence)
 app.command()(contact_person.unsubscribe)
 app.command()(contact_person.erase)
+app.command()(contact_suppress.suppress)
+app.command()(contact_suppress.unsuppress)
+app.command("suppressions")(contact_suppress.listing)
 
 CadenceOption = Annotated[Cadence, typer.Option(help="How often it brings mail.")]
 
@@ -124,29 +127,3 @@ def show(
         accredited = accreditations.live(tx, contact.id) is not None
     more = {"accredited": accredited, "subscriptions": known, "accreditations": leave}
     output.details(everything | views.contact(contact) | more, as_json=as_json)
-
-
-@app.command()
-def suppress(
-    ctx: typer.Context,
-    email: given.Email,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why.")] = "by hand",
-) -> None:
-    """Never mail this address again, whoever adds it; an earlier reason stays."""
-    from syndicator.store import suppressions
-
-    who = address(email)
-    with session.writing(ctx) as (_, tx):
-        suppressions.suppress(tx, who, Reason.MANUAL, one_line(reason, "--reason"), source="staff")
-    output.say(f"{who.typed} is not mailed any more")
-
-
-@app.command()
-def unsuppress(ctx: typer.Context, email: given.Email) -> None:
-    """Allow mail to this address again."""
-    from syndicator.store import suppressions
-
-    who = address(email)
-    with session.writing(ctx) as (_, tx):
-        was = suppressions.unsuppress(tx, who)
-    output.say(f"{who.typed} {'may be mailed again' if was else 'was not suppressed'}")

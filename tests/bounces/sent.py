@@ -14,7 +14,7 @@ from syndicator.model.delivery import Outcome, Policy, Result
 from syndicator.model.outcomes import Cause
 from syndicator.render.mail import message_id
 from syndicator.render.mail.envelope import leaving, read_leaving, read_verp, verp
-from syndicator.store import Store, Tx, audience, deliveries, topics
+from syndicator.store import Store, Tx, audience, deliveries
 from tests.bounces.samples import JANE, Sample
 from tests.make import make_content, make_newsroom, make_subscription
 
@@ -89,12 +89,6 @@ class Room:
             (one,) = [row for row in deliveries.listing(tx) if row.id == delivery]
         return message_id(KEY, DOMAIN, one.subject, f"contact/{self.contact.id}")
 
-    def again(self) -> None:
-        """They subscribe anew, as people do whose address came to life."""
-        with self.store.begin() as tx:
-            topic = topics.named(tx, "policy").id
-            audience.subscribe(tx, self.contact.id, topic, make_cadence(), "test")
-
     def states(self) -> list[tuple[str, str | None]]:
         """Their subscriptions: state and reason."""
         with self.store.read() as tx:
@@ -105,8 +99,3 @@ class Room:
         mail = raw.mail() if isinstance(raw, Sample) else raw
         with self.store.begin() as tx:
             return take(tx, signs(left), understood(mail, lambda: 0.0), source)
-
-
-def make_cadence() -> audience.Cadence:
-    """Immediate."""
-    return audience.Cadence("immediate")
