@@ -212,6 +212,7 @@ class PreferencePages:
         values = {
             "contact": contact,
             "full": found.full,
+            "accreditation": self._pages.path(f"/media-list/accreditation/{request.path_params['token']}"),
             "rows": _rows(tx, found),
             "next": _next(tx, found),
             "paused": _wall(paused, contact.zone) if paused else None,
