@@ -308,7 +308,7 @@ def _watch(tx: Tx) -> None:
     for key, (number, uid, item) in found.items():
         words = (
             f"The item {item} is gone, and No. {number} of the newsletter still shows its headline and summary. Correct "
-            f"that issue, which tells whoever had it: `syndicator item correct {uid} FILE --note …`."
+            f"that issue, which tells whoever had it: `syndicator item correct {uid} FILE --note …`; or redact it, too."
         )
         alarms.raise_(tx, key, f"No. {number} of the newsletter shows an item that was taken back", words)
     for alarm in alarms.open_(tx):

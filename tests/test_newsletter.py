@@ -320,6 +320,37 @@ def test_an_issue_that_shows_what_was_killed_is_told_of(room: Store, clock: Fake
         assert [] == alarms.open_(tx)
 
 
+def test_a_redaction_takes_the_editors_words_too(room: Store, clock: FakeClock) -> None:
+    """design:2 Of an issue that is redacted neither the introduction nor a block is left in any row."""
+    with room.begin() as tx:
+        words = issuefile.read("---\nblocks: [{kind: job, title: Sesqui}]\n---\n\nPedalian words", SITE.zone)
+        newsletter.edit(tx, 1, words, "ada")
+    act(room, newsletter.approve, 1, "ada", HOUSE)
+    clock.now = APRIL
+    newsletter.tend(room, HOUSE)
+    with room.begin() as tx:
+        publish.redact(tx, public(room, 1).uid, by="ada")
+    with room.read() as tx:
+        tables = [schema.newsletters, schema.newsletter_blocks, schema.revisions, schema.items]
+        left = [repr(row) for table in tables for row in tx.connection.execute(select(table))]
+    assert [] == [row for row in left if "Sesqui" in row or "Pedalian" in row]
+
+
+def test_what_was_committed_late_is_in_the_next(room: Store, clock: FakeClock) -> None:
+    """mail:DG6 An item stamped before the yes and committed after it is offered to the next issue, and once only."""
+    add(room, "Budget")
+    act(room, newsletter.approve, 1, "ada", HOUSE)
+    clock.advance(seconds=5)
+    late = add(room, "Slow")
+    r = schema.revisions.c
+    with room.begin() as tx:
+        stamped = issue(room).closes - timedelta(seconds=2)
+        tx.connection.execute(schema.revisions.update().where(r.item_id == late.id).values(created=stamped))
+    clock.now = APRIL
+    newsletter.tend(room, HOUSE)
+    assert [("Slow", Choice.INCLUDE)] == offered(room, 2)
+
+
 def test_a_correction_of_an_issue_reaches_its_readers(room: Store, clock: FakeClock) -> None:
     """mail:EM4 Whoever was sent the issue is told of its correction, as of any item's."""
     add(room, "Budget")

@@ -28,7 +28,7 @@ QUOTED = "what was said here may have quoted what was redacted since: look at `s
 # Tables that held words: where a database must be told to forget what it deleted, these are meant.
 WORDY = (
     "items revisions fragments documents archives releases release_versions embargo_notices incoming inbox "
-    "deliveries attempts media upstreams alarms lanes domains"
+    "deliveries attempts media upstreams alarms lanes domains newsletters newsletter_blocks"
 ).split()
 
 i, r, d, dc, a, n = (
@@ -52,6 +52,7 @@ def wipe(tx: Tx, item: Item) -> None:
     _wipe_ledger(tx, deliveries_of(item.uid, item.id))  # before the lanes, as whoever settles
     wipe_release(tx, item.uid)
     _wipe_closed(tx, item.id)
+    _wipe_issue(tx, item.uid)
     tx.connection.execute(delete(schema.fragments).where(schema.fragments.c.item_id == item.id))
 
 
@@ -141,6 +142,15 @@ def _wipe_item(tx: Tx, item: Item) -> None:
     words = bare(item.content)
     kept = {"content": content_to_json(words), "fingerprint": words.fingerprint, "note": None, "marked": None}
     tx.connection.execute(update(schema.revisions).where(r.item_id == item.id).values(**kept))
+
+
+def _wipe_issue(tx: Tx, uid: str) -> None:
+    """What an editor wrote for the issue of the newsletter that this item was published as."""
+    e = schema.newsletters.c
+    own = select(e.id).where(e.uid == uid)
+    blocks = delete(schema.newsletter_blocks)
+    tx.connection.execute(blocks.where(schema.newsletter_blocks.c.newsletter_id.in_(own)))
+    tx.connection.execute(update(schema.newsletters).where(e.uid == uid).values(introduction=""))
 
 
 def _wipe_words(tx: Tx, uid: str) -> None:
