@@ -119,7 +119,9 @@ def chromium() -> Iterator[Browser]:
 def look(page: Page, name: str, *, scripted: bool) -> None:
     """Nothing sticks out, every word can be read; a picture of it where somebody asked for one."""
     picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
-    assert (page.viewport_size or {})["width"] == picture.width, f"{name} is wider than its screen"
+    screen = page.viewport_size
+    assert screen is not None
+    assert screen["width"] == picture.width, f"{name} is wider than its screen"
     if shots := os.environ.get("JOURNEY_SHOTS"):
         picture.save(f"{shots}/{name}.png")
     if scripted:  # without them the page cannot be asked
