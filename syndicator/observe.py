@@ -7,11 +7,15 @@ holds a body, a token or a whole mail address (`masked`). Nothing here decides a
 from __future__ import annotations
 
 import logging
+import re
 import sys
+from collections.abc import MutableMapping
 from typing import Any, TextIO
 
 import structlog
 
+# What may be one, wherever it stands; a word too many masked does no harm.
+ADDRESS = re.compile(r"[^\s<>\"'(),;:=/\[\]@]+@[\w-]+(?:\.[\w-]+)+")
 Log = structlog.stdlib.BoundLogger | Any
 
 
@@ -26,6 +30,7 @@ def configure_logging(stream: TextIO | None = None, *, level: str = "info", json
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _mask,
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
@@ -38,6 +43,18 @@ def configure_logging(stream: TextIO | None = None, *, level: str = "info", json
 def logger(room: str) -> Log:
     """The logger of one room; its name is part of every line. It follows `configure_logging`, also later."""
     return structlog.get_logger(room=room)
+
+
+def _mask(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Whatever a server or a bug has put into a line: no whole mail address is kept (security:D6)."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = ADDRESS.sub(lambda found: masked(found[0]), value)
+        elif isinstance(value, list | tuple | dict):
+            event[name] = (
+                ADDRESS.sub(lambda found: masked(found[0]), str(value)) if "@" in str(value) else value
+            )
+    return event
 
 
 def masked(address: str) -> str:
