@@ -49,7 +49,7 @@ def _as(data: bytes, name: str) -> str:
 
 def _named(encoding: str) -> str:
     try:
-        b"".decode(encoding)  # raises for those codecs, too, that are no encodings of text
+        "a".encode(encoding)  # raises for those codecs, too, that are no encodings of text
         return codecs.lookup(encoding).name
     except (LookupError, ValueError):
         raise Invalid(f"--encoding {encoding!r} is not known: use utf-8, utf-16, windows-1252 …") from None
