@@ -54,7 +54,7 @@ service lmtp {{
 class Dovecot:
     """One mailbox; `lmtp` is where letters for anybody go in."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: str = CONFIG) -> None:
         self.folder, self.lmtp, self.imap = folder, reserved_port(), reserved_port()
         nobody = pwd.getpwnam("nobody")
         folder.mkdir(parents=True)
@@ -63,7 +63,7 @@ class Dovecot:
             (folder / name).mkdir()
             os.chown(folder / name, nobody.pw_uid, nobody.pw_gid)
         said = {"user": nobody.pw_uid, "group": nobody.pw_gid, "imap": self.imap, "lmtp": self.lmtp}
-        (folder / "dovecot.conf").write_text(CONFIG.format(folder=folder, **said))
+        (folder / "dovecot.conf").write_text(config.format(folder=folder, **said))
         self._master: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
