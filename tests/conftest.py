@@ -215,6 +215,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure() -> None:
+    """Folders of tests lie in memory where there is room: what is written is synced, and a disk takes its time."""
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", postgres.roomy())
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Look for rubbish among what the tests make, not again and again among 7,000 tests and their modules."""
     gc.freeze()
