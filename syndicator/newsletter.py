@@ -161,7 +161,6 @@ def approve(tx: Tx, number: int, by: str, house: House) -> Issue:
     values = {"state": IssueState.APPROVED, "approved": tx.now, "approved_by": by, "closes": tx.now}
     issue = newsletters.change(tx, issue, **values)
     audit.record(tx, by, "newsletter.approve", f"newsletter/{number}", items=len(sheet.included))
-    alarms.end(tx, _alarm(issue))
     if issue.slot <= tx.now:
         _publish(tx, house, newsletters.sheet(tx, issue))
     return newsletters.named(tx, number)

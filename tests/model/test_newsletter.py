@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from syndicator.errors import Invalid
 from syndicator.model import issuefile
+from syndicator.model.delivery import OnUnknown, Policy, Priority, doubt_policy
 from syndicator.model.item import Item, ItemState, Kind
 from syndicator.model.newsletter import (
     Block,
@@ -29,7 +30,7 @@ from syndicator.model.newsletter import (
     title_of,
     to_remind,
 )
-from tests.make import NOW, make_content, make_item, make_site
+from tests.make import NOW, make_content, make_item, make_site, make_try
 
 SITE = make_site(zone="Europe/Berlin")
 SLOT = datetime(2026, 3, 31, 22, 30, tzinfo=UTC)  # 1 April, 00:30 in Berlin
@@ -126,6 +127,13 @@ def test_who_is_reminded_when() -> None:
     assert ((), ()) == to_remind(ISSUE, SLOT, RULES)
     assert ((), ()) == to_remind(replace(ISSUE, state=IssueState.APPROVED), SLOT - half, RULES)
     assert ((), ()) == to_remind(told, SLOT - half, replace(RULES, editors=("a@x.example",)))
+
+
+def test_a_newsletter_in_doubt_waits() -> None:
+    """mail:SE11 Whether an issue arrived is for a person to say; the same item, owed at once, is repeated."""
+    late = make_try(priority=Priority.NEWSLETTER)
+    assert OnUnknown.HOLD is doubt_policy(late, Policy())
+    assert OnUnknown.REPEAT is doubt_policy(replace(late, priority=Priority.IMMEDIATE), Policy())
 
 
 LINES = st.text(
