@@ -191,9 +191,11 @@ def _choose(
 ) -> bool:
     if known and known.cadence is cadence:  # a wish that waits for a yes by mail goes on waiting
         return False
-    if known:
+    if known and known.consent:
         wishes.change_cadence(tx, known.id, cadence, **who)
         return True
+    if contact.standing is Standing.LEGACY:  # nobody knew of a yes of theirs: this is one
+        wishes.edit_contact(tx, contact.id, who, standing=Standing.LISTED)
     _barred(tx, contact.address)  # an objection of theirs is over when they choose something themselves
     wishes.subscribe(tx, contact.id, topics.named(tx, slug).id, cadence, CHOSEN, **who)
     return True

@@ -49,6 +49,7 @@ def erase(tx: Tx, contact_id: int, by: str = "") -> str | None:
     refuse(tx, row.digest)
     if accreditations.live(tx, contact_id):
         accreditations.end(tx, contact_id, ERASED)
+    _close_applications(tx, contact_id)
     _ledger(tx, contact_id, known)
     _people(tx, contact_id, row.digest)
     _quoted(tx, known, row.name)
@@ -164,6 +165,14 @@ def _people(tx: Tx, contact_id: int | None, digest: str) -> None:
             theirs.append(table.c.digest == digest)
         if theirs:
             tx.connection.execute(update(table).where(or_(*theirs)).values(**values))
+
+
+def _close_applications(tx: Tx, contact_id: int) -> None:
+    """Nobody decides any more whether to accredit them."""
+    app = schema.applications.c
+    over = {"decided": tx.now, "decided_by": ERASED, "granted": False}
+    theirs = (app.contact_id == contact_id) & app.decided.is_(None)
+    tx.connection.execute(update(schema.applications).where(theirs).values(**over))
 
 
 def _blanks() -> Iterator[tuple[Any, dict[str, Any]]]:

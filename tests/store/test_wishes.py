@@ -10,7 +10,17 @@ from syndicator.errors import Invalid
 from syndicator.model.audience import Cadence, Subscription
 from syndicator.model.delivery import Channel
 from syndicator.signup import leaving
-from syndicator.store import Store, audience, deliveries, evidence, letters, retention, schema, wishes
+from syndicator.store import (
+    Store,
+    audience,
+    deliveries,
+    erasure,
+    evidence,
+    letters,
+    retention,
+    schema,
+    wishes,
+)
 from tests.make import FakeClock, make_content, make_newsroom, make_subscription
 
 DAILY, WEEKLY, IMMEDIATE = Cadence.DAILY, Cadence.WEEKLY, Cadence.IMMEDIATE
@@ -183,6 +193,24 @@ def test_evidence_is_blanked_when_its_time_is_over(store: Store, clock: FakeCloc
         tx.connection.execute(update(schema.deliveries).values(state="accepted"))
         assert 0 == retention.expire(tx, span)
         assert letters.by_id(tx, 1) is None
+
+
+def test_an_answer_that_came_after_the_erasure_goes_too(store: Store) -> None:
+    """mail:LM19 a letter that was on the wire when its recipient was forgotten: what the server said is swept up."""
+    one = subscribed(store)
+    with store.begin() as tx:
+        publish.publish(tx, UID, make_content())
+        deliveries.start(tx, deliveries.claim(tx, "mail", "w", 5, LEASE), LEASE)
+        assert erasure.erase(tx, one.contact_id)
+        assert erasure.erase(tx, one.contact_id) is None
+        tried = {"delivery_id": 1, "number": 1, "started": tx.now, "ended": tx.now, "outcome": "accepted"}
+        said = "250 <jane@example.org> queued"
+        tx.connection.execute(insert(schema.attempts).values(**tried, detail=said))
+        tx.connection.execute(update(schema.deliveries).values(state="accepted", detail=said))
+    with store.begin() as tx:
+        retention.expire(tx, timedelta(days=9))
+        for column in (schema.attempts.c.detail, schema.deliveries.c.detail):
+            assert ["erased"] == tx.connection.execute(select(column)).scalars().all()
 
 
 def _digest(connection: object, one: Subscription, items: list[int]) -> int:

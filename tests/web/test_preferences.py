@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from syndicator.model.audience import Contact, Subscription, address
+from syndicator.model.audience import Cadence, Contact, Standing, Subscription, SubscriptionState, address
 from syndicator.model.letters import Letter
 from syndicator.model.suppression import Reason
 from syndicator.signup import Tokens
@@ -22,6 +22,8 @@ from syndicator.store import (
     letters,
     open_store,
     suppressions,
+    topics,
+    wishes,
 )
 from tests.make import NOW, FakeClock, make_contact, make_subscription
 from tests.web.served import TOKENS, Reply, Running, add_item, running
@@ -195,8 +197,6 @@ def test_leaving_everything_is_an_objection(desk: Desk) -> None:
 def test_the_one_who_looks_after_a_desk_is_told(desk: Desk) -> None:
     """Forwarded mail unsubscribes whole desks: the owner gets the same undo, at their own address."""
     with desk.store.begin() as tx:
-        from syndicator.store import wishes
-
         wishes.edit_contact(tx, desk.jane.id, owner="head@paper.example")
     desk.web.ask(desk.leave_path(desk.policy), "POST", ONE_CLICK)
     farewell, owner = desk.letters(Letter.FAREWELL, Letter.OWNER)
@@ -232,6 +232,21 @@ def test_preferences_are_changed_by_ending_and_beginning(desk: Desk) -> None:
         ended = {one.topic: one.reason for one in audience.subscriptions(tx, jane.id) if one.ended}
     assert {"policy": "replaced", "climate": "unsubscribed"} == ended
     assert ["changed", "left", "changed", "changed"] == desk.acts()[-4:]
+
+
+def test_choosing_is_a_yes(desk: Desk) -> None:
+    """What waits for a yes goes on waiting while it is shown, and is active once chosen anew; a legacy contact is listed."""
+    with desk.store.begin() as tx:
+        (waiting,) = [
+            audience.subscribe(tx, desk.jane.id, topics.named(tx, "all").id, Cadence.DAILY, None)[0]
+        ]
+        wishes.edit_contact(tx, desk.jane.id, standing=Standing.LEGACY)
+    for cadence, state in (("daily", SubscriptionState.PENDING), ("weekly", SubscriptionState.ACTIVE)):
+        desk.post(desk.preferences, do="save", **{"topic:all": cadence})
+        with desk.store.read() as tx:
+            (one,) = [one for one in wishes.live(tx, desk.jane.id) if one.topic == waiting.topic]
+        assert (state, cadence) == (one.state, one.cadence)
+    assert Standing.LISTED is desk.jane.standing
 
 
 def test_what_no_form_can_say_changes_nothing(desk: Desk) -> None:
