@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Text, cast, delete, func, literal, or_, select, update
 
 from syndicator.model.audience import Address, Standing
+from syndicator.model.letters import letter_subject
 from syndicator.model.suppression import Reason
 from syndicator.store import accreditations, audit, evidence, schema, suppressions, wishes
 from syndicator.store.deliveries import duties
 from syndicator.store.engine import Tx, insert_or_update
 
 ERASED = "erased"  # stands where a column wants some text
+SWEPT = timedelta(days=2)  # longer than any letter is on the wire
 # Tables that held words about people: where a database must be told to forget what it deleted, these are meant.
 WORDY = (
     "contacts contact_tags evidence requests moves letters accreditations applications subscriptions bounces "
@@ -112,8 +115,16 @@ def erased(tx: Tx, digests: Sequence[str]) -> set[str]:
 
 def sweep(tx: Tx) -> None:
     """Blank what servers said of mail that was on the wire while its recipient was forgotten."""
-    gone = select(c.id).where(c.standing == Standing.ERASED)
-    _answers(tx, d.contact_id.in_(gone))
+    x, s = schema.suppressions.c, schema.subscriptions.c
+    lately = select(x.key).where(x.reason == Reason.ERASED, x.created > tx.now - SWEPT)
+    digests = tx.connection.execute(lately).scalars().all()
+    if not digests:
+        return
+    known = select(e.contact_id).where(e.digest.in_(digests), e.contact_id.is_not(None)).distinct()
+    people = tx.connection.execute(known).scalars().all()
+    told = tx.connection.execute(select(le.id).where(le.contact_id.in_(people))).scalars().all()
+    by_topic = d.subscription_id.in_(select(s.id).where(s.contact_id.in_(people)))
+    _answers(tx, by_topic | d.subject.in_([letter_subject(one) for one in told]))
 
 
 def _contact(tx: Tx, contact_id: int) -> None:

@@ -62,7 +62,8 @@ def carry_out(tx: Tx, move: Move, to: Address) -> bool:
     generations = {"generation": c.generation + 1, "press_generation": c.press_generation + 1}
     moved = update(schema.contacts).where(c.id == move.contact_id).values(**values, **generations)
     tx.connection.execute(moved)
-    on_its_way = (d.contact_id == move.contact_id) & d.state.in_(OPEN)
+    subscribed = select(schema.subscriptions.c.id).where(schema.subscriptions.c.contact_id == move.contact_id)
+    on_its_way = d.subscription_id.in_(subscribed) & d.state.in_(OPEN)
     tx.connection.execute(update(schema.deliveries).where(on_its_way).values(domain=domain))
     tx.connection.execute(update(schema.moves).where(m.id == move.id).values(confirmed=tx.now))
     return True

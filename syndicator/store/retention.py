@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Text, cast, delete, exists, literal, update
+from sqlalchemy import Text, cast, delete, exists, literal, select, update
 
 from syndicator.model.audience import SubscriptionState
 from syndicator.model.delivery import OPEN, DeliveryState
@@ -33,6 +33,9 @@ def expire(tx: Tx, evidence: timedelta) -> int:
 def _blank_evidence(tx: Tx, span: timedelta) -> int:
     """Rows of contacts with nothing live, nothing ended lately, and of addresses that never became a contact."""
     before = tx.now - span
+    oldest = tx.connection.execute(select(e.at).order_by(e.id).limit(1)).scalar()
+    if oldest is None or oldest >= before:  # for years there is nothing to look for
+        return 0
     theirs = s.contact_id == e.contact_id
     live = exists().where(theirs, s.state != SubscriptionState.ENDED)
     lately = exists().where(theirs, s.ended >= before)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
 
 from syndicator.errors import Invalid
 from syndicator.model.audience import Cadence, Subscription, SubscriptionState
@@ -100,7 +100,7 @@ def pause(tx: Tx, contact_id: int, until: datetime | None, **who: Any) -> bool:
     changed = bool(edit_contact(tx, contact_id, who, paused_until=until))
     if changed and until > tx.now:
         news = d.priority.in_((int(Priority.IMMEDIATE), int(Priority.DIGEST), int(Priority.NEWSLETTER)))
-        theirs = (d.contact_id == contact_id) & news & d.subscription_id.is_not(None)
+        theirs = _by_subscription(contact_id) & news
         duties.hold(tx, theirs & d.state.in_(OPEN))
         keys = tx.connection.execute(select(d.id).where(theirs, duties.UNSENT)).scalars().all()
         trying.cancel(tx, [(key, PAUSED) for key in keys])
@@ -179,7 +179,7 @@ def _hand_over_digests(tx: Tx, ended: Subscription) -> None:
     beside = (s.contact_id == ended.contact_id) & (s.state == SubscriptionState.ACTIVE)
     same = select(func.min(s.id)).where(beside, s.cadence == ended.cadence)
     heir = tx.connection.execute(same).scalar()
-    theirs = (d.contact_id == ended.contact_id) & d.subject.like(f"digest/{ended.cadence}/%")
+    theirs = _by_subscription(ended.contact_id) & d.subject.like(f"digest/{ended.cadence}/%")
     if heir is None or ended.cadence is Cadence.IMMEDIATE:
         return
     duties.hold(tx, theirs & d.state.in_(OPEN))
@@ -191,6 +191,11 @@ def _hand_over_digests(tx: Tx, ended: Subscription) -> None:
     tx.connection.execute(delete(schema.delivery_contents).where(unwanted))
     empty = waiting.where(~exists().where(dc.delivery_id == d.id))
     trying.cancel(tx, [(key, LEFT) for key in tx.connection.execute(empty).scalars().all()])
+
+
+def _by_subscription(contact_id: int) -> ColumnElement[bool]:
+    """What a contact gets by any subscription, found by an index, however long the ledger is."""
+    return d.subscription_id.in_(select(s.id).where(s.contact_id == contact_id))
 
 
 def _begin(tx: Tx, old: Subscription, topic_id: int, cadence: Cadence, since: datetime) -> Subscription:
