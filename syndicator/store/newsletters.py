@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, false, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, exists, false, func, insert, select, update
 
 from syndicator.errors import NotFound
 from syndicator.model.delivery import Channel, DeliveryState, Priority
@@ -196,27 +196,29 @@ def _offered(tx: Tx, issue: Issue, known: Iterable[int]) -> list[Item]:
     """Live items of the window that nobody has spoken of, and those that were put off; no issue is in another."""
     # What was offered to one that went out is settled: it was in it, put off, or is never wanted.
     past = exists().where(ni.item_id == i.id, ni.newsletter_id == n.id, n.state == IssueState.SENT)
-    latest = (
-        select(ni.choice)
-        .join(schema.newsletters, n.id == ni.newsletter_id)
-        .where(ni.item_id == i.id, n.state == IssueState.SENT)
-        .order_by(n.number.desc())
-        .limit(1)
-        .correlate(schema.items)
-        .scalar_subquery()
-    )
     first = exists().where(r.item_id == i.id, r.number == 1, r.created >= issue.opened - SETTLE)
-    fresh = first & ~past & (i.published >= issue.opened - OLDEST)
-    public = exists().where(m.item_id == i.id)
-    letter = exists().where(n.uid == i.uid)
-    query = (
-        select(i.id)
-        .where(i.state == ItemState.LIVE, i.id.not_in(list(known)), fresh | (latest == Choice.NEXT))
-        .where(public, ~letter)
-        .order_by(i.id.desc())
-        .limit(MOST)
-    )
-    return items.many(tx, tx.connection.execute(query).scalars().all())
+    oldest = issue.opened - OLDEST
+    # No item was changed before its date, but for parts of a second: the index of changes ends the search.
+    window = (i.updated >= oldest, i.published >= oldest, first, ~past)
+    fresh = select(i.id).where(*window).order_by(i.updated.desc()).limit(MOST)
+    keys = {*tx.connection.execute(fresh.where(*_fit(known))).scalars()}
+    again = select(i.id).where(i.id.in_(_put_off(tx)), *_fit(known))
+    return items.many(tx, keys | {*tx.connection.execute(again).scalars()})
+
+
+def _fit(known: Iterable[int]) -> tuple[ColumnElement[bool], ...]:
+    """Of a row of items: it is public and live, no issue itself, and none of these."""
+    public, letter = exists().where(m.item_id == i.id), exists().where(n.uid == i.uid)
+    return (i.state == ItemState.LIVE, public, ~letter, i.id.not_in(list(known)))
+
+
+def _put_off(tx: Tx) -> list[int]:
+    """Items of which the last issue that was offered them said: next time."""
+    ever = select(ni.item_id).where(ni.choice == Choice.NEXT)
+    query = select(ni.item_id, ni.choice).join(schema.newsletters, n.id == ni.newsletter_id)
+    rows = query.where(n.state == IssueState.SENT, ni.item_id.in_(ever)).order_by(n.number)
+    last = {row.item_id: row.choice for row in tx.connection.execute(rows)}
+    return [key for key, choice in last.items() if choice == Choice.NEXT]
 
 
 def _blocks(tx: Tx, issue: Issue) -> list[Block]:
