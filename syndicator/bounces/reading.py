@@ -47,6 +47,7 @@ class Report:
     """A mail that came back: what it says of whom, and what may show whose letter it is about.
 
     `to` are the addresses it was sent to, `tokens` local parts that may be of ours, `key` the same for the same bytes.
+    `trusted`: a provider that proved who it is says so, and need not show a sign of ours.
     """
 
     key: str
@@ -55,6 +56,7 @@ class Report:
     to: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()
     feedback: bool = False
+    trusted: bool = False
 
     def about(self, address: str) -> Finding:
         """What it says of one recipient; one who forwards to several is not dead while one of those takes mail."""

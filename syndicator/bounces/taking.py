@@ -72,7 +72,9 @@ def take(tx: Tx, signs: Signs, report: Report, source: str) -> Kind:
         contact_id=found.contact_id,
         delivery_id=found.delivery_id,
     )
-    bounces.record(tx, event)
+    if bounces.record(tx, event) and finding.kind is Kind.LEFT and found.contact_id is not None:
+        for row in bounces.live_subscriptions(tx, found.contact_id):
+            signs.leave(tx, row)
     return finding.kind
 
 
@@ -82,11 +84,7 @@ def letter_of(tx: Tx, signs: Signs, message_ids: Iterable[str], addresses: Itera
     if not ids:
         return None
     for address in list(dict.fromkeys(addresses))[:PERHAPS_OURS]:
-        try:
-            letters = bounces.sent_to(tx, mail_address(address))
-        except (Invalid, UnicodeError):
-            continue
-        if found := _among(signs, letters, ids):
+        if found := _among(signs, _sent_to(tx, address), ids):
             return found
     return None
 
@@ -100,8 +98,24 @@ def _whose(tx: Tx, signs: Signs, report: Report) -> _Whose | None:
         return _as_whose(tx, letter) if letter else None
     returned = report.returned
     named = [one.recipient for one in report.findings if one.recipient]
-    letter = letter_of(tx, signs, returned.message_ids, [*named, *returned.recipients])
+    people = [*named, *returned.recipients]
+    letter = letter_of(tx, signs, returned.message_ids, people)
+    if letter is None and report.trusted:
+        letter = _latest(tx, people)
     return _as_whose(tx, letter) if letter else _by_link(tx, signs, report)
+
+
+def _latest(tx: Tx, addresses: Iterable[str]) -> Sent | None:
+    """The latest letter to one of these: a provider that gave it another Message-ID means that, or one like it."""
+    found = (_sent_to(tx, one) for one in list(dict.fromkeys(addresses))[:PERHAPS_OURS])
+    return next((letters[0] for letters in found if letters), None)
+
+
+def _sent_to(tx: Tx, address: str) -> list[Sent]:
+    try:
+        return bounces.sent_to(tx, mail_address(address))
+    except (Invalid, UnicodeError):
+        return []
 
 
 def _by_link(tx: Tx, signs: Signs, report: Report) -> _Whose | None:

@@ -32,6 +32,7 @@ def serve(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
     """Run the web process until SIGTERM or Ctrl-C."""
     from syndicator.store import open_store
     from syndicator.web import app as web
+    from syndicator.web.bounces import BounceHooks
 
     with session.opened(ctx, start=True, flags=flags(host, port)) as runtime:
         from syndicator.runtime import clock
@@ -45,6 +46,7 @@ def serve(ctx: typer.Context, host: Host = None, port: Port = None) -> None:
                     site=runtime.site,
                     tokens=runtime.tokens,
                     watch=watch,
+                    extra_routes=BounceHooks(lambda: runtime.hooks).routes(),
                     ready=_silence(runtime),
                     redirects=[(one.from_, one.to) for one in runtime.settings.redirects],
                     trusted_proxies=listen.trusted_proxies,

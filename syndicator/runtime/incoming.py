@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from syndicator import signup
+from syndicator.errors import TryLater
 from syndicator.render.mail import message_id
 from syndicator.render.mail.envelope import leaving, read_leaving, read_verp
 from syndicator.settings import Settings
@@ -16,6 +17,7 @@ from syndicator.signup import Purpose, Tokens
 from syndicator.store import Tx
 
 if TYPE_CHECKING:
+    from syndicator.bounces.hooks import Hooks
     from syndicator.bounces.intake import Intake
     from syndicator.bounces.taking import Signs
     from syndicator.runtime.root import Runtime
@@ -74,6 +76,28 @@ def intake_of(runtime: Runtime) -> Intake | None:
         name=f"{given.username}@{given.host}/{given.folder}",
         every=given.every,
         tick=time.monotonic,
+    )
+
+
+def hooks_of(runtime: Runtime) -> Hooks:
+    """What stands behind the addresses that mail providers tell us something at."""
+    from syndicator.bounces.hooks import Hooks
+    from syndicator.bounces.providers import sns
+
+    given = runtime.settings.bounces
+
+    def fetch(url: str) -> bytes:
+        with runtime.provider_client() as client:
+            reply = client.get(url)
+        if reply.status != 200:
+            raise TryLater(f"Amazon SNS answered {reply.status}: it is asked again later")
+        return reply.body
+
+    return Hooks(
+        store=runtime.store,
+        signs=runtime.signs,
+        ses=sns.Desk(frozenset(given.ses_topics), fetch) if given.ses_topics else None,
+        postmark=given.postmark_secret.reveal() if given.postmark_secret else None,
     )
 
 

@@ -51,6 +51,7 @@ from syndicator.wire.letters import Postman
 from syndicator.wire.smtp import Connection, Relay
 
 if TYPE_CHECKING:
+    from syndicator.bounces.hooks import Hooks
     from syndicator.bounces.intake import Intake
     from syndicator.bounces.taking import Signs
     from syndicator.ingest.poll import Polled, Poller
@@ -65,6 +66,7 @@ LETTERS_A_CONNECTION, CONNECTION_AGE = 100, timedelta(minutes=5)
 PARSERS = 2  # processes that parse feeds; more would take the cores from those that serve
 HUB_WIDTH = 2  # pings to one hub at a time: a rebuild of every feed must not take the day
 WEBHOOK_ANSWER = 1024  # bytes kept of what a partner or a hub says (security:S7)
+PROVIDER_ANSWER = 65_536  # bytes: a certificate, or a word that a subscription is confirmed
 FEED_LIMITS = Limits(max_bytes=5_000_000, deadline=timedelta(seconds=30), redirects=5)
 MEGABYTE = 1_000_000
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -281,6 +283,16 @@ class Runtime:
     def intake(self) -> Intake | None:
         """Who reads the mailbox that bounces come into; None where none is set."""
         return incoming.intake_of(self)
+
+    @cached_property
+    def hooks(self) -> Hooks:
+        """What mail providers tell us, and by what they are known."""
+        return incoming.hooks_of(self)
+
+    def provider_client(self) -> Client:
+        """The guarded client that fetches what a mail provider's message names; no private range is open to it."""
+        limits = Limits(max_bytes=PROVIDER_ANSWER, deadline=HUB_DEADLINE)
+        return Client(parse_guard(()), self._agent, limits)
 
     def crew(self, worker: str, stop: threading.Event) -> Crew:
         """What the delivery lanes of one worker share."""

@@ -177,6 +177,12 @@ def contact_of_subscription(tx: Tx, subscription_id: int) -> int | None:
     return tx.connection.execute(select(s.contact_id).where(s.id == subscription_id)).scalar()
 
 
+def live_subscriptions(tx: Tx, contact_id: int) -> list[int]:
+    """Keys of the subscriptions of a contact that have not ended."""
+    query = select(s.id).where(s.contact_id == contact_id, s.state != SubscriptionState.ENDED)
+    return list(tx.connection.execute(query.order_by(s.id)).scalars())
+
+
 def address_of(tx: Tx, letter: Sent) -> str:
     """The address a letter went to, as it is typed now; empty where its contact was forgotten."""
     if letter.contact_id is None:

@@ -97,7 +97,7 @@ class Callbacks:
         if wait := self._wait(request):
             return _later(wait)
         try:
-            body = await _body(request, xmlrpc.MAX_BYTES)
+            body = await whole_body(request, xmlrpc.MAX_BYTES)
         except ClientDisconnect:
             return _line(GONE_AWAY, 400)
         if body is None:
@@ -110,7 +110,7 @@ class Callbacks:
 
     async def _take(self, request: Request, end: str) -> Response:
         try:
-            body = await _body(request, MAX_BODY)
+            body = await whole_body(request, MAX_BODY)
         except ClientDisconnect:
             return _line(GONE_AWAY, 400)
         if body is None:
@@ -165,7 +165,7 @@ class _Hands:
             self._busy.discard(end)
 
 
-async def _body(request: Request, most: int) -> bytes | None:
+async def whole_body(request: Request, most: int) -> bytes | None:
     """The whole body, or None as soon as it is more than that."""
     stated = request.headers.get("content-length", "0")
     if stated.isdecimal() and int(stated[:20]) > most:
