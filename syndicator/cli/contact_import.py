@@ -209,8 +209,8 @@ def _show(done: Loaded, *, as_json: bool) -> None:
         some = done.difference[sort]
         if some:
             print(f"{sort} {len(some)}")
-        for one in some[:SHOWN]:
-            print(f"  {one.person.address.typed}{f': {output.cell(one.why)}' if one.why else ''}")
+        for address, _, why in some[:SHOWN]:
+            print(f"  {address}{f': {output.cell(why)}' if why else ''}")
         if len(some) > SHOWN:
             print(f"  and {len(some) - SHOWN} more")
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from syndicator.model.audience import Address, Cadence, Standing, SubscriptionState
 from syndicator.model.suppression import Reason
@@ -142,10 +141,6 @@ class Verdict:
         return self.sort is not Sort.UNCHANGED and (
             self.sort is not Sort.SUPPRESSED or self.suppress is not None
         )
-
-    def as_json(self) -> dict[str, Any]:
-        """As one line of a difference."""
-        return {"email": self.person.address.typed, "where": self.person.where, "why": self.why}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

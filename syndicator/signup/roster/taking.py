@@ -39,6 +39,11 @@ class Order:
     dry_run: bool = False
 
 
+# Address, where it stands, and why: plain tuples, for a hundred thousand of anything else is looked at again and again
+# by the collector of garbage.
+Line = tuple[str, str, str]
+
+
 @dataclass(slots=True)
 class Loaded:
     """What an import did, or would do. `id` is its number, by which it can be taken back; None where nothing was done."""
@@ -51,7 +56,7 @@ class Loaded:
     pending: int = 0
     asked: int = 0
     bad: list[Bad] = field(default_factory=list)
-    difference: dict[Sort, list[Verdict]] = field(default_factory=lambda: {one: [] for one in Sort})
+    difference: dict[Sort, list[Line]] = field(default_factory=lambda: {one: [] for one in Sort})
 
     @property
     def counts(self) -> dict[str, int]:
@@ -66,7 +71,10 @@ class Loaded:
     def as_json(self) -> dict[str, Any]:
         """For `--json`, the same of what would be done and of what was."""
         bad = [{"line": one.row, "where": one.where, "fault": one.fault} for one in self.bad]
-        lines = {one.value: [row.as_json() for row in some] for one, some in self.difference.items()}
+        lines = {
+            one.value: [dict(zip(("email", "where", "why"), line, strict=True)) for line in some]
+            for one, some in self.difference.items()
+        }
         return {"format": self.form, **self.counts, "bad": bad, "difference": lines}
 
 
@@ -91,9 +99,9 @@ def load(store: Store, data: bytes, order: Order, *, say: Callable[[str], None])
     for words in (*found.told, *reading.told()):
         say(words)
     done = Loaded(found.form, bad=reading.bad)
-    people = iter(reading.people.values())
     total, begun = len(reading.people), 0
-    while batch := list(islice(people, BATCH)):
+    while keys := list(islice(reading.people, BATCH)):
+        batch = [reading.people.pop(key) for key in keys]
         _batch(store, batch, order, done)
         begun += len(batch)
         if begun % TOLD_EVERY == 0:
@@ -156,7 +164,7 @@ def _take(tx: Tx, verdicts: Sequence[Verdict], order: Order, done: Loaded) -> No
 
 
 def _count(done: Loaded, one: Verdict) -> None:
-    done.difference[one.sort].append(one)
+    done.difference[one.sort].append((one.person.address.typed, one.person.where, one.why))
     done.added += one.adds
     done.known += one.known.contact_id is not None
     done.active += sum(begin.consent is not None for begin in one.begins)
