@@ -1,4 +1,4 @@
-"""How people come onto the media list, tune it and leave: `joining`, `confirming`, `links` in mail, `media_list` as CSV."""
+"""How people come onto the media list, tune it and leave: `joining`, `confirming`, `links` in mail, `roster` as lists."""
 
 from syndicator.signup.centre import Preferences, preferences
 from syndicator.signup.confirming import CONFIRM_WITHIN, CONSENT, Asked, Confirmation, confirm
