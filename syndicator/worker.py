@@ -452,8 +452,9 @@ def run_worker(runtime: Runtime, grace: timedelta = GRACE) -> bool:
 
 def run_once(runtime: Runtime, loops: Sequence[str] = LOOPS) -> dict[str, Any]:
     """Turn the named loops, in the order of the walk, until nothing is due; what each did, in figures."""
-    if loops is LOOPS and runtime.intake:
-        loops = (*LOOPS, BOUNCES)
+    if loops is LOOPS:
+        more = {BOUNCES: runtime.intake, Job.NEWSLETTER: runtime.newsletter.rules.topic}
+        loops = (*LOOPS, *(name for name, there in more.items() if there))
     named = (*LOOPS, BOUNCES, Job.PRUNE, Job.RECONCILE, Job.NEWSLETTER)
     unknown = [name for name in loops if name not in named]
     if unknown:
@@ -462,11 +463,11 @@ def run_once(runtime: Runtime, loops: Sequence[str] = LOOPS) -> dict[str, Any]:
     turns: dict[str, Callable[[], Any]] = {
         "poll": lambda: _poll_all(runtime),
         "release": lambda: _release_all(runtime),
+        Job.NEWSLETTER: lambda: _tend_newsletter(worker),  # before the feeds it is in, and its mails
         "feeds": lambda: feeds.rebuild_stale(runtime.store, runtime.site).changed,
         BOUNCES: lambda: runtime.intake.turn().total() if runtime.intake else 0,
         "digest": lambda: _gather(worker).digests,
         "deliver": lambda: lanes.drain(worker.crew),
-        Job.NEWSLETTER: lambda: _tend_newsletter(worker),
         Job.PRUNE: lambda: _prune(worker),
         Job.RECONCILE: lambda: _reconcile(worker),
     }

@@ -18,7 +18,7 @@ from syndicator.settings import load
 from syndicator.store import newsletters, schedules, schema, topics
 from syndicator.worker import Worker, run, run_once
 from tests.cli.program import KEY
-from tests.make import make_content, make_topic
+from tests.make import make_content, make_subscription, make_topic
 
 
 @pytest.fixture
@@ -76,3 +76,16 @@ def test_it_is_turned_by_hand(runtime: Runtime) -> None:
     """design:6 `worker --once newsletter` does what a look does, and says it."""
     assert {"newsletter": "Newsletter No. 1 is open"} == run_once(runtime, ["newsletter"])
     assert {"newsletter": "nothing is due"} == run_once(runtime, ["newsletter"])
+
+
+def test_whoever_runs_all_once_sends_the_issue(runtime: Runtime) -> None:
+    """design:4 `worker --once` from a cron of the system's own: the issue, its feeds and its mails in one go."""
+    run_once(runtime)
+    with runtime.store.begin() as tx:
+        make_subscription(tx, "reader@x.example", "letter")
+        publish.publish(tx, "tag:x,1", make_content("Budget"))
+        tx.connection.execute(update(schema.newsletters).values(slot=tx.now - timedelta(seconds=1)))
+    done = run_once(runtime)
+    assert done["newsletter"].startswith("Newsletter No. 1 is out")
+    assert 1 == done["deliver"]
+    assert done["feeds"] >= 3
