@@ -19,7 +19,7 @@ topic: add list rename merge close
 feed: list build check export
 upstream: add list show edit poll pause resume remove find import export accept keep rules
 release: draft show list approve schedule reschedule lift publish cancel preview plan rehearse test report
-contact: add subscribe import export list show accredit suppress unsuppress suppressions edit cadence unsubscribe erase
+contact: add subscribe import export list show accredit suppress unsuppress suppressions edit cadence unsubscribe erase ask history note segment tag
 partner: add list test pause resume
 schedule: list add next run pause resume history
 delivery: list show lanes retry resolve pause resume
