@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Table, select
 
 from syndicator.model.audience import Address, Cadence, Contact, Standing, Subscription, SubscriptionState
+from syndicator.model.consent import Act
 from syndicator.model.delivery import Channel, Priority, confirmation_subject
 from syndicator.model.joining import RequestState, Wish, mailbox_key
 from syndicator.model.letters import Letter, letter_subject
@@ -22,6 +23,7 @@ from syndicator.store.engine import Tx, among
 from syndicator.store.many import Many
 
 c, s, t = schema.contacts.c, schema.subscriptions.c, schema.topics.c
+_EVIDENCE = Many(schema.evidence)
 _DELIVERIES, _LETTERS, _REQUESTS = Many(schema.deliveries), Many(schema.letters), Many(schema.requests)
 
 
@@ -92,6 +94,7 @@ def _letters(tx: Tx, rows: Sequence[tuple[int, Address, Mapping[str, str], Caden
         for contact_id, address, words, cadence, slugs in rows
     ]
     # Read back by whose they are: SQLite would be asked for the key of each row by itself.
+    asked = [{"digest": one["digest"]} for one in requests]
     _REQUESTS.write(tx, requests)
     abouts = _keys(tx, schema.requests, [contact_id for contact_id, *_ in rows])
     letters = [
@@ -106,6 +109,19 @@ def _letters(tx: Tx, rows: Sequence[tuple[int, Address, Mapping[str, str], Caden
     ]
     _LETTERS.write(tx, letters)
     keys = _keys(tx, schema.letters, [contact_id for contact_id, *_ in rows])
+    _EVIDENCE.write(
+        tx,
+        [
+            {
+                "contact_id": contact_id,
+                "digest": row["digest"],
+                "act": Act.ASKED,
+                "at": tx.now,
+                "detail": {"topics": slugs, "request": about},
+            }
+            for about, row, (contact_id, _, _, _, slugs) in zip(abouts, asked, rows, strict=True)
+        ],
+    )
     duties = [
         _duty(tx, letter_subject(key), contact_id, address, Priority.IMMEDIATE)
         for key, (contact_id, address, *_) in zip(keys, rows, strict=True)

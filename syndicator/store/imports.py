@@ -226,9 +226,10 @@ def _contacts(tx: Tx, people: Sequence[Verdict], made: list[tuple[str, str]]) ->
     _CONTACTS.write(tx, rows)
     keys = {one.person.address.key: one.known.contact_id for one in people if one.known.contact_id}
     for piece in _pieces([one.person.address.key for one in new]):
-        found = tx.connection.execute(select(c.key, c.id).where(c.key.in_(piece)))
-        keys |= {row.key: row.id for row in found}
-    made += [(CONTACT, str(keys[one.person.address.key])) for one in new]
+        for row in tx.connection.execute(select(c.key, c.id, c.created).where(c.key.in_(piece))):
+            keys[row.key] = row.id
+            if row.created == tx.now:  # else somebody signed up at this very moment, and is none of ours
+                made.append((CONTACT, str(row.id)))
     return keys
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from syndicator.errors import Refused
+from syndicator.errors import NotFound, Refused
 from syndicator.model.audience import Cadence, Standing, SubscriptionState, address
 from syndicator.model.delivery import DeliveryState, Outcome, Policy, Result
 from syndicator.model.roster import Sort
@@ -186,6 +186,10 @@ def test_an_export_elsewhere_is_legacy_and_asked_once(newsroom: Store) -> None:
         assert request is not None
         assert request.wish is not None
         assert (Cadence.DAILY, "typed@x.example") == (request.wish.cadence, request.wish.address)
+        acts = [one.act for one in evidence.of_contact(tx, request.contact_id or 0)]
+        assert ["imported", "asked"] == acts
+    with pytest.raises(NotFound, match="gossip"):
+        take(newsroom, text, topics=("gossip",))
 
 
 def test_the_permission_letter_lists_whoever_says_yes(newsroom: Store) -> None:

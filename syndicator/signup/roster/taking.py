@@ -15,7 +15,7 @@ from syndicator.model.audience import Cadence, SubscriptionState
 from syndicator.model.roster import Person, Rules, Sort, Verdict, judge
 from syndicator.signup.roster.forms import FOREIGN, Form, sheet
 from syndicator.signup.roster.people import Bad, Manner, Reading, read
-from syndicator.store import Store, Tx, asking, audience, audit, imports, topics
+from syndicator.store import Store, Tx, asking, audience, audit, imports, names, topics
 
 BATCH = 1_000  # people in one transaction
 TOLD_EVERY = 20_000  # rows between two lines of progress
@@ -86,6 +86,8 @@ def load(store: Store, data: bytes, order: Order, *, say: Callable[[str], None])
     found = sheet(data, form=order.form, maps=order.maps, encoding=order.encoding)
     with store.read() as tx:
         known = topics.readable(tx)
+        for slug in order.topics:
+            topics.named(tx, names.present(tx, (slug,))[0])
     manner = Manner(
         form=found.form,
         zone=order.zone,
