@@ -85,7 +85,7 @@ ROUTES = {
     "its state alone": ("/readyz",),
     "topics and the visitor's own subscriptions": (
         "/media-list", "/media-list/confirm/{token}", "/media-list/unsubscribe/{token}",
-        "/media-list/preferences/{token}", "/media-list/accreditation/{token}",
+        "/media-list/preferences", "/media-list/preferences/{token}", "/media-list/undo/{token}", "/media-list/move/{token}", "/media-list/accreditation/{token}",
     ),
     "takes something in and gives nothing out": ("/callbacks/websub/{end}", "/ping/{token}", "/xmlrpc"),
     "files of live items only": ("/media/{name}",),
