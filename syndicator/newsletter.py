@@ -274,7 +274,9 @@ def _put_off(tx: Tx, issue: Issue, slot: datetime | None) -> Issue:
     alarms.end(tx, _alarm(issue))
     again = {"approved": None, "approved_by": None, "reminded": None, "escalated": None}
     if slot is None:
-        return newsletters.change(tx, issue, state=IssueState.CANCELLED, **again)
+        # Its slot is free again for whoever makes a schedule anew.
+        ended = min(issue.slot, tx.now)
+        return newsletters.change(tx, issue, state=IssueState.CANCELLED, slot=ended, **again)
     return newsletters.change(tx, issue, state=IssueState.OPEN, slot=slot, closes=slot, **again)
 
 

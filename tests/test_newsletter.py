@@ -450,6 +450,22 @@ def test_no_topic_no_newsletter(store: Store) -> None:
         assert [] == newsletters.listing(tx)
 
 
+def test_an_issue_is_over_with_its_schedule(room: Store, clock: FakeClock) -> None:
+    """peers:251 Cancelled where no schedule names a slot, it is over; a new schedule opens the next, for that very slot."""
+    add(room, "Budget")
+    with room.begin() as tx:
+        schedules.remove(tx, "monthly")
+    act(room, newsletter.cancel, 1, "ada")
+    newsletter.tend(room, HOUSE)
+    assert IssueState.CANCELLED is issue(room).state
+    clock.advance(minutes=1)
+    with room.begin() as tx:
+        schedules.add(tx, MONTHLY)
+    newsletter.tend(room, HOUSE)
+    assert (IssueState.OPEN, APRIL) == (issue(room, 2).state, issue(room, 2).slot)
+    assert [("Budget", Choice.INCLUDE)] == offered(room, 2)
+
+
 def test_a_topic_that_is_missing_is_named(store: Store) -> None:
     """peers:251 A newsletter whose topic nobody made says so, with the command that makes it, and opens nothing."""
     make_newsroom(store)
