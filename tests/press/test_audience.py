@@ -10,10 +10,11 @@ from sqlalchemy import update
 
 from syndicator.errors import NotFound
 from syndicator.model.plan import What
+from syndicator.model.release import Embargo
 from syndicator.model.segment import Rule
-from syndicator.press import drafts, lifting
+from syndicator.press import drafts, lifting, moves
 from syndicator.press.plan import plan
-from syndicator.store import Store, Tx, audience, deliveries, schema, segments, tags
+from syndicator.store import Store, Tx, accreditations, audience, deliveries, schema, segments, tags
 from tests.make import make_content, make_newsroom, make_site, make_subscription
 
 UID = "tag:news.example,2026:desks"
@@ -60,3 +61,24 @@ def test_a_draft_for_a_segment_there_is_not_is_refused(store: Store) -> None:
         with pytest.raises(NotFound, match='no segment "science-desk"; did you mean "science-desks"'):
             drafts.draft(tx, UID, make_content(audience=("science-desk",)), None)
         assert [] == audience.contacts(tx)
+
+
+def test_an_advance_copy_is_for_the_audience_too(store: Store) -> None:
+    """Accredited, subscribed, but outside the segments or at rest: no copy is planned, and the plan says why."""
+    make_newsroom(store)
+    with store.begin() as tx:
+        people(tx)
+        for contact in audience.contacts(tx):
+            accreditations.accredit(tx, contact.id, "Ann", "terms of 2026")
+        embargo = Embargo(until=tx.now + timedelta(days=2))
+        drafts.draft(tx, UID, make_content(audience=("desks",)), embargo, by="Ann")
+        drafts.approve(tx, UID, "Ann")
+        moves.schedule(tx, UID, None, "Ann")
+        made = plan(tx, UID, make_site())
+        copies = [one.recipient for one in deliveries.listing(tx, subject="advance/")]
+    left = {one.who: one.why for one in made.left_out if one.what is What.ADVANCE}
+    assert (["in@example.org"], ["in@example.org"]) == (copies, made.recipients(What.ADVANCE))
+    assert {
+        "out@example.org": "not in the audience that the release names",
+        "rest@example.org": "paused until 2026-03-05",
+    } == left

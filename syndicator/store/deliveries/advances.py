@@ -39,7 +39,7 @@ from syndicator.model.delivery import (
 )
 from syndicator.model.item import Item, memberships
 from syndicator.model.release import Notice, NoticeKind, Release
-from syndicator.store import columns, releases, schema, topics
+from syndicator.store import columns, releases, schema, segments, topics
 from syndicator.store.accreditations import holding
 from syndicator.store.audience import ensure_lane
 from syndicator.store.deliveries.duties import (
@@ -52,7 +52,7 @@ from syndicator.store.deliveries.duties import (
     insert_planned,
     row_columns,
 )
-from syndicator.store.deliveries.owed import audience
+from syndicator.store.deliveries.owed import WHO, audience, reachable
 from syndicator.store.engine import Tx, insert_or_skip
 
 d, dc, s, a, c = (
@@ -200,7 +200,10 @@ def latest_had(tx: Tx, release_id: int) -> int | None:
 
 
 def entitled(tx: Tx, release: Release, due: datetime) -> Select[Any]:
-    """The accredited subscribers of the release's topics who do not have these words, with the subscription it comes by."""
+    """The accredited subscribers of the release's topics who do not have these words, with the subscription it comes by.
+
+    Only those of its audience, and nobody who rests when it is due.
+    """
     slugs = memberships(release.content, topics.ruled(tx))
     h = schema.deliveries.alias("h").c
     # Asked for as a whole, not for each subscription: there the ledger would be read once for every one of them.
@@ -209,7 +212,9 @@ def entitled(tx: Tx, release: Release, due: datetime) -> Select[Any]:
     return (
         select(s.contact_id, func.min(s.id).label("sub"))
         .join(schema.accreditations, a.contact_id == s.contact_id)
+        .join(WHO, WHO.c.id == s.contact_id)
         .where(s.topic_id.in_(sorted(topics.ids(tx, slugs).values())), s.state == SubscriptionState.ACTIVE)
+        .where(reachable(WHO.c, due), segments.members(tx, release.content.audience, s.contact_id))
         .where(holding(tx.now), or_(a.until.is_(None), a.until > due), s.contact_id.not_in(has))
         .group_by(s.contact_id)
     )
