@@ -41,6 +41,7 @@ from syndicator.store import (
     Store,
     Tx,
     audience,
+    bounces,
     deliveries,
     documents,
     releases,
@@ -59,6 +60,7 @@ LIFT = timedelta(seconds=0.3)  # how long whoever lifted builds feeds before it 
 TURN = timedelta(seconds=5)  # how long the loop of feeds builds before it looks up
 KEEP_RUNS = timedelta(days=90)
 KEEP_PINGS = timedelta(days=7)
+KEEP_BACKSCATTER = timedelta(days=90)  # what came back of no letter of ours: as long as one may be replayed
 KEEP_WORKERS = timedelta(days=1)
 LOST = timedelta(minutes=5)  # a worker that has not been seen for so long has left its runs
 TIDY_EVERY = 3600.0  # seconds
@@ -531,6 +533,7 @@ def _prune(worker: Worker) -> str:
         runs = schedules.prune_runs(tx, KEEP_RUNS)
         schedules.prune_workers(tx, KEEP_WORKERS)
         pings = deliveries.prune_pings(tx, KEEP_PINGS)
+        bounces.prune(tx, tx.now - KEEP_BACKSCATTER)
         topic_life.end_due(tx)  # nothing is sent for a topic that is over, so an hour late is no harm
         retention.expire(tx, worker.runtime.settings.privacy.evidence)
     settings = worker.runtime.settings

@@ -19,7 +19,10 @@ MOST_BYTES = 20_000  # its rules look at every line, and old servers say at once
 MOST_TEXT = 8_000
 _CODE = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _REPLY = re.compile(r"(?<![\d.])([45]\d\d)[ -].{0,200}")
-_DAEMON = re.compile(r"(?i)mailer-?daemon|postmaster|mail delivery|mail administrator|mdaemon")
+_DAEMON = re.compile(r"(?i)mailer-?daemon|postmaster|mail delivery|mail administrator|mdaemon|^<>$")
+_RETURNED = re.compile(
+    r"(?i)(?:undeliver|non-?deliver|returned mail|failure notice|mail delivery|delivery (?:status|fail))"
+)
 # What programs that answer for somebody write into their headers, beside Auto-Submitted.
 _ANSWERS = ("X-Autoreply", "X-Autorespond", "X-Auto-Response-Suppress-Reply", "X-Vacation", "X-OOF")
 
@@ -49,7 +52,8 @@ def failures(raw: bytes, tick: Tick) -> list[Finding]:
 
 def automatic(message: Message) -> bool:
     """Whether a program answers for somebody who is away, or the like: no bounce, whatever it says (mail:LM14)."""
-    if field(message, "X-Failed-Recipients") or _DAEMON.search(field(message, "From")):
+    daemon = _DAEMON.search(field(message, "From")) or _RETURNED.match(field(message, "Subject"))
+    if daemon or field(message, "X-Failed-Recipients"):
         return False
     submitted = field(message, "Auto-Submitted").partition(";")[0].strip().lower()
     bulk = field(message, "Precedence").lower() in {"auto_reply", "bulk", "junk", "list"}

@@ -63,6 +63,7 @@ def _house(runtime: Runtime) -> House:
         media=Path(said.media_dir),
         key_given=bool(runtime.settings.signing_keys()),
         key_kept=kept,
+        mailbox=(runtime.intake.name, runtime.intake.every) if runtime.intake else None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 from contextlib import suppress
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from syndicator.cli import arguments as given
 from syndicator.cli import output, session
 from syndicator.cli.serve import Host, Port, flags
 from syndicator.errors import SyndicatorError
+
+if TYPE_CHECKING:
+    from syndicator.store import Tx
 
 # An address one listens on everywhere is asked on this machine.
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - where to ask, not to listen
@@ -60,8 +63,23 @@ def news(ctx: typer.Context) -> list[str]:
                 for lane in deliveries.lanes(tx)
                 if lane.oldest is not None
             ]
-            return open_ + queues
+            return open_ + queues + _complaints(tx)
     return []
+
+
+def _complaints(tx: Tx) -> list[str]:
+    """How many complained in a day, if anybody did; who did is nobody's business (mail:LM15)."""
+    from datetime import timedelta
+
+    from syndicator.model.bounce import Kind
+    from syndicator.store import bounces
+
+    count = bounces.figures(tx, tx.now - timedelta(days=1)).get(Kind.COMPLAINT, 0)
+    return (
+        [f"{output.counted(count, 'complaint')} in a day: `syndicator doctor` says of how many letters"]
+        if count
+        else []
+    )
 
 
 def ask(host: str, port: int, timeout: float) -> tuple[bool, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from syndicator.doctor import domain, house, reach
@@ -27,13 +27,14 @@ __all__ = ["Domains", "Finding", "House", "Mailing", "Signing", "State", "examin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """This machine's part: the store, the key, the folder for pictures."""
+    """This machine's part: the store, the key, the folder for pictures; `mailbox` is read for bounces, so often."""
 
     store: Store
     clock: Callable[[], datetime]
     media: Path
     key_given: bool
     key_kept: Path | None = None
+    mailbox: tuple[str, timedelta] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,4 +76,6 @@ def _house(building: House) -> Generator[Finding, None, bool]:
     yield from house.secret_key(building.store, given=building.key_given, kept=building.key_kept)
     if healthy:
         yield from house.standing(building.store)
+        if building.mailbox:
+            yield from house.mailbox(building.store, *building.mailbox)
     return healthy

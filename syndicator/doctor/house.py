@@ -10,7 +10,8 @@ from pathlib import Path
 
 from syndicator.doctor.finding import Finding, fail, guarded, ok, warn
 from syndicator.errors import SyndicatorError
-from syndicator.store import Store, alarms, deliveries
+from syndicator.model.bounce import FEW, UNBEARABLE, UNEASY
+from syndicator.store import Store, alarms, bounces, deliveries
 
 # A lift is promised within a second (DESIGN §8); a minute off is no drift, it is another clock.
 DRIFT, OTHER = timedelta(seconds=1), timedelta(minutes=1)
@@ -72,6 +73,12 @@ def standing(store: Store) -> Iterator[Finding]:
     """Alarms nobody has ended, and destinations in trouble."""
     yield from guarded("alarms", partial(_alarms, store), "see what the database says")
     yield from guarded("lanes", partial(_lanes, store), "see what the database says")
+    yield from guarded("complaints", partial(_complaints, store), "see what the database says")
+
+
+def mailbox(store: Store, name: str, every: timedelta) -> Iterator[Finding]:
+    """Whether the folder bounces come into is read; `every` is how often it should be."""
+    yield from guarded("bounces", partial(_mailbox, store, name, every), "see what the database says")
 
 
 def _clock(store: Store, host_clock: Callable[[], datetime]) -> Iterator[Finding]:
@@ -123,3 +130,26 @@ def _lanes(store: Store) -> Iterator[Finding]:
         well = well and not (lane.paused or lane.since or lane.late)
     if well:
         yield ok("lanes", f"{len(lanes)} destinations, none in trouble")
+
+
+def _mailbox(store: Store, name: str, every: timedelta) -> Iterator[Finding]:
+    with store.read() as tx:
+        now, mark = tx.now, bounces.mark(tx, name)
+    advice = "start a worker, or see in its log why the mailbox is out of reach: `syndicator worker --once bounces`"
+    if mark is None:
+        yield warn("bounces", f"{name} was never read", advice)
+    elif now - mark.seen > max(2 * every, PATIENCE):
+        yield fail("bounces", f"{name} was read last on {mark.seen:%Y-%m-%d %H:%M} UTC", advice)
+    else:
+        yield ok("bounces", f"{name} is read")
+
+
+def _complaints(store: Store) -> Iterator[Finding]:
+    with store.read() as tx:
+        rate = bounces.rate(tx, tx.now - timedelta(days=1))
+    words = f"{rate.complaints} of {rate.accepted} letters of a day were complained of ({rate.share:.2%})"
+    advice = "ask whether these people wanted that mail: above 0.30 % mailbox providers refuse all of it"
+    if rate.share >= UNBEARABLE and rate.complaints >= FEW:
+        yield fail("complaints", words, advice)
+    elif rate.complaints and rate.share >= UNEASY:
+        yield warn("complaints", words, advice)

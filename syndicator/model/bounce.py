@@ -36,8 +36,10 @@ HARD_DAYS, SOFT_DAYS, SOFT_SPAN = 2, 5, timedelta(days=10)
 QUIET = timedelta(days=7)  # without a bounce after a letter that was taken: what was before is forgotten
 # What RFC 3463 says of a mailbox that is no more; said to our face, once is enough.
 SURE = frozenset({"5.1.1", "5.1.6", "5.1.10"})
-# Words of a person, where a report has none.
-NO_WORDS = "no reason given"
+
+# What large mailbox providers bear of a day's letters, and what they never do (mail:SE19).
+UNEASY, UNBEARABLE = 0.001, 0.003
+FEW = 3  # complaints that a small list may have of a bad day
 
 _OF_CAUSE = {
     Cause.DEAD_ADDRESS: Kind.HARD,
@@ -49,6 +51,7 @@ _OF_CAUSE = {
     Cause.RELAY: Kind.SOFT,
     Cause.OTHER: Kind.SOFT,
 }
+_FAILED = frozenset({"failed", "failure"})  # the latter is of no standard, and yet said
 _ACTIONS = {
     "delayed": Kind.DELAYED,
     **dict.fromkeys(("delivered", "relayed", "expanded"), Kind.RELAYED),
@@ -90,11 +93,10 @@ def kind_of_report(action: str, status: str, words: str) -> tuple[Kind, str]:
     >>> kind_of_report("failed", "5.1.1", "smtp; 550 5.1.1 no such user")
     (<Kind.HARD: 'hard'>, '5.1.1')
     """
-    code = _code(status, words)
-    known = _ACTIONS.get(action.strip().lower())
-    if known or action.strip().lower() != "failed":
-        return known or Kind.UNKNOWN, code
-    return kind_of_words(code, words), code
+    code, said = _code(status, words), action.strip().lower()
+    if said not in _FAILED:
+        return _ACTIONS.get(said, Kind.UNKNOWN), code
+    return kind_of_words(code, words or status), code
 
 
 def kind_of_words(code: str, words: str) -> Kind:

@@ -10,15 +10,22 @@ import pytest
 
 from syndicator.doctor import Finding, House, State, examine, house
 from syndicator.errors import Unreachable
+from syndicator.model.bounce import Kind
 from syndicator.model.delivery import Channel
-from syndicator.store import Store, alarms, audience, deliveries, open_store
+from syndicator.store import Store, alarms, audience, bounces, deliveries, open_store
+from syndicator.store.bounces import Event
 from syndicator.wire.dns import Resolver
+from tests.bounces.sent import Room
 from tests.make import NOW, FakeClock
 
 
 def only(findings: Iterable[Finding]) -> Finding:
     (one,) = findings
     return one
+
+
+def complaints(store: Store) -> list[tuple[State, str]]:
+    return [(one.state, one.words) for one in house.standing(store) if one.check == "complaints"]
 
 
 def no_dns() -> Resolver:
@@ -135,3 +142,30 @@ def test_a_paused_lane(store: Store) -> None:
         deliveries.pause(tx, "mail", "by hand")
     one = only(found for found in house.standing(store) if found.check == "lanes")
     assert (State.WARN, "`syndicator delivery resume mail` lets it go on") == (one.state, one.advice)
+
+
+def test_complaints_of_a_day_are_weighed(store: Store, clock: FakeClock) -> None:
+    """mail:SE19, mail:LM15 One in a thousand is a warning, three and more of three in a thousand a fault; by count alone."""
+    room = Room(store)
+    found = complaints(store)
+    sent = [room.send() for _ in range(4)]
+    for n in range(3):
+        with store.begin() as tx:
+            bounces.record(tx, Event(key=f"e{n}", source="imap", kind=Kind.COMPLAINT, delivery_id=sent[n]))
+        found += complaints(store)
+    assert [State.WARN, State.WARN, State.FAIL] == [state for state, _ in found]
+    assert found[-1][1].startswith("3 of 4 letters")
+    clock.advance(days=1, seconds=1)
+    assert [] == complaints(store)
+
+
+def test_an_unread_mailbox_is_found(store: Store, clock: FakeClock) -> None:
+    """mail:LM13 Never read is a warning, not read for long a fault."""
+    every = dt.timedelta(minutes=10)
+    found = [next(house.mailbox(store, "box", every)).state]
+    with store.begin() as tx:
+        bounces.move_mark(tx, "box", 1, 1)
+    for minutes in (20, 1):
+        clock.advance(minutes=minutes)
+        found.append(next(house.mailbox(store, "box", every)).state)
+    assert [State.WARN, State.OK, State.FAIL] == found

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import structlog
@@ -99,11 +100,9 @@ def test_what_ses_did_not_say_leaves_no_trace(web: Running, room: Room, amazon: 
 
 def test_a_subscription_of_a_topic_we_know_is_confirmed(web: Running, room: Room, amazon: Amazon) -> None:
     """mail:LM16 Only for the ARNs that are set; nothing is stored for it."""
-    more = {"Type": "SubscriptionConfirmation", "Token": "t", "SubscribeURL": LINK}
-    good, other = (
-        json.dumps(message("You have chosen", **more, **topic)).encode()
-        for topic in ({}, {"TopicArn": "arn:other"})
-    )
+    more: dict[str, Any] = {"Type": "SubscriptionConfirmation", "Token": "t", "SubscribeURL": LINK}
+    said = [message("You have chosen", **more, TopicArn=topic) for topic in (TOPIC, "arn:other")]
+    good, other = (json.dumps(one).encode() for one in said)
     assert [200, 403] == [web.ask(SES, "POST", one).status for one in (good, other)]
     assert [CERTIFICATE, LINK] == amazon.asked
     assert {} == _kinds(room)
