@@ -281,7 +281,10 @@ def _applied(facts: Facts) -> Wording:
         before=[f"{who} asks to see what is under embargo. In their words:"],
         quoted=facts.text("words") or "(nothing)",
         after=[
-            "Whoever may decide it: `syndicator contact show` and `syndicator contact accredit` wait for you."
+            (
+                "`syndicator contact accredit --requests` lists who waits; `syndicator contact accredit EMAIL` is a yes,"
+                " with --deny and --reason it is a no."
+            )
         ],
         why="because that address is the desk's.",
     )
