@@ -27,6 +27,7 @@ from syndicator.store import (
     audience,
     audit,
     deliveries,
+    erasure,
     evidence,
     imports,
     letters,
@@ -246,6 +247,29 @@ def test_who_left_elsewhere_is_suppressed_here(newsroom: Store) -> None:
     assert "said yes here on 2026-03-02, after 2021-01-01" == done.difference[Sort.UNCHANGED][0][2]
     assert 2 == undo(newsroom, done).suppressions
     assert before == seen(newsroom)
+
+
+def test_who_was_erased_is_in_no_row_of_an_import_and_does_not_come_back(newsroom: Store) -> None:
+    """Neither the words a list brought nor those it replaced stay anywhere (mail:LM19, mail:LM10)."""
+    text = f"{HEAD}\njane@paper.example,Jane Quill,Tribune,,policy,,phone\n"
+    first = take(newsroom, text)
+    other = take(newsroom, text.replace("Quill", "Quillon").replace("Tribune", "Gazette"), overwrite=True)
+    with newsroom.begin() as tx:
+        erasure.erase(tx, audience.contact(tx, address("jane@paper.example")).id, "Ann")
+    with newsroom.read() as tx:
+        rows = [
+            str(tuple(row))
+            for table in schema.metadata.sorted_tables
+            for row in tx.connection.execute(select(table))
+        ]
+    words = ("jane@", "paper.example", "Quill", "Tribune", "Gazette")
+    assert [] == [row for row in rows if any(word in row for word in words)]
+    again = take(newsroom, text)
+    assert (None, "suppressed before: erased") == (again.id, again.difference[Sort.SUPPRESSED][0][2])
+    for done in (other, first):
+        undo(newsroom, done)
+    with newsroom.read() as tx:
+        assert suppressions.of(tx, address("jane@paper.example")) is not None, "an undo forgets no erasure"
 
 
 LONG = f"{HEAD},tags\n" + "".join(
