@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from syndicator import signup
-from syndicator.errors import TryLater
+from syndicator.errors import Invalid, Misconfigured, TryLater
 from syndicator.render.mail import message_id
 from syndicator.render.mail.envelope import leaving, read_leaving, read_verp
 from syndicator.settings import Settings
@@ -24,11 +24,19 @@ if TYPE_CHECKING:
 
 
 def leaving_of(settings: Settings, keys: Sequence[str]) -> Callable[[int], str]:
-    """The address that ends a subscription by mail, by its id; empty where no such address is set (mail:LM8)."""
+    """The address that ends a subscription by mail, by its id; empty where no such address is set (mail:LM8).
+
+    Raises Misconfigured where none can be made of what is set.
+    """
     address = settings.bounces.leave
     if not address:
         return lambda _: ""
     key = keys[0].encode()
+    try:
+        leaving(key, 2**63 - 1, address)
+    except Invalid as fault:
+        words = f"[bounces] .leave: {fault}; write an address such as leave@bounces.example.org"
+        raise Misconfigured([words]) from None
     return lambda subscription_id: leaving(key, subscription_id, address)
 
 

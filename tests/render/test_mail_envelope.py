@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syndicator.errors import Invalid
-from syndicator.render.mail.envelope import MAC_BYTES, read_verp, verp
+from syndicator.render.mail.envelope import MAC_BYTES, leaving, read_leaving, read_verp, verp
 
 KEY, FORMER = b"k" * 32, b"f" * 32
 IDS = st.integers(0, 2**63 - 1)
@@ -58,3 +58,50 @@ def test_the_domain_is_in_a_labels_and_not_too_long() -> None:
     assert verp(KEY, 7, "bücher.example").endswith("@xn--bcher-kva.example")
     with pytest.raises(Invalid, match=r"bounce_domain|domain"):
         verp(KEY, 7, ".".join(["x" * 60] * 4))
+
+
+LEAVE = "Leave@bounces.example"
+
+
+@settings(max_examples=30)
+@given(
+    IDS,
+    st.sampled_from([str.lower, str.upper, str.title, str]),
+    st.integers(0, 25),
+    st.sampled_from("abcdez234567"),
+)
+def test_an_address_to_leave_by_tells_its_subscription(row: int, fold: object, place: int, sign: str) -> None:
+    """mail:LM8, mail:LM6 However it is folded, and after a change of keys; another sign, key or purpose says nothing."""
+    assert callable(fold)
+    mine = leaving(KEY, row, LEAVE)
+    head, token = mine[:6], mine.partition("@")[0][6:]
+    assert ("Leave+", "bounces.example") == (head, mine.rpartition("@")[2])
+    assert [row, row] == [
+        read_leaving([KEY], LEAVE, fold(mine)),
+        read_leaving([b"new" * 8, KEY], LEAVE, mine),
+    ]
+    assert read_leaving([FORMER], LEAVE, mine) is None
+    changed = token[:place] + sign + token[place + 1 :]
+    assert (row if changed == token else None) == read_leaving(
+        [KEY], LEAVE, f"{head}{changed}@bounces.example"
+    )
+    assert read_verp([KEY], f"b+{token}") is None
+    assert read_leaving([KEY], LEAVE, f"leave+{local(row)[2:]}@bounces.example") is None
+
+
+@pytest.mark.parametrize(
+    "odd", ["", "@", "leave@bounces.example", "leave+@bounces.example", "leave+ä@bounces.example"]
+)
+def test_what_is_no_address_to_leave_by_ends_nothing(odd: str) -> None:
+    """mail:LM8 Whatever comes in, the answer is no subscription, never an error; one of another domain is not ours."""
+    assert read_leaving([KEY], LEAVE, odd) is None
+    assert read_leaving([KEY], LEAVE, leaving(KEY, 7, "leave@other.example")) is None
+
+
+@pytest.mark.parametrize(
+    "address", ["leave", "@x.example", f"{'l' * 40}@x.example", f"leave@{'.'.join(['x' * 60] * 4)}"]
+)
+def test_an_address_without_room_for_a_token_is_refused(address: str) -> None:
+    """mail:LM8 At the start, in words, and not with each letter."""
+    with pytest.raises(Invalid):
+        leaving(KEY, 2**63 - 1, address)

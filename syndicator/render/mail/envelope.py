@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from syndicator.errors import Invalid
-from syndicator.render.mail.headers import a_label
+from syndicator.render.mail.headers import a_label, addr_spec
 
 MARK = "b+"
 MAC_BYTES = 10  # 80 bits
@@ -49,9 +49,17 @@ def read_verp(keys: Sequence[bytes], local_part: str) -> int | None:
 
 
 def leaving(key: bytes, subscription_id: int, address: str) -> str:
-    """The address that ends this subscription when anything is mailed to it: `address` with a token (mail:LM8)."""
-    local, _, domain = address.rpartition("@")
-    return f"{local}+{_token(key, LEAVE, subscription_id)}@{a_label(domain)}"
+    """The address that ends this subscription when anything is mailed to it: `address` with a token (mail:LM8).
+
+    Raises Invalid where that leaves no room for one, or is no address.
+    """
+    local, _, domain = addr_spec(address, "the address to leave by").rpartition("@")
+    made = f"{local}+{_token(key, LEAVE, subscription_id)}"
+    if len(made) > LONGEST_LOCAL or len(made) + len(domain) >= LONGEST_PATH:
+        raise Invalid(
+            f"{address!r} is too long: with a token before @ it has more than {LONGEST_LOCAL} characters there"
+        )
+    return f"{made}@{a_label(domain)}"
 
 
 def read_leaving(keys: Sequence[bytes], address: str, given: str) -> int | None:
