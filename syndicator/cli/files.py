@@ -6,13 +6,11 @@ it; the file is replaced in one step and keeps its mode.
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
@@ -332,17 +330,3 @@ def put(folder: Path, name: str, data: bytes) -> Path:
     except OSError as fault:
         raise Invalid(f"{path} cannot be written: {fault.strerror}; name another folder") from None
     return path
-
-
-@contextmanager
-def table(name: str) -> Iterator[io.TextIOBase]:
-    """A CSV file, or stdin for `-`, as text line by line; raises Invalid if it cannot be opened."""
-    if name == STDIN:
-        yield io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="")
-        return
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(Path(name).open(encoding="utf-8-sig", newline=""))
-        except OSError as fault:
-            raise Invalid(f"{name} cannot be read: {fault.strerror}") from None
-        yield file

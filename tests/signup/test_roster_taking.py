@@ -20,7 +20,7 @@ from syndicator.model.delivery import DeliveryState, Outcome, Policy, Result
 from syndicator.model.roster import Sort
 from syndicator.model.suppression import Reason
 from syndicator.signup import roster
-from syndicator.signup.roster import Form, Loaded, Order
+from syndicator.signup.roster import Form, Loaded, Order, taking
 from syndicator.store import (
     Store,
     Tx,
@@ -344,6 +344,18 @@ def test_what_is_shown_is_what_is_done(newsroom: Store) -> None:
         name: shown.counts[name]
         for name in ("new", "changed", "unchanged", "suppressed", "legacy", "refused")
     }
+
+
+def test_how_far_a_long_list_is_stands_on_lines_of_its_own(
+    newsroom: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits is told, of what is read and of what is taken (the issue: 100,000 rows with progress)."""
+    monkeypatch.setattr(taking, "TOLD_EVERY", 100)
+    monkeypatch.setattr(taking, "BATCH", 50)
+    said: list[str] = []
+    rows = "".join(f"p{number}@x.example\n" for number in range(250))
+    roster.load(newsroom, f"email\n{rows}".encode(), ORDER, say=said.append)
+    assert ["100 rows read", "200 rows read", "100 of 250", "200 of 250"] == said
 
 
 CELL = st.text("aé=+-@'\"; ,|<\t＝", max_size=8).map(str.strip)
