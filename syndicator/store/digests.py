@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     Select,
     Text,
     and_,
@@ -38,8 +39,8 @@ from syndicator.store import columns, schema, segments
 from syndicator.store.audience import ensure_lane
 from syndicator.store.deliveries.duties import COLUMNS, IS_OWED, MAIL_LANE, insert_planned
 from syndicator.store.deliveries.owed import reachable
-from syndicator.store.engine import Tx, among, insert_or_skip
-from syndicator.store.suppressions import silenced
+from syndicator.store.engine import Tx, among, insert_or_skip, worked_out
+from syndicator.store.suppressions import barring
 from syndicator.store.windows import CLOCK, clock_of
 
 d, dc, w, c, s, p, i, r = (
@@ -55,7 +56,6 @@ d, dc, w, c, s, p, i, r = (
 WHO = schema.contacts.alias("who")
 KEYS = "keys"
 AMONG = among(w.contact_id, KEYS)
-RECIPIENT = literal("contact/") + cast(w.contact_id, Text)
 SLOTS = 60  # places over which digests of one hour are spread; each contact keeps theirs
 SCATTER = 7919  # a prime, so that contacts added one after another stand apart
 
@@ -102,7 +102,9 @@ def _claimed(tx: Tx, horizon: datetime, most: int) -> Sequence[Any]:
     first = select(w.contact_id, w.cadence, w.opened, w.closes, *CLOCK)
     first = first.join(schema.contacts, c.id == w.contact_id).where(w.closes <= horizon)
     first = first.order_by(w.closes, w.contact_id, w.cadence).limit(most)
-    return tx.connection.execute(first.with_for_update(of=schema.windows, skip_locked=True)).all()
+    # With their contacts: two windows of one person are never planned side by side, or both would hold an item.
+    ours = first.with_for_update(of=(schema.windows, schema.contacts), key_share=True, skip_locked=True)
+    return tx.connection.execute(ours).all()
 
 
 def _runs(rows: Sequence[Any], horizon: datetime) -> dict[_Run, list[Any]]:
@@ -145,90 +147,116 @@ def _plan(
     """Owe each of these contacts one mail with what their window holds, and nothing where it holds nothing."""
     ensure_lane(tx, MAIL_LANE, Channel.MAIL)
     subject = digest_subject(run.cadence, run.closes)
-    who = (*_entitled(tx, run, since), *(_for_them(tx, *one) for one in targeted.items()))
-    added = insert_planned(tx, _duties(tx, subject, who, spread), bound={KEYS: keys})
+    wants, pushed = _wants(tx, run), _pushed(tx, since, run.closes)
+    whose = wants.c.contact_id
+    recipient = literal("contact/") + cast(whose, Text)
+    held = and_(
+        *_held_by(run, wants.c, pushed.c), *(_for_them(tx, whose, pushed.c, *one) for one in targeted.items())
+    )
+    had = exists().where(dc.item_id == pushed.c.item_id, dc.recipient == recipient, IS_OWED)
+    duties = _duties(tx, subject, wants.c, recipient, spread).join(pushed, held).where(~had)
+    added = insert_planned(tx, duties.group_by(whose), bound={KEYS: keys})
     if added:
+        mine = (
+            d.subject == subject,
+            d.recipient == recipient,
+            d.state == DeliveryState.DUE,
+            d.created == tx.now,
+        )
         carried = (
-            _joined(select(d.id, p.item_id, i.revision, d.recipient, literal(Role.OWED.value)).distinct())
-            .join(schema.deliveries, (d.subject == subject) & (d.recipient == RECIPIENT))
-            .where(*who, d.state == DeliveryState.DUE, d.created == tx.now)
+            select(d.id, pushed.c.item_id, pushed.c.revision, d.recipient, literal(Role.OWED.value))
+            .select_from(wants)
+            .join(pushed, held)
+            .join(schema.deliveries, and_(*mine))
+            .where(literal(True))  # SQLite wants one before the conflict clause
         )
         names = ["delivery_id", "item_id", "revision", "recipient", "role"]
+        # What they had, and what comes under several topics, is what the constraints skip.
         add = insert_or_skip(tx, schema.delivery_contents).from_select(names, carried)
         tx.connection.execute(add, {KEYS: keys})
     return added
 
 
-def _joined(query: Select[Any]) -> Select[Any]:
-    """What a window may hold: the live items pushed to what its contact subscribes to."""
-    return (
-        query.select_from(schema.windows)
+def _wants(tx: Tx, run: _Run) -> FromClause:
+    """What these contacts subscribe to that counts for their window, if they may be mailed; worked out once.
+
+    Left to itself, PostgreSQL would ask for each push and each contact whether the contact may be mailed.
+    """
+    query = (
+        select(
+            w.contact_id,
+            w.opened,
+            s.id.label("sub"),
+            s.topic_id,
+            func.coalesce(s.since, s.created).label("since"),
+            WHO.c.paused_until,
+        )
         .join(WHO, WHO.c.id == w.contact_id)
         .join(schema.subscriptions, s.contact_id == w.contact_id)
-        .join(schema.pushes, p.topic_id == s.topic_id)
+        .where(AMONG, w.cadence == run.cadence, s.state == SubscriptionState.ACTIVE)
+        .where(s.cadence.in_((run.cadence, Cadence.IMMEDIATE)))
+        .where(reachable(WHO.c, tx.now), ~barring(WHO.c, tx.now))
+    )
+    return worked_out(tx, query, "wants")
+
+
+def _pushed(tx: Tx, since: datetime, until: datetime) -> FromClause:
+    """The live items that were pushed meanwhile, and to what."""
+    query = (
+        select(p.item_id, p.topic_id, p.at, i.revision)
         .join(schema.items, i.id == p.item_id)
+        .where(p.at >= since, p.at < until, i.state == ItemState.LIVE)
     )
+    return worked_out(tx, query, "pushed")
 
 
-def _entitled(tx: Tx, run: _Run, since: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Which rows of `_joined` make up the digests of a run: `model.digest.selected`, said to the database.
-
-    `since` is no later than any of these windows needs; each is asked for its own.
-    """
+def _held_by(run: _Run, wants: Any, pushed: Any) -> tuple[ColumnElement[bool], ...]:
+    """Whether a push is in the window: `model.digest.selected`, said to the database."""
     oldest = literal(earliest(run.cadence, run.closes, run.closes, missed=True), columns.Instant())
-    had = exists().where(dc.item_id == p.item_id, dc.recipient == RECIPIENT, IS_OWED)
     return (
-        AMONG,
-        w.cadence == run.cadence,
-        reachable(WHO.c, tx.now),
-        ~silenced(w.contact_id, tx.now),
-        s.state == SubscriptionState.ACTIVE,
-        s.cadence.in_((run.cadence, Cadence.IMMEDIATE)),
-        p.at >= since,
-        p.at < run.closes,
-        p.at >= oldest if run.missed else or_(p.at >= oldest, p.at >= w.opened),
-        p.at >= func.coalesce(s.since, s.created),
-        or_(WHO.c.paused_until.is_(None), p.at >= WHO.c.paused_until),
-        i.state == ItemState.LIVE,
-        ~had,
+        pushed.topic_id == wants.topic_id,
+        pushed.at >= wants.since,
+        pushed.at >= oldest if run.missed else or_(pushed.at >= oldest, pushed.at >= wants.opened),
+        or_(wants.paused_until.is_(None), pushed.at >= wants.paused_until),
     )
 
 
-def _for_them(tx: Tx, audience: tuple[str, ...], keys: list[int]) -> ColumnElement[bool]:
+def _for_them(
+    tx: Tx, whose: Any, pushed: Any, audience: tuple[str, ...], keys: list[int]
+) -> ColumnElement[bool]:
     """These items are for members of these segments alone."""
-    return or_(i.id.not_in(keys), segments.members(tx, audience, w.contact_id))
+    return or_(pushed.item_id.not_in(keys), segments.members(tx, audience, whose))
 
 
-def _duties(tx: Tx, subject: str, who: Sequence[ColumnElement[bool]], spread: timedelta) -> Select[Any]:
-    """A ledger row for each contact who is entitled to anything."""
+def _duties(tx: Tx, subject: str, wants: Any, recipient: Any, spread: timedelta) -> Select[Any]:
+    """A ledger row for each contact, under the first of the subscriptions it is made for."""
     instant, nobody = columns.Instant(), cast(null(), columns.Id)
     values: dict[str, Any] = {
         "subject": literal(subject),
-        "recipient": RECIPIENT,
-        "contact_id": w.contact_id,
+        "recipient": recipient,
+        "contact_id": wants.contact_id,
         "partner_id": nobody,
-        "subscription_id": func.min(s.id),
+        "subscription_id": func.min(wants.sub),
         "item_id": nobody,
         "revision": nobody,
         "channel": literal(Channel.MAIL.value),
         "lane": literal(MAIL_LANE),
         "priority": literal(int(Priority.DIGEST)),
         "state": literal(DeliveryState.DUE.value),
-        "due": _due(tx.now, spread),
+        "due": _due(tx.now, wants.contact_id, spread),
         **{name: literal(0) for name in ("lease_no", "attempts", "doubts")},
         "created": literal(tx.now, instant),
     }
-    rows = _joined(select(*(values[name] for name in COLUMNS))).where(*who)
-    return rows.group_by(w.contact_id)
+    return select(*(values[name] for name in COLUMNS))
 
 
-def _due(now: datetime, spread: timedelta) -> ColumnElement[Any]:
+def _due(now: datetime, whose: Any, spread: timedelta) -> ColumnElement[Any]:
     """When a digest is to go out: at this contact's place in the spread."""
     instant = columns.Instant()
     if not spread:
         return literal(now, instant)
     places = {place: literal(now + spread * place / SLOTS, instant) for place in range(SLOTS)}
-    return case(places, value=w.contact_id * SCATTER % SLOTS)
+    return case(places, value=whose * SCATTER % SLOTS)
 
 
 def _advance(tx: Tx, run: _Run, keys: Sequence[int]) -> None:

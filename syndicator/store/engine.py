@@ -21,7 +21,9 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
+    FromClause,
     Insert,
+    Select,
     Table,
     Text,
     TypeDecorator,
@@ -177,6 +179,16 @@ def insert_or_update_all(tx: Tx, table: Table, rows: Sequence[dict[str, Any]], k
         tx.connection.execute(
             statement.on_conflict_do_update(index_elements=list(keys), set_=rest), list(rows)
         )
+
+
+def worked_out(tx: Tx, query: Select[Any], name: str) -> FromClause:
+    """A query that is worked out by itself, before anything is joined to it.
+
+    Each database has its fence. (A WITH before an INSERT hides from Python's sqlite3 how many rows it wrote.)
+    """
+    if tx.on_sqlite:
+        return query.offset(0).subquery(name)
+    return query.cte(name).prefix_with("MATERIALIZED")
 
 
 class _Keys(TypeDecorator[list[int]]):

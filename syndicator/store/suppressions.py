@@ -138,9 +138,14 @@ def by_domain(now: Any) -> ColumnElement[bool]:
 
 def silenced(contact_id: Any, now: Any) -> ColumnElement[bool]:
     """Whether this contact must not be mailed, for whatever reason."""
-    whose, why = schema.contacts.alias("whose_address").c, schema.suppressions.alias("why").c
-    key = why.key.in_((whose.digest, literal("@") + whose.domain))
-    return exists().where(whose.id == contact_id, key, _in_force(why, now))
+    whose = schema.contacts.alias("whose_address").c
+    return exists().where(whose.id == contact_id, barring(whose, now))
+
+
+def barring(whose: Any, now: Any) -> ColumnElement[bool]:
+    """Of a row of contacts: a suppression is in force against it."""
+    why = schema.suppressions.alias("why").c
+    return exists().where(why.key.in_((whose.digest, literal("@") + whose.domain)), _in_force(why, now))
 
 
 def _in_force(which: Any, now: Any) -> ColumnElement[bool]:
