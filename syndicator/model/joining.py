@@ -29,6 +29,7 @@ class RequestState(StrEnum):
     QUIET = "quiet"  # nothing was mailed
     PERMISSION = "permission"  # staff asks somebody who was imported without proof of a yes
     CONFIRMED = "confirmed"
+    ERASED = "erased"  # whoever signed up had themselves forgotten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

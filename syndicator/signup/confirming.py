@@ -22,6 +22,7 @@ from syndicator.store.requests import Request
 
 CONFIRM_WITHIN = timedelta(hours=72)  # mail:LM2 asks for 48 to 72 hours
 PERMIT_WITHIN = timedelta(days=30)  # whoever is asked by us, not by themselves, has more time
+NEVER = (RequestState.QUIET, RequestState.KNOWN, RequestState.ERASED)  # nothing to say yes to
 CONSENT = "confirmed by the link in the mail"
 
 
@@ -138,7 +139,7 @@ def _open(tx: Tx, tokens: Tokens, token: str) -> Request | None:
     """The sign-up of this link, as long as the link is good for anything."""
     request_id = tokens.read_request(token)
     request = requests.by_id(tx, request_id) if request_id is not None else None
-    if request is None or request.state in (RequestState.QUIET, RequestState.KNOWN):
+    if request is None or request.state in NEVER:
         return None
     within = PERMIT_WITHIN if request.state is RequestState.PERMISSION else CONFIRM_WITHIN
     return request if tx.now - (request.confirmed or request.created) <= within else None

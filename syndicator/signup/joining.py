@@ -112,6 +112,6 @@ def _known(tx: Tx, who: Address) -> _Known:
 def _sound(tx: Tx, terms: Terms) -> None:
     words = (
         f"More than {terms.ceiling} sign-ups within an hour would have mailed somebody. Those above it mail nothing, "
-        "real ones included. Look who signs up (`syndicator doctor`); if it is real, raise media_list.ceiling."
+        "real ones included, until it is over. If they are real, raise media_list.ceiling."
     )
     alarms.raise_(tx, f"{CEILING}{tx.now:%Y-%m-%dT%H}", "A flood of sign-ups to the media list", words)

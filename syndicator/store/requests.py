@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, TextClause, delete, exists, func, insert, select, update
 
 from syndicator.model.audience import Address, Standing
 from syndicator.model.consent import Act
@@ -20,7 +20,6 @@ from syndicator.store.engine import Tx, alone
 
 q, e, c = schema.requests.c, schema.evidence.c, schema.contacts.c
 SIGN_UPS = 7_020_331  # the lock sign-ups stand in line at: what one counts, another must not be writing
-MAILED = (RequestState.ASKED, RequestState.KNOWN, RequestState.CONFIRMED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,7 @@ def counts(tx: Tx, address: Address, network: str) -> Counts:
     digest = suppressions.digest(tx, address.key)
     mailbox = q.mailbox == suppressions.digest(tx, mailbox_key(address.key))
     day, hour = q.created > tx.now - EACH_ADDRESS, q.created > tx.now - LIMITS_FOR
-    mailed = q.state.in_(MAILED)
+    mailed = schema.people.MAILED  # written out, so that SQLite sees that its partial indexes fit
     query = select(
         _count(mailbox, day, q.state.in_((RequestState.ASKED, RequestState.CONFIRMED))).label("asked"),
         _count(mailbox, day, q.state == RequestState.KNOWN).label("known"),
@@ -93,7 +92,7 @@ def counts(tx: Tx, address: Address, network: str) -> Counts:
 
 def mailed_since(tx: Tx, since: datetime) -> int:
     """How many sign-ups mailed something after this instant."""
-    query = select(_count(q.created > since, q.state.in_(MAILED)))
+    query = select(_count(q.created > since, schema.people.MAILED))
     return int(tx.connection.execute(query).scalar_one())
 
 
@@ -152,7 +151,7 @@ def forget(tx: Tx, address: Address) -> None:
     tx.connection.execute(delete(schema.requests).where(q.digest == digest))
 
 
-def _count(*conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
+def _count(*conditions: ColumnElement[bool] | TextClause) -> ScalarSelect[Any]:
     return select(func.count()).select_from(schema.requests).where(*conditions).scalar_subquery()
 
 

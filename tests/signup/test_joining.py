@@ -351,3 +351,16 @@ def test_permission(newsroom: Store, clock: FakeClock) -> None:
         became, contact_id = confirmed(tx, TOKENS, TOKENS.request_token(asked))
         assert (Confirmation.CONFIRMED, pending.contact_id) == (became, contact_id)
         assert ["policy"] == [one.topic for one in live(tx)]
+
+
+def test_the_link_of_somebody_forgotten(newsroom: Store) -> None:
+    """security:D7 who had themselves forgotten between letter and click stays forgotten: the link is over."""
+    from syndicator.store import erasure
+
+    join(newsroom)
+    token = newest(newsroom)
+    say_yes(newsroom, token)
+    with newsroom.begin() as tx:
+        erasure.erase(tx, audience.contact(tx, JANE).id)
+    assert Confirmation.OVER is say_yes(newsroom, token)
+    assert QUIET is join(newsroom)

@@ -10,6 +10,7 @@ from syndicator.store.schema.frame import metadata
 NOT_ENDED = text("state <> 'ended'")
 NOT_OVER = text("ended IS NULL")
 UNDECIDED = text("decided IS NULL")
+MAILED = text("state IN ('asked', 'known', 'confirmed')")
 
 contacts = Table(
     "contacts",
@@ -120,9 +121,10 @@ requests = Table(
     Column("contact_id", Id, ForeignKey("contacts.id")),
     Index("ix_requests_digest", "digest", "created"),
     Index("ix_requests_mailbox", "mailbox", "created"),
-    Index("ix_requests_domain", "domain", "created"),
-    Index("ix_requests_network", "network", "created"),
-    Index("ix_requests_created", "created"),
+    # What limits count: sign-ups that mailed something, so a flood that mails nothing costs no count anything.
+    Index("ix_requests_domain", "domain", "created", sqlite_where=MAILED, postgresql_where=MAILED),
+    Index("ix_requests_network", "network", "created", sqlite_where=MAILED, postgresql_where=MAILED),
+    Index("ix_requests_created", "created", sqlite_where=MAILED, postgresql_where=MAILED),
     Index("ix_requests_contact_id", "contact_id"),
 )
 

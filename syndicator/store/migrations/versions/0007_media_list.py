@@ -152,11 +152,22 @@ def _people() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_requests")),
     )
     op.create_index("ix_requests_contact_id", "requests", ["contact_id"], unique=False)
-    op.create_index("ix_requests_created", "requests", ["created"], unique=False)
+    mailed = sa.text("state IN ('asked', 'known', 'confirmed')")
+    op.create_index(
+        "ix_requests_created", "requests", ["created"], sqlite_where=mailed, postgresql_where=mailed
+    )
     op.create_index("ix_requests_digest", "requests", ["digest", "created"], unique=False)
-    op.create_index("ix_requests_domain", "requests", ["domain", "created"], unique=False)
+    op.create_index(
+        "ix_requests_domain", "requests", ["domain", "created"], sqlite_where=mailed, postgresql_where=mailed
+    )
     op.create_index("ix_requests_mailbox", "requests", ["mailbox", "created"], unique=False)
-    op.create_index("ix_requests_network", "requests", ["network", "created"], unique=False)
+    op.create_index(
+        "ix_requests_network",
+        "requests",
+        ["network", "created"],
+        sqlite_where=mailed,
+        postgresql_where=mailed,
+    )
 
 
 def _returns() -> None:
