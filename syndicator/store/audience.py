@@ -141,6 +141,8 @@ def subscribe(
             windows.rewind(tx, contact_id)
         else:
             windows.open_(tx, contact_id, cadence)
+    if consent:
+        _list(tx, new)
     return subscription(tx, new), True
 
 
@@ -183,6 +185,8 @@ def confirm(tx: Tx, subscription_id: int, consent: str) -> bool:
     )
     if made.rowcount:
         windows.rewind(tx, subscription(tx, subscription_id).contact_id)
+    if made.rowcount:
+        _list(tx, subscription_id)
     return made.rowcount == 1
 
 
@@ -329,6 +333,13 @@ def lanes(tx: Tx) -> Sequence[Lane]:
     return [
         Lane(row.key, Channel(row.channel), row.paused, row.failures, row.open, row.fault) for row in rows
     ]
+
+
+def _list(tx: Tx, subscription_id: int) -> None:
+    """A yes is a yes: whoever was on the list without one stands on it like anybody from now on."""
+    whose = select(s.contact_id).where(s.id == subscription_id).scalar_subquery()
+    legacy = (c.id == whose) & (c.standing == Standing.LEGACY)
+    tx.connection.execute(update(schema.contacts).where(legacy).values(standing=Standing.LISTED))
 
 
 def _contacts(now: datetime) -> Select[Any]:

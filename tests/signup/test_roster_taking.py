@@ -209,6 +209,20 @@ def test_the_permission_letter_lists_whoever_says_yes(newsroom: Store) -> None:
         assert Standing.LISTED is audience.contact(tx, address("typed@x.example")).standing
 
 
+@pytest.mark.parametrize("way", ["staff", "link"])
+def test_any_yes_lists_who_was_legacy(newsroom: Store, way: str) -> None:
+    """Said to staff, or by the link of one subscription: from then on items are owed to them (mail:LM17)."""
+    take(newsroom, MAILCHIMP + "typed@x.example,T,2,,,,\n", topics=("policy",))
+    with newsroom.begin() as tx:
+        contact = audience.contact(tx, address("typed@x.example"))
+        (pending,) = audience.subscriptions(tx, contact.id)
+        if way == "staff":
+            make_subscription(tx, "typed@x.example")
+        else:
+            audience.confirm(tx, pending.id, "the link")
+        assert Standing.LISTED is audience.contact_by_id(tx, contact.id).standing
+
+
 def test_a_basis_that_a_person_records_stands_for_a_yes(newsroom: Store) -> None:
     """It is in the subscription, in the evidence and in the audit, with the name (mail:LM17, LM21)."""
     text = MAILCHIMP + "typed@x.example,T,2,,,,\n"
