@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Text, cast, delete, func, literal, or_, select, update
 
 from syndicator.model.audience import Address, Standing
+from syndicator.model.joining import RequestState
 from syndicator.model.letters import letter_subject
 from syndicator.model.suppression import Reason
 from syndicator.store import accreditations, audit, evidence, schema, suppressions, wishes
@@ -189,7 +190,8 @@ def _close_applications(tx: Tx, contact_id: int) -> None:
 def _blanks() -> Iterator[tuple[Any, dict[str, Any]]]:
     nothing = ("network", "agent", "form", "source", "language", "message_id")
     yield schema.evidence, {**dict.fromkeys(nothing), "detail": {}}
-    yield schema.requests, {"wish": {}, "network": "", "domain": "", "state": ERASED}
+    unasked = {"state": RequestState.ERASED, "confirmed": None}  # its link leads nowhere
+    yield schema.requests, {"wish": {}, "network": "", "domain": "", "mailbox": "", **unasked}
     yield schema.moves, {"address": ""}
     yield schema.applications, {"words": "", "reason": None}
     yield schema.accreditations, {"agreement": ERASED}

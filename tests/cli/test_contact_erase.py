@@ -16,6 +16,7 @@ from syndicator.runtime import Runtime
 from syndicator.settings import load
 from syndicator.store import Store, audience, evidence, letters, moves, schema, suppressions
 from tests.cli.program import InProcess, Said
+from tests.web.served import running
 
 MAIL, NAME = "Zenobia.Quixote@paper.example", "Zenobia Quixote"
 TRACES = ("zenobia", "quixote")
@@ -211,10 +212,13 @@ def test_whoever_only_asked_is_forgotten_too(lite: InProcess) -> None:
         evidence.record(tx, "requested", digest=asked["digest"], agent=NAME)
         letters.plan(tx, Letter.ASK, who, about=1, facts={"topics": [NAME], "cadence": "daily"})
     lite("worker", "--once", "deliver")
+    with opened(lite) as runtime:
+        link = f"/media-list/confirm/{runtime.tokens.request_token(1)}"
     assert 1 == len(list(files_with_traces(lite.folder / "mail")))
     lite("contact", "erase", MAIL, "--yes")
-    with opened(lite) as runtime:
+    with opened(lite) as runtime, running(runtime.store, runtime.site, tokens=runtime.tokens) as web:
         assert set() == traces(runtime.store)
+        assert [410, 410] == [web.ask(link, method).status for method in ("GET", "POST")]
     assert [] == list(files_with_traces(lite.folder / "mail", lite.folder / "media"))
     assert [5, 6] == [
         lite.try_("contact", "erase", MAIL, "--yes").code,
