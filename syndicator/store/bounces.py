@@ -17,13 +17,14 @@ from sqlalchemy import Row, Text, cast, delete, func, literal, or_, select, upda
 from syndicator.model.audience import Address, SubscriptionState
 from syndicator.model.audience import address as mail_address
 from syndicator.model.bounce import SCORING, SURE, Kind, Score, Strike, kind_of_cause, score
+from syndicator.model.consent import Act
 from syndicator.model.delivery import Channel, DeliveryState, Result, Try
 from syndicator.model.letters import letter_subject
 from syndicator.model.outcomes import OF_THE_RELAY
 from syndicator.model.replies import enhanced_of
 from syndicator.model.suppression import LASTING, LEAST_DEAD, Reason
 from syndicator.observe import masked
-from syndicator.store import schema, suppressions
+from syndicator.store import evidence, schema, suppressions
 from syndicator.store.engine import Tx, insert_or_skip
 
 b, c, d, s, a, le, m = (
@@ -291,7 +292,12 @@ def _give_up(
     told = f"{reason}: {said}" if said else ""
     suppressions.suppress(tx, address, reason, told, source=event.source, expires=expires, stop=stop)
     if event.contact_id is not None:
-        _end_all(tx, event.contact_id, COMPLAINT if reason is Reason.COMPLAINT else DEAD)
+        why = COMPLAINT if reason is Reason.COMPLAINT else DEAD
+        _end_all(tx, event.contact_id, why)
+        digest = suppressions.digest(tx, address.key)
+        evidence.record(
+            tx, Act.LEFT, contact_id=event.contact_id, digest=digest, source=event.source, reason=why
+        )
 
 
 def _end_all(tx: Tx, contact_id: int, reason: str) -> None:

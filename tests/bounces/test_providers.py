@@ -34,7 +34,7 @@ def _desk(answer: bytes | None = None) -> tuple[sns.Desk, list[str]]:
 
 @pytest.mark.parametrize("version", ["1", "2"])
 @pytest.mark.parametrize("more", [{}, {"Subject": "Amazon SES"}, {"Timestamp": "2026-02-20T09:00:00.000Z"}])
-def test_what_sns_signed_is_believed(version: str, more: dict[str, str]) -> None:
+def test_what_sns_signed_is_believed(version: str, more: dict[str, Any]) -> None:
     """mail:LM16 SHA1 and SHA256, with and without a subject, and a retry of ten days ago; one certificate is fetched once."""
     desk, asked = _desk()
     for _ in range(3):

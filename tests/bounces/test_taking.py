@@ -10,7 +10,7 @@ from syndicator.model.audience import address
 from syndicator.model.bounce import Kind
 from syndicator.model.letters import Letter
 from syndicator.model.suppression import Reason
-from syndicator.store import Store, accreditations, bounces, letters, schema, suppressions
+from syndicator.store import Store, accreditations, bounces, evidence, letters, schema, suppressions
 from tests.bounces.samples import JANE, SAMPLES, Sample, feedback
 from tests.bounces.sent import Room
 from tests.make import FakeClock
@@ -26,7 +26,7 @@ def room(store: Store) -> Room:
 
 
 def test_a_dead_address_is_given_up_on_the_second_day(room: Room, clock: FakeClock) -> None:
-    """mail:LM11, mail:LM20, security:R6 By report: one day is an accident, two are not; all that was theirs ends, with the reason."""
+    """mail:LM11, mail:LM20, mail:LM3, security:R6 By report: one day is an accident, two are not; all that was theirs ends, with the reason."""
     with room.store.begin() as tx:
         accreditations.accredit(tx, room.contact.id, "ed", "terms")
     first, second = room.send(), room.send()
@@ -39,6 +39,10 @@ def test_a_dead_address_is_given_up_on_the_second_day(room: Room, clock: FakeClo
     with room.store.read() as tx:
         assert accreditations.live(tx, room.contact.id) is None
         assert "dead address" == accreditations.history(tx, room.contact.id)[0].reason
+        told = [
+            (one.act, one.source, one.detail["reason"]) for one in evidence.of_contact(tx, room.contact.id)
+        ]
+        assert [("left", "imap", "dead address")] == told
         shown = [(one.kind, one.code, one.delivery_id) for one in bounces.of_contact(tx, room.contact.id)]
     assert [(Kind.HARD, "5.1.1", first), (Kind.HARD, "5.1.1", second)] == shown
 

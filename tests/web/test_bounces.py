@@ -15,12 +15,12 @@ from syndicator.bounces.hooks import Hooks
 from syndicator.bounces.providers import sns
 from syndicator.errors import Unreachable
 from syndicator.model.bounce import Kind
-from syndicator.store import Store, bounces
+from syndicator.store import bounces, open_store
 from syndicator.web.bounces import MAX_BODY, BounceHooks
 from tests.bounces.provided import CERTIFICATE, LINK, TOPIC, body, bounce, certificate, message
 from tests.bounces.samples import JANE
 from tests.bounces.sent import Room, signs
-from tests.make import NOW
+from tests.make import NOW, FakeClock
 from tests.web.served import Running, running
 
 SECRET = "a secret of the tests"
@@ -50,9 +50,10 @@ def amazon() -> Amazon:
 
 
 @pytest.fixture
-def room(store: Store) -> Room:
-    """Somebody on the list."""
-    return Room(store)
+def room(sqlite_url: str, clock: FakeClock) -> Iterator[Room]:
+    """Somebody on the list; what the databases do with an event is shown by `bounces.test_taking`."""
+    with open_store(sqlite_url, host_clock=clock, fixed_clock=clock) as store:
+        yield Room(store)
 
 
 @pytest.fixture
