@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from syndicator.bounces.message import MOST_BYTES, Tick
@@ -25,6 +25,7 @@ from syndicator.store import Store, alarms, bounces
 log = logger("bounces")
 SOURCE = "imap"
 BATCH = 20  # letters in one transaction
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 PATIENCE = timedelta(hours=1)  # how long a mailbox may be out of reach before the desk hears of it
 
 
@@ -62,10 +63,10 @@ class Intake:
     )  # while that lasts: a mark is of when it was reached
 
     def due(self) -> datetime:
-        """When it is to be looked at next, whoever did so last."""
+        """When it is to be looked at next, whoever did so last; long ago where nobody ever did."""
         with self.store.read() as tx:
             last = bounces.mark(tx, self.name)
-            return self._again or (last.seen + self.every if last else tx.now)
+        return self._again or (last.seen + self.every if last else LONG_AGO)
 
     def turn(self) -> Counter[Kind]:
         """Read what is new; what it was, by kind. Trouble is logged once, and the desk hears of it after an hour."""

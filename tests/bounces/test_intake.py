@@ -43,7 +43,7 @@ def test_what_is_new_is_taken_and_marked_as_seen(room: Room, clock: FakeClock) -
     folder.letters[50] = b"Subject: hello\r\n\r\nno bounce"
     with ImapServer(folder) as server:
         intake = _intake(room, server.port)
-        assert clock.now == intake.due()
+        assert intake.due() < clock.now
         assert {Kind.HARD: 22, Kind.UNKNOWN: 1} == intake.turn()
         assert clock.now + EVERY == intake.due()
         said = len(server.said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from syndicator import publish
 from syndicator.model.audience import address
 from syndicator.runtime import Runtime
 from syndicator.settings import load
-from syndicator.store import audience
-from syndicator.worker import run_once
+from syndicator.store import audience, bounces
+from syndicator.worker import Worker, run_once
 from tests.make import make_content, make_newsroom, make_subscription
 from tests.wire.imap_server import Folder, ImapServer
 
@@ -76,3 +77,22 @@ def test_the_second_way_out_works_and_outlives_a_key(sqlite_url: str, tmp_path: 
         runtime.close()
     assert ("ended", "unsubscribed") == (one.state, one.reason)
     assert {1, 2} == folder.seen
+
+
+def test_a_worker_looks_at_the_mailbox_at_its_interval(sqlite_url: str, tmp_path: Path) -> None:
+    """mail:LM13 Each turn of its loop asks the rows when it is due, so that many workers read as often as one."""
+    folder = Folder({1: b"Subject: hello\r\n\r\nhello"})
+    with ImapServer(folder) as server:
+        environ = _environ(sqlite_url, tmp_path / "out", server.port)
+        first, second = (Runtime(load(None, environ)) for _ in range(2))
+        due = [Worker(runtime, threading.Event()).bounces() for runtime in (first, second, first)]
+        assert 1 == sum(line.startswith(b"LOGIN") for line in server.said)
+        with first.store.read() as tx:
+            mark = bounces.mark(tx, "b@127.0.0.1/INBOX")
+        assert mark is not None
+        assert [mark.seen + first.settings.bounces.every] * 3 == due
+        assert {1} == folder.seen
+        off = Runtime(load(None, environ | {"SYNDICATOR_BOUNCES__HOST": ""}))
+        assert Worker(off, threading.Event()).bounces() is None
+        for runtime in (first, second, off):
+            runtime.close()
