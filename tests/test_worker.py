@@ -14,18 +14,18 @@ import pytest
 import structlog
 from sqlalchemy import update
 
-from syndicator import press
+from syndicator import press, publish
 from syndicator.ingest.poll import WIDTH
 from syndicator.model.schedule import At, Every, Job, RunState, Schedule
 from syndicator.model.upstream import Relation, Upstream
 from syndicator.runtime import Runtime, clock
 from syndicator.settings import load
 from syndicator.store import Store, deliveries, items, open_store, schedules, schema, topics, upstreams
-from syndicator.worker import BEAT, FLOOR, NAMED, Alarm, Worker, openings, run, run_once
+from syndicator.worker import BEAT, FLOOR, NAMED, Alarm, Worker, openings, perform, run, run_once
 from tests.cli.program import KEY, InProcess
 from tests.ingest.crowd import crowding, host, saying
 from tests.ingest.feeds import Site, entry, rss, serving
-from tests.make import make_content, make_partner, make_topic
+from tests.make import make_content, make_partner, make_subscription, make_topic
 
 PATIENCE = 20.0  # seconds; only a hang lets a test fail by time
 UID = "tag:news.example,2026:r"
@@ -322,3 +322,26 @@ def test_old_pings_are_forgotten_without_a_schedule(worker: Worker, store_url: s
     worker.tidy()
     with worker.runtime.store.read() as tx:
         assert [f"ping/{feed}/v2"] == [row.subject for row in deliveries.listing(tx)]
+
+
+def test_digests_are_planned_by_a_loop_and_by_a_schedule(worker: Worker) -> None:
+    """mail:DG1 operations:SC3 Whichever comes first plans them, hints the lanes, and says until when to sleep."""
+    from syndicator.store import windows
+
+    with worker.runtime.store.begin() as tx:
+        subscription = make_subscription(tx, cadence="daily")
+        closes = next(iter(windows.of(tx, subscription.contact_id).values()))
+    assert closes + timedelta(seconds=60) == worker.digest()
+    assert not worker.hints.deliver.is_set()
+    with worker.runtime.store.begin() as tx:
+        publish.publish(tx, UID, make_content())
+        tx.connection.execute(update(schema.pushes).values(at=tx.now - timedelta(hours=2)))
+        tx.connection.execute(update(schema.subscriptions).values(since=tx.now - timedelta(hours=3)))
+        tx.connection.execute(update(schema.windows).values(closes=tx.now - timedelta(hours=1)))
+    worker.digest()
+    assert worker.hints.deliver.is_set()
+    schedule = Schedule(id=0, name="digests", job=Job.DIGEST, when=Every(timedelta(hours=1)), created=closes)
+    assert perform(worker, schedule) == "0 digests planned, 0 windows closed"
+    assert run_once(worker.runtime, ["digest"]) == {"digest": 0}
+    with worker.runtime.store.read() as tx:
+        assert next(row.subject for row in deliveries.listing(tx)).startswith("digest/daily/")
