@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from syndicator import digest, publish
 from syndicator import topics as topic_life
@@ -20,6 +21,7 @@ from syndicator.store import (
     audience,
     deliveries,
     digests,
+    open_store,
     schema,
     segments,
     topics,
@@ -431,3 +433,51 @@ def test_a_push_is_recorded_the_first_time_whoever_reads_it(newsroom: Store, clo
 def test_each_item_comes_once_whatever_people_and_clocks_do(store: Store, clock: FakeClock) -> None:
     """mail:DG6 security:G6 The short form of `python -m tests.digests`: boundaries, late commits, edits, deaths."""
     assert sum(live_through(store, clock, seed, 8).digests for seed in (11, 12)) > 5
+
+
+def test_two_windows_of_one_person_are_never_planned_side_by_side(
+    postgresql_url: str, clock: FakeClock
+) -> None:
+    """mail:DG7 An item of both would be in the one, and the other a letter about nothing: who comes second waits."""
+    with open_store(postgresql_url, host_clock=clock, fixed_clock=clock) as store:
+        make_newsroom(store, "policy", "research")
+        reader(store)
+        reader(store, cadence="workdays", topic="research")
+        item = push(store, topics=("policy", "research"))
+        clock.advance(**NEXT_MORNING)
+        with store.begin() as first:
+            assert digests.plan(first, PACE.settle, PACE.spread, 1).digests == 1
+            with store.begin() as second:
+                assert digests.plan(second, PACE.settle, PACE.spread, 9).windows == 0
+        done = gather(store, clock)
+        assert (1, 0) == (done.windows, done.digests)
+        assert {DAILY: [item]} == held(store)
+
+
+def test_whoever_takes_an_item_back_and_whoever_plans_it_wait_for_each_other(
+    postgresql_own_url: str, clock: FakeClock
+) -> None:
+    """mail:DG8 A kill that commits while a batch is being planned: the digest goes out without it."""
+    with open_store(postgresql_own_url, host_clock=clock, fixed_clock=clock) as store:
+        make_newsroom(store)
+        reader(store)
+        push(store)
+        clock.advance(**NEXT_MORNING)
+        with ThreadPoolExecutor(1) as pool, store.begin() as tx:
+            publish.withdraw(tx, "tag:x", "wrong", kill=True)
+            planned = pool.submit(digest.digests_due, store, PACE)
+            _await_waiting(store)
+            tx.connection.commit()
+            done = planned.result(30)
+            assert (1, 0) == (done.windows, done.digests)
+
+
+def _await_waiting(store: Store) -> None:
+    """Until somebody waits for a lock; they must."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    while True:
+        with store.read() as tx:
+            if tx.connection.execute(waiting).scalar():
+                return
