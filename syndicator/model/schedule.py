@@ -42,7 +42,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Job(StrEnum):
-    """What a schedule may start. Loops (release, feeds, deliver, poll) run in every worker anyway."""
+    """What a schedule may start. Loops (release, feeds, poll, digest, deliver) run in every worker anyway."""
 
     POLL = "poll"
     FEEDS = "feeds"

@@ -58,8 +58,8 @@ def rewind(tx: Tx, contact_id: int) -> None:
         tx.connection.execute(update(schema.windows).where(mine, w.cadence == one.cadence).values(**values))
 
 
-def open_missing(tx: Tx, limit: int = 1000) -> int:
-    """Open windows for active subscriptions that have none, such as those of an older version; how many."""
+def missing(tx: Tx, limit: int = 5000) -> list[tuple[int, Cadence, datetime]]:
+    """Contact, cadence and closing of windows that active subscriptions lack, such as those of an older version."""
     there = exists().where(w.contact_id == s.contact_id, w.cadence == s.cadence)
     wanted = (
         select(s.contact_id, s.cadence, *CLOCK)
@@ -68,12 +68,13 @@ def open_missing(tx: Tx, limit: int = 1000) -> int:
         .distinct()
         .limit(limit)
     )
-    rows = tx.connection.execute(wanted).all()
-    _open(
-        tx,
-        [(row.contact_id, Cadence(row.cadence), closing(Cadence(row.cadence), row, tx.now)) for row in rows],
-    )
-    return len(rows)
+    rows = [(row, Cadence(row.cadence)) for row in tx.connection.execute(wanted)]
+    return [(row.contact_id, cadence, closing(cadence, row, tx.now)) for row, cadence in rows]
+
+
+def open_all(tx: Tx, found: list[tuple[int, Cadence, datetime]]) -> None:
+    """Open these windows, unless they are open; one that nobody asks for any more closes empty."""
+    _open(tx, found)
 
 
 def digest_subscriptions(tx: Tx, subscription_id: int) -> list[int]:
