@@ -58,23 +58,13 @@ def rewind(tx: Tx, contact_id: int) -> None:
         tx.connection.execute(update(schema.windows).where(mine, w.cadence == one.cadence).values(**values))
 
 
-def missing(tx: Tx, limit: int = 5000) -> list[tuple[int, Cadence, datetime]]:
-    """Contact, cadence and closing of windows that active subscriptions lack, such as those of an older version."""
+def missing(tx: Tx, limit: int = 5000) -> list[tuple[int, Cadence]]:
+    """Contact and cadence of windows that active subscriptions lack, such as those of an older version."""
     there = exists().where(w.contact_id == s.contact_id, w.cadence == s.cadence)
     wanted = (
-        select(s.contact_id, s.cadence, *CLOCK)
-        .join(schema.contacts, c.id == s.contact_id)
-        .where(ACTIVE, s.cadence.in_(DIGESTS), ~there)
-        .distinct()
-        .limit(limit)
+        select(s.contact_id, s.cadence).where(ACTIVE, s.cadence.in_(DIGESTS), ~there).distinct().limit(limit)
     )
-    rows = [(row, Cadence(row.cadence)) for row in tx.connection.execute(wanted)]
-    return [(row.contact_id, cadence, closing(cadence, row, tx.now)) for row, cadence in rows]
-
-
-def open_all(tx: Tx, found: list[tuple[int, Cadence, datetime]]) -> None:
-    """Open these windows, unless they are open; one that nobody asks for any more closes empty."""
-    _open(tx, found)
+    return [(row.contact_id, Cadence(row.cadence)) for row in tx.connection.execute(wanted)]
 
 
 def digest_subscriptions(tx: Tx, subscription_id: int) -> list[int]:
