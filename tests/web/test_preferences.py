@@ -324,6 +324,21 @@ def test_a_change_of_address(desk: Desk) -> None:
     assert 404 == desk.web.ask(old).status
 
 
+def test_an_older_link_opens_no_preferences_that_were_closed(desk: Desk) -> None:
+    """mail:LM9 who reads the former address, and still has its confirmation, gets no new link by it."""
+    with desk.store.begin() as tx:
+        key = topics.ids(tx, ["policy"])["policy"]
+        contact = make_contact(tx, "new@paper.example")
+        waiting, _ = audience.subscribe(tx, contact.id, key, Cadence.DAILY, None)
+    confirm = f"/media-list/confirm/{TOKENS.confirm_token(waiting.id)}"
+    assert TOKENS.preferences_token(contact.id, 0) in desk.post(confirm).text
+    with desk.store.begin() as tx:
+        wishes.void_links(tx, contact.id)
+    again = desk.post(confirm)
+    assert (200, False) == (again.status, TOKENS.preferences_token(contact.id, 1) in again.text)
+    assert 'href="/media-list/preferences"' in again.text  # mails the link to who reads the address now
+
+
 def test_nobody_learns_who_is_on_the_list_by_moving(desk: Desk) -> None:
     """A taken, a suppressed and a free address get the same page; only who confirms at a taken one is told."""
     with desk.store.begin() as tx:
@@ -370,3 +385,19 @@ def _letter_state(desk: Desk) -> str:
     with desk.store.read() as tx:
         (state,) = {str(row.state) for row in deliveries.listing(tx) if row.subject.startswith("letter/")}
     return state
+
+
+@pytest.mark.parametrize("scope", ["topic", "all", "pause", "less", "undo"])
+def test_a_link_to_leave_writes_nothing_about_the_forgotten(desk: Desk, scope: str) -> None:
+    """mail:LM19 from where it was opened, a pause, an objection: nobody is there whom these would be about."""
+    path = desk.leave_path(desk.policy)
+    assert 200 == desk.post(desk.magic, do="erase", sure="yes").status
+
+    def known() -> tuple[object, ...]:
+        with desk.store.read() as tx:
+            proof = evidence.of_contact(tx, desk.policy.contact_id)
+            return proof, suppressions.listing(tx), audience.contact_by_id(tx, desk.policy.contact_id)
+
+    before = known()
+    assert 200 == desk.post(path, scope=scope, cadence="weekly").status
+    assert before == known()
