@@ -179,7 +179,18 @@ def address(text: str) -> Address:
     except EmailNotValidError as fault:
         raise Invalid(f"{text!r} is no mail address: {fault}") from None
     domain = (valid.ascii_domain or valid.domain).lower()
-    return Address(typed=f"{valid.local_part}@{domain}", key=f"{valid.local_part.casefold()}@{domain}")
+    typed = f"{valid.local_part}@{domain}"
+    return Address(typed=typed, key=key_of(typed))
+
+
+def key_of(typed: str) -> str:
+    """The canonical key of an address that was understood before: of two spellings of one address it is the same.
+
+    >>> key_of("ÉVA@example.org")
+    'éva@example.org'
+    """
+    local, _, domain = typed.rpartition("@")
+    return f"{local.casefold()}@{domain.lower()}"
 
 
 def person_name(text: str) -> str:

@@ -24,7 +24,7 @@ from syndicator.model.outcomes import OF_THE_RELAY
 from syndicator.model.replies import enhanced_of
 from syndicator.model.suppression import LASTING, LEAST_DEAD, Reason
 from syndicator.observe import masked
-from syndicator.store import evidence, schema, suppressions
+from syndicator.store import evidence, schema, stops, suppressions
 from syndicator.store.engine import Tx, insert_or_skip
 
 b, c, d, s, a, le, m = (
@@ -163,7 +163,7 @@ def sent_to(tx: Tx, address: Address) -> list[Sent]:
     whose = tx.connection.execute(select(c.id).where(c.key == address.key)).scalar()
     if whose is not None:
         return sent_to_contact(tx, whose)
-    letters = _letters().where(func.lower(d.mailbox) == address.key, d.settled.is_not(None))
+    letters = _letters().where(stops.to_mailbox(tx, address.key), d.settled.is_not(None))
     return [Sent(*row) for row in tx.connection.execute(letters.order_by(d.id.desc()).limit(MOST_TRIES))]
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Text, cast, delete, func, literal, or_, select, update
 
-from syndicator.model.audience import Address, Standing
+from syndicator.model.audience import Address, Standing, key_of
 from syndicator.model.joining import RequestState
 from syndicator.model.letters import letter_subject
 from syndicator.model.suppression import Reason
-from syndicator.store import accreditations, audit, evidence, schema, suppressions, wishes
+from syndicator.store import accreditations, audit, evidence, schema, stops, suppressions, wishes
 from syndicator.store.deliveries import duties
 from syndicator.store.engine import Tx, insert_or_update
 
@@ -72,7 +72,7 @@ def erase_stranger(tx: Tx, known: Address, by: str = "") -> str | None:
     digest = suppressions.digest(tx, known.key)
     asked = select(r.id).where(r.digest == digest)
     proven = select(e.id).where(e.digest == digest)
-    mailed = select(d.id).where(func.lower(d.mailbox) == known.key)
+    mailed = select(d.id).where(stops.to_mailbox(tx, known.key))
     there = any(tx.connection.execute(query).first() for query in (asked, proven, mailed))
     if suppressions.erased(tx, known) or not there:
         return None
@@ -102,7 +102,7 @@ def forget_mailboxes(tx: Tx, digests: Collection[str]) -> None:
     """Blank what a restored copy of the store says was mailed to the bare addresses with these digests."""
     bare = select(d.mailbox).where(d.mailbox.is_not(None), d.mailbox != ERASED).distinct()
     for mailbox in tx.connection.execute(bare).scalars().all():
-        known = Address(typed=mailbox, key=mailbox.lower())
+        known = Address(typed=mailbox, key=key_of(mailbox))
         if suppressions.digest(tx, known.key) in digests:
             _ledger(tx, None, known)
 
@@ -141,7 +141,7 @@ def _contact(tx: Tx, contact_id: int) -> None:
 
 def _ledger(tx: Tx, contact_id: int | None, known: Address) -> None:
     """What went to them, as a contact or as a bare mailbox: nothing waits, and no server's answer is kept."""
-    bare = func.lower(d.mailbox) == known.key
+    bare = stops.to_mailbox(tx, known.key)
     theirs = bare if contact_id is None else (d.contact_id == contact_id) | bare
     duties.hold(tx, theirs & duties.UNSENT)
     duties.cancel(tx, theirs & duties.UNSENT, ERASED)
@@ -201,18 +201,25 @@ def _blanks() -> Iterator[tuple[Any, dict[str, Any]]]:
 
 def _quoted(tx: Tx, known: Address, name: str) -> None:
     """What others were told of them, and what is said of destinations: whatever quotes the address."""
-    owned = func.lower(c.owner) == known.key
+    owned = func.lower(c.owner).in_(_spellings(known))
     tx.connection.execute(update(schema.contacts).where(owned).values(owner=None))
     if name:
         named = le.facts["name"].as_string() == name
         tx.connection.execute(update(schema.letters).where(named).values(facts={}))
-    spelt = {known.key, json.dumps(known.key)[1:-1].lower()}  # as JSON may write it
+    spelt = _spellings(known)
     for column, blank in _quoting():
         told = func.lower(cast(column, Text))
         some = or_(*(told.contains(one, autoescape=True) for one in sorted(spelt)))
         tx.connection.execute(update(column.table).where(some).values({column.name: blank}))
     rows = schema.import_rows.c
     tx.connection.execute(delete(schema.import_rows).where(func.lower(rows.key) == known.key))
+
+
+def _spellings(known: Address) -> set[str]:
+    """An address as databases write it in small letters, which beyond ASCII not all of them do; also as in JSON."""
+    small = "".join(char.lower() if char.isascii() else char for char in known.typed)
+    plain = (known.key, known.typed.lower(), small)
+    return {*plain, *(json.dumps(one)[1:-1].lower() for one in (*plain, known.typed))}
 
 
 def _quoting() -> Iterator[tuple[Column[Any], Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, func, literal_column, or_, select, update
 
+from syndicator.model.audience import key_of
 from syndicator.model.delivery import DeliveryState
 from syndicator.store import schema
 from syndicator.store.engine import Tx
@@ -25,7 +26,7 @@ def stop_advances(tx: Tx, contact_id: int, reason: str) -> None:
 def stop_mail(tx: Tx, key: str, reason: str) -> None:
     """No mail at all goes to the address with this key, for this reason."""
     theirs = d.contact_id.in_(select(c.id).where(c.key == key))
-    bare = func.lower(d.mailbox) == key
+    bare = to_mailbox(tx, key)
     stop(tx, or_(theirs, bare), reason)
     _bar(tx, bare, reason)
 
@@ -36,6 +37,20 @@ def stop_domain(tx: Tx, domain: str, reason: str) -> None:
     bare = func.lower(d.mailbox).endswith(f"@{domain}", autoescape=True)
     stop(tx, or_(theirs, bare), reason)
     _bar(tx, bare, reason)
+
+
+def to_mailbox(tx: Tx, key: str) -> ColumnElement[bool]:
+    """Of a row of the ledger: it is for the bare address with this key, however that was typed.
+
+    Beyond ASCII the databases do not fold case as a key does, so spellings are compared here.
+    """
+    if key.isascii():
+        return func.lower(d.mailbox) == key
+    there = select(d.mailbox).where(
+        func.lower(d.mailbox).endswith("@" + key.rpartition("@")[2], autoescape=True)
+    )
+    spellings = tx.connection.execute(there.distinct()).scalars()
+    return d.mailbox.in_([one for one in spellings if key_of(one) == key])
 
 
 def cancel_samples(tx: Tx, release_id: int, reason: str) -> None:

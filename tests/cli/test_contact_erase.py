@@ -196,33 +196,37 @@ def test_a_restored_copy_is_cleaned_at_the_start(sqlite_url: str, tmp_path: Path
     assert 6 == lite.try_("contact", "add", MAIL).code
 
 
-def test_whoever_only_asked_is_forgotten_too(lite: InProcess) -> None:
-    """mail:LM19 a sign-up that nobody confirmed: its wish, its evidence and the mail that asked; then nothing is left."""
+@pytest.mark.parametrize(
+    ("mail", "said"), [(MAIL, MAIL), ("ÉVA.Quixote@paper.example", "éva.quixote@paper.example")]
+)
+def test_whoever_only_asked_is_forgotten_too(lite: InProcess, mail: str, said: str) -> None:
+    """mail:LM19 a sign-up that nobody confirmed: its wish, its evidence and the mail that asked; then nothing is left, in whatever spelling."""
     lite.env["SYNDICATOR_STORE__MEDIA_DIR"] = str(lite.folder / "media")
-    assert 5 == lite.try_("contact", "erase", MAIL, "--yes").code
+    assert 5 == lite.try_("contact", "erase", said, "--yes").code
     with opened(lite) as runtime, runtime.store.begin() as tx:
-        who = address(MAIL)
+        who = address(mail)
         asked = {
             "digest": suppressions.digest(tx, who.key),
             "domain": "paper.example",
             "network": "192.0.2.0/24",
         }
-        wish = {"wish": {"address": MAIL, "name": NAME}, "consent": "", "state": "asked", "created": tx.now}
+        wish = {"wish": {"address": mail, "name": NAME}, "consent": "", "state": "asked", "created": tx.now}
         tx.connection.execute(insert(schema.requests).values(**asked, **wish))
         evidence.record(tx, "requested", digest=asked["digest"], agent=NAME)
         letters.plan(tx, Letter.ASK, who, about=1, facts={"topics": [NAME], "cadence": "daily"})
     lite("worker", "--once", "deliver")
     with opened(lite) as runtime:
         link = f"/media-list/confirm/{runtime.tokens.request_token(1)}"
-    assert 1 == len(list(files_with_traces(lite.folder / "mail")))
-    lite("contact", "erase", MAIL, "--yes")
+    # No header of a letter can hold the other address, but the ledger can.
+    assert mail.isascii() == bool(list(files_with_traces(lite.folder / "mail")))
+    lite("contact", "erase", said, "--yes")
     with opened(lite) as runtime, running(runtime.store, runtime.site, tokens=runtime.tokens) as web:
         assert set() == traces(runtime.store)
         assert [410, 410] == [web.ask(link, method).status for method in ("GET", "POST")]
     assert [] == list(files_with_traces(lite.folder / "mail", lite.folder / "media"))
     assert [5, 6] == [
-        lite.try_("contact", "erase", MAIL, "--yes").code,
-        lite.try_("contact", "add", MAIL).code,
+        lite.try_("contact", "erase", said, "--yes").code,
+        lite.try_("contact", "add", said).code,
     ]
 
 

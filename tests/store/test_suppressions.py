@@ -118,10 +118,12 @@ def test_bare_mailboxes_are_asked_when_planned_and_stopped_while_they_wait(store
     with store.begin() as tx:
         suppressions.suppress(tx, address("a@x.example"), Reason.MANUAL, "by hand")
         alarms.raise_(tx, "k", "s", "w")
-        alarms.plan_mails(tx, ["a@x.example", "B@x.example", "c@y.example"])
+        alarms.plan_mails(tx, ["a@x.example", "B@x.example", "ÉVA@x.example", "c@y.example"])
         suppressions.suppress(tx, address("b@x.example"), Reason.DEAD)
+        suppressions.suppress(tx, address("éva@x.example"), Reason.DEAD)
     assert [
         ("cancelled", "suppressed: by hand"),
+        ("cancelled", "suppressed: dead"),
         ("cancelled", "suppressed: dead"),
         ("leased", None),
     ] == _states(store)
