@@ -110,10 +110,13 @@ class MediaList:
                 contact = audience.contact_by_id(tx, contact_id) if contact_id is not None else None
         if contact is None:
             return self._over(request)
-        own = self._tokens.preferences_token(contact.id, contact.generation)
-        links = {
-            name: self._pages.path(f"/media-list/{name}/{own}") for name in ("preferences", "accreditation")
-        }
+        links = {"preferences": self._pages.path("/media-list/preferences")}
+        if not contact.generation:  # where links were made void, an older one leads to no new one: mail does
+            own = self._tokens.preferences_token(contact.id, contact.generation)
+            links = {
+                name: self._pages.path(f"/media-list/{name}/{own}")
+                for name in ("preferences", "accreditation")
+            }
         return self._pages.page(request, "confirmed.html", headers=TOKEN, links=links)
 
     def _over(self, request: Request) -> Response:
