@@ -62,7 +62,7 @@ def act(tx: Tx, tokens: Tokens, token: str, scope: Scope, cadence: Cadence | Non
         unsubscribe(tx, tokens, token, **who)
         return
     subscription = of_token(tx, tokens, token)
-    if subscription is None:
+    if subscription is None or _forgotten(tx, subscription.contact_id):
         return
     match scope:
         case Scope.ALL:
@@ -118,6 +118,11 @@ def of_token(tx: Tx, tokens: Tokens, token: str) -> Subscription | None:
     if subscription and subscription.state is SubscriptionState.ENDED:
         return audience.successor(tx, subscription) or subscription
     return subscription
+
+
+def _forgotten(tx: Tx, contact_id: int) -> bool:
+    """Whether nothing may be written about this contact any more, not even from where a link was opened (LM19)."""
+    return audience.contact_by_id(tx, contact_id).standing is Standing.ERASED
 
 
 def _farewell(tx: Tx, contact: Contact, ended: Sequence[Subscription]) -> None:
