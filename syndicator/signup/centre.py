@@ -165,6 +165,9 @@ def move(tx: Tx, tokens: Tokens, token: str, **who: Any) -> Moved:
     An accreditation ends with it: it was given to whoever reads the other address (LM20).
     """
     wanted = moves.find(tx, tokens.read(Purpose.MOVE, token) or 0)
+    if wanted:  # anew under its contact's lock: a second click may have been faster
+        wishes.hold(tx, wanted.contact_id)
+        wanted = moves.find(tx, wanted.id)
     contact = audience.find_contact(tx, wanted.contact_id) if wanted else None
     if wanted is None or contact is None or not wanted.address or contact.standing is Standing.ERASED:
         return Moved.OVER
@@ -174,7 +177,6 @@ def move(tx: Tx, tokens: Tokens, token: str, **who: Any) -> Moved:
     late = tx.now - wanted.created > CONFIRM_MOVE_WITHIN
     if late or moves.latest(tx, contact.id) != wanted.id or _barred(tx, to):
         return Moved.OVER
-    wishes.hold(tx, contact.id)
     if not moves.carry_out(tx, wanted, to):
         return Moved.TAKEN
     if accreditations.live(tx, contact.id):

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from syndicator.model.audience import Address
+from syndicator.model.delivery import OPEN
 from syndicator.store import schema, suppressions
+from syndicator.store.deliveries import duties
 from syndicator.store.engine import Tx
 
 m, c, d = schema.moves.c, schema.contacts.c, schema.deliveries.c
-OPEN = ("due", "leased", "sending")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +57,17 @@ def carry_out(tx: Tx, move: Move, to: Address) -> bool:
     Links to preferences, and to a private page, that were mailed to the former address lead nowhere from now on.
     """
     domain = to.key.rpartition("@")[2]
-    taken = select(c.id).where(c.key == to.key, c.id != move.contact_id)
-    if tx.connection.execute(taken).first():
-        return False
     values = {"address": to.typed, "key": to.key, "domain": domain, "digest": suppressions.digest(tx, to.key)}
     generations = {"generation": c.generation + 1, "press_generation": c.press_generation + 1}
     moved = update(schema.contacts).where(c.id == move.contact_id).values(**values, **generations)
-    tx.connection.execute(moved)
+    try:
+        with tx.connection.begin_nested():
+            tx.connection.execute(moved)
+    except IntegrityError:  # the key is somebody's, if only since this moment
+        return False
     subscribed = select(schema.subscriptions.c.id).where(schema.subscriptions.c.contact_id == move.contact_id)
     on_its_way = d.subscription_id.in_(subscribed) & d.state.in_(OPEN)
+    duties.hold(tx, on_its_way)
     tx.connection.execute(update(schema.deliveries).where(on_its_way).values(domain=domain))
     tx.connection.execute(update(schema.moves).where(m.id == move.id).values(confirmed=tx.now))
     return True

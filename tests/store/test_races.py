@@ -16,9 +16,11 @@ from syndicator import publish
 from syndicator import topics as life
 from syndicator.errors import Conflict, Refused, TryLater
 from syndicator.model.audience import Cadence
+from syndicator.model.audience import address as mail_address
 from syndicator.model.delivery import Outcome, Policy, Result
 from syndicator.model.item import ALL, Rule
 from syndicator.model.schedule import Every, Job, Schedule
+from syndicator.signup import Tokens, centre
 from syndicator.store import (
     Store,
     Tx,
@@ -26,6 +28,7 @@ from syndicator.store import (
     audience,
     deliveries,
     items,
+    moves,
     open_store,
     schedules,
     topics,
@@ -44,6 +47,7 @@ from tests.web.served import wait_until
 T = TypeVar("T")
 HOUR = timedelta(hours=1)
 UID = "tag:x,1"
+TOKENS = Tokens(["a key for tests, long enough"])
 
 
 @pytest.fixture
@@ -354,3 +358,32 @@ def test_a_title_changes_alone(two: Store, other: ThreadPoolExecutor) -> None:
         topics.edit(tx, replace(topics.named(tx, "policy"), title="Politics"))
     works[0].result(30)
     assert [True] == seen
+
+
+def test_two_move_to_one_address(shared: Store) -> None:
+    """mail:LM9: of many who confirm one new address at the same moment one has it; the others hear that it is taken."""
+    with shared.begin() as tx:
+        people = [make_contact(tx, f"r{n}@x.example").id for n in range(4)]
+        tokens = [TOKENS.move_token(moves.add(tx, one, mail_address("new@x.example"))) for one in people]
+
+    def work(n: int) -> centre.Moved:
+        with shared.begin() as tx:
+            return centre.move(tx, TOKENS, tokens[n])
+
+    assert sorted([centre.Moved.MOVED, *[centre.Moved.TAKEN] * 3]) == sorted(at_once(work, 4))
+
+
+def test_a_move_that_is_clicked_twice_is_one(shared: Store) -> None:
+    """mail:LM9: of many clicks on one link one acts: one letter to the former address, links void once."""
+    with shared.begin() as tx:
+        contact = make_contact(tx)
+        token = TOKENS.move_token(moves.add(tx, contact.id, mail_address("new@x.example")))
+
+    def work(_: int) -> centre.Moved:
+        with shared.begin() as tx:
+            return centre.move(tx, TOKENS, token)
+
+    assert {centre.Moved.MOVED} == set(at_once(work))
+    with shared.read() as tx:
+        assert 1 == audience.contact_by_id(tx, contact.id).generation
+        assert 1 == len(deliveries.listing(tx))
