@@ -190,7 +190,8 @@ def key_of(typed: str) -> str:
     'éva@example.org'
     """
     local, _, domain = typed.rpartition("@")
-    return f"{local.casefold()}@{domain.lower()}"
+    # Not `casefold`: to it ſ is s and ß is ss, and whoever has the one mailbox would say yes for the other's reader.
+    return f"{local.lower()}@{domain.lower()}"
 
 
 def person_name(text: str) -> str:

@@ -37,6 +37,15 @@ def test_two_spellings_are_one_address() -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [("\u017fmith@example.org", "smith@example.org"), ("groß@example.org", "gross@example.org")],
+)
+def test_two_mailboxes_are_two_addresses(one: str, other: str) -> None:
+    """mail:LM5: letters that only look or sound alike are others: no server delivers them to one mailbox."""
+    assert address(one).key != address(other).key
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
