@@ -23,6 +23,7 @@ from syndicator.model.audience import (
     SubscriptionState,
     address,
 )
+from syndicator.model.joining import EVER
 from syndicator.model.letters import Letter
 from syndicator.model.suppression import Reason
 from syndicator.observe import masked
@@ -153,6 +154,8 @@ def ask_move(tx: Tx, whose: Preferences, text: str, **who: Any) -> None:
     contact, to = whose.contact, address(text)
     wishes.hold(tx, contact.id)
     if to.typed == contact.address.typed or moves.lately(tx, contact.id, MOVE_WITHIN) >= MOVES:
+        return
+    if moves.unanswered(tx, to) >= EVER:  # many on the list could make a flood for one who is not (LM4)
         return
     move = moves.add(tx, contact.id, to)
     letters.plan(tx, Letter.MOVE, to, about=move, facts={"former": masked(contact.address.typed)})

@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from syndicator.model.audience import Address
+from syndicator.model.audience import Address, key_of
 from syndicator.model.delivery import OPEN
+from syndicator.model.joining import mailbox_key
 from syndicator.store import schema, suppressions
 from syndicator.store.deliveries import duties
-from syndicator.store.engine import Tx
+from syndicator.store.engine import Tx, alone
 
 m, c, d = schema.moves.c, schema.contacts.c, schema.deliveries.c
+ASKING = 7_020_332  # the lock questions to new addresses stand in line at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,14 @@ def lately(tx: Tx, contact_id: int, span: timedelta) -> int:
     """How many moves a contact asked for within this time."""
     query = select(func.count()).where(m.contact_id == contact_id, m.created > tx.now - span)
     return int(tx.connection.execute(query).scalar_one())
+
+
+def unanswered(tx: Tx, to: Address) -> int:
+    """How many moves to the mailbox behind this address wait for a yes, whoever asked; nobody else asks until we end."""
+    alone(tx, ASKING)
+    waiting = tx.connection.execute(select(m.address).where(m.confirmed.is_(None), m.address != "")).scalars()
+    mailbox = mailbox_key(to.key)
+    return sum(mailbox_key(key_of(one)) == mailbox for one in waiting)
 
 
 def carry_out(tx: Tx, move: Move, to: Address) -> bool:

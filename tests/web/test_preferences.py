@@ -361,6 +361,20 @@ def test_nobody_learns_who_is_on_the_list_by_moving(desk: Desk) -> None:
     assert JANE == desk.jane.address.typed
 
 
+def test_nobody_is_flooded_with_moves(desk: Desk) -> None:
+    """mail:LM4 three questions to a mailbox that nobody answers, whoever asks, however they spell it; then no more."""
+    with desk.store.begin() as tx:
+        people = [make_contact(tx, f"reader{n}@x.example") for n in range(4)]
+    until = desk.clock.now + timedelta(minutes=60)
+    paths = [f"/media-list/preferences/{TOKENS.magic_token(one.id, 0, until)}" for one in people]
+    spelt = ("victim@y.example", "Victim+a@y.example", "victim+b@Y.example", "VICTIM@y.example")
+    pages = [desk.post(path, do="move", address=one).text for path, one in zip(paths, spelt, strict=True)]
+    assert all("A mail to the new address asks for a yes." in page for page in pages)
+    assert 3 == len(desk.letters(Letter.MOVE))
+    assert 200 == desk.post(paths[3], do="move", address="other@y.example").status
+    assert 4 == len(desk.letters(Letter.MOVE))
+
+
 def test_my_data_and_being_forgotten(desk: Desk, tmp_path: Path) -> None:
     """mail:LM18 mail:LM19 all there is as JSON; then gone, after a box was ticked, with every link."""
     reply = desk.post(desk.magic, do="export")
