@@ -123,27 +123,35 @@ def pause(tx: Tx, whose: Preferences, until: date | None, **who: Any) -> datetim
     return instant
 
 
-def ask_link(tx: Tx, contact: Contact | None) -> bool:
+def ask_link(tx: Tx, contact: Contact | None, typed: Address | None = None) -> bool:
     """Owe somebody the link to everything of theirs, a few times an hour at most; whether it is owed.
 
-    Whoever answers must not let the answers look different; either takes a write.
+    Whoever answers must not let the answers look different. For an address that was `typed` a letter is written
+    either way, by the same statements, and taken back where nobody is to get it.
     """
-    gone = contact is None or contact.standing is Standing.ERASED
-    if contact is None or gone or letters.lately(tx, Letter.MAGIC, contact.id, MAGIC_WITHIN) >= MAGICS:
-        letters.file_unsent(tx, Letter.MAGIC)
+    to = typed or (contact.address if contact else None)
+    letters.file_unsent(tx, Letter.MAGIC)
+    if to is None:
         return False
-    facts = {"minutes": MAGIC_MINUTES}
-    letters.plan(tx, Letter.MAGIC, contact.address, contact_id=contact.id, about=contact.id, facts=facts)
-    return True
+    key = contact.id if contact and contact.standing is not Standing.ERASED else None
+    owed = letters.lately(tx, Letter.MAGIC, key or 0, MAGIC_WITHIN) < MAGICS and key is not None
+    if owed and contact:
+        to = contact.address
+        suppressions.of(tx, to)  # as for a bare address: one statement less would be an answer
+    trial = tx.connection.begin_nested()
+    whose = key if owed else None
+    letters.plan(tx, Letter.MAGIC, to, contact_id=whose, about=whose, facts={"minutes": MAGIC_MINUTES})
+    (trial.commit if owed else trial.rollback)()
+    return owed
 
 
 def ask_link_of(tx: Tx, text: str) -> bool:
     """The same for whatever somebody typed into the form."""
     try:
-        contact = audience.known_contact(tx, address(text))
+        typed = address(text)
     except Invalid:
-        contact = None
-    return ask_link(tx, contact)
+        return ask_link(tx, None)
+    return ask_link(tx, audience.known_contact(tx, typed), typed)
 
 
 def ask_move(tx: Tx, whose: Preferences, text: str, **who: Any) -> None:

@@ -8,16 +8,18 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from sqlalchemy import event
 
 from syndicator.model.audience import Cadence, Contact, Standing, Subscription, SubscriptionState, address
 from syndicator.model.letters import Letter
 from syndicator.model.suppression import Reason
-from syndicator.signup import Tokens
+from syndicator.signup import Tokens, centre
 from syndicator.store import (
     Store,
     accreditations,
     audience,
     deliveries,
+    erasure,
     evidence,
     letters,
     open_store,
@@ -292,6 +294,28 @@ def test_the_link_to_everything(desk: Desk) -> None:
     desk.clock.advance(minutes=60)
     over, forged = desk.web.ask(path), desk.web.ask("/media-list/preferences/1.0.9999999999.forged")
     assert (404, over.body) == (forged.status, forged.body)
+
+
+def test_asking_for_the_link_says_nothing_by_its_work(desk: Desk) -> None:
+    """mail:LM1 mail:LM9 the store is asked and told the same for whoever is on the list, was, or never was."""
+    with desk.store.begin() as tx:
+        gone = make_contact(tx, "gone@x.example")
+        suppressions.suppress(tx, make_contact(tx, "dead@x.example").address, Reason.DEAD)
+    with desk.store.begin() as tx:
+        erasure.erase(tx, gone.id)
+    seen: dict[str, list[str]] = {}
+    for who in [JANE, "never@x.example", "gone@x.example", "dead@x.example", JANE, JANE, JANE]:
+        said = seen.setdefault(f"{who} {len(seen)}", [])
+        with desk.store.begin() as tx:
+
+            def note(_c: object, _u: object, statement: str, *_: object, said: list[str] = said) -> None:
+                said.append(statement)
+
+            event.listen(tx.connection, "before_cursor_execute", note)
+            centre.ask_link_of(tx, who)
+            event.remove(tx.connection, "before_cursor_execute", note)
+    assert {"RELEASE", "ROLLBACK"} == {said.pop().partition(" ")[0] for said in seen.values()}
+    assert 1 == len({tuple(sorted(said)) for said in seen.values()})
 
 
 @pytest.mark.parametrize("deed", ["move", "export", "erase"])
