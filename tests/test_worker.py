@@ -132,7 +132,7 @@ def test_what_was_mended_goes_out_at_the_next_turn(worker: Worker) -> None:
 
 def test_the_next_lift_does_not_wait_for_all_feeds(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     """operations: while there is much to build, whoever lifted builds for a moment and leaves the rest to its loop."""
-    monkeypatch.setattr("syndicator.worker.LIFT", timedelta())
+    monkeypatch.setattr("syndicator.worker.loops.LIFT", timedelta())
     monkeypatch.setattr("syndicator.feeds.rebuild.BUDGET", 0.0)
     store = worker.runtime.store
     with store.begin() as tx:
