@@ -23,53 +23,61 @@ STDIN = "-"
 IMPORTS = ("id", "at", "by", "source", "basis", "undone", "counts")
 
 
+File = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="FILE",
+        help="CSV, .xlsx, pasted addresses, Mailchimp's ZIP, listmonk's or Keila's CSV; - for stdin.",
+    ),
+]
+Maps = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="THEIRS=OURS", help='Another name for a column: "E-Mail=email".'),
+]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format", metavar="FORMAT", help="csv, xlsx, text, mailchimp, listmonk or keila; else seen."
+    ),
+]
+Encoding = Annotated[str, typer.Option(metavar="NAME", help="Of a text file; else guessed.")]
+Topics = Annotated[
+    str, typer.Option("--topics", metavar="A,B", help="What rows without topics subscribe to.")
+]
+Source = Annotated[str, typer.Option(metavar="TEXT", help="Where the list comes from; else the file.")]
+Basis = Annotated[
+    str,
+    typer.Option(
+        metavar="TEXT",
+        help="A lawful basis in place of their own yes, such as: press officers' contract; needs --by.",
+    ),
+]
+Undo = Annotated[int | None, typer.Option(min=1, max=given.LARGEST, metavar="ID", help="Take this one back.")]
+AskNow = Annotated[
+    bool, typer.Option("--ask", help="Ask people of a foreign export for their yes now, once each.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Take the list's words for people we know; never their status.")
+]
+ListThem = Annotated[bool, typer.Option("--list", help="Show the imports there were.")]
+
+
 def import_(
     ctx: typer.Context,
-    file: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="FILE",
-            help="CSV, .xlsx, pasted addresses, Mailchimp's ZIP, listmonk's or Keila's CSV; - for stdin.",
-        ),
-    ] = None,
-    map_: Annotated[
-        list[str] | None,
-        typer.Option("--map", metavar="THEIRS=OURS", help='Another name for a column: "E-Mail=email".'),
-    ] = None,
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format", metavar="FORMAT", help="csv, xlsx, text, mailchimp, listmonk or keila; else seen."
-        ),
-    ] = "",
-    encoding: Annotated[str, typer.Option(metavar="NAME", help="Of a text file; else guessed.")] = "",
-    topics: Annotated[
-        str, typer.Option("--topics", metavar="A,B", help="What rows without topics subscribe to.")
-    ] = "",
+    file: File = None,
+    map_: Maps = None,
+    form: Format = "",
+    encoding: Encoding = "",
+    topics: Topics = "",
     cadence: Annotated[Cadence, typer.Option(help="For rows without one.")] = Cadence.IMMEDIATE,
-    source: Annotated[
-        str, typer.Option(metavar="TEXT", help="Where the list comes from; else the file.")
-    ] = "",
-    basis: Annotated[
-        str,
-        typer.Option(
-            metavar="TEXT",
-            help="A lawful basis in place of their own yes, such as: press officers' contract; needs --by.",
-        ),
-    ] = "",
-    undo: Annotated[
-        int | None, typer.Option(min=1, max=given.LARGEST, metavar="ID", help="Take this one back.")
-    ] = None,
+    source: Source = "",
+    basis: Basis = "",
+    undo: Undo = None,
     by: given.By = "",
     *,
-    ask: Annotated[
-        bool, typer.Option("--ask", help="Ask people of a foreign export for their yes now, once each.")
-    ] = False,
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Take the list's words for people we know; never their status."),
-    ] = False,
-    list_: Annotated[bool, typer.Option("--list", help="Show the imports there were.")] = False,
+    ask: AskNow = False,
+    overwrite: Overwrite = False,
+    list_: ListThem = False,
     dry_run: given.DryRun = False,
     as_json: given.Json = False,
 ) -> None:

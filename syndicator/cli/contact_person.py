@@ -14,6 +14,13 @@ from syndicator.model.audience import Address, Cadence, address, person_name
 from syndicator.model.markup import one_line
 from syndicator.model.release import zone_named
 
+Language = Annotated[str | None, typer.Option(metavar="TAG", help="Such as en; empty: the site's.")]
+Hour = Annotated[int | None, typer.Option(min=0, max=23, help="When digests come, on their clock.")]
+Nth = Annotated[int | None, typer.Option(min=1, max=5, help="Which weekday of a month; 5: the last.")]
+Owner = Annotated[
+    str | None, typer.Option(metavar="EMAIL", help="Who is told when this desk's address leaves; or empty.")
+]
+
 
 def edit(
     ctx: typer.Context,
@@ -21,22 +28,13 @@ def edit(
     name: Annotated[str | None, typer.Option(metavar="NAME", help="As it stands in mail.")] = None,
     outlet: Annotated[str | None, typer.Option(metavar="OUTLET", help="Whom they write for.")] = None,
     country: Annotated[str | None, typer.Option(metavar="CODE", help="ISO 3166-1, such as DE.")] = None,
-    language: Annotated[
-        str | None, typer.Option(metavar="TAG", help="Such as en; empty: the site's.")
-    ] = None,
+    language: Language = None,
     timezone: given.Zone = None,
-    hour: Annotated[
-        int | None, typer.Option(min=0, max=23, help="When digests come, on their clock.")
-    ] = None,
+    hour: Hour = None,
     weekday: Annotated[int | None, typer.Option(min=0, max=6, help="Of digests; 0 is Monday.")] = None,
     monthday: Annotated[int | None, typer.Option(min=1, max=31, help="Of monthly digests.")] = None,
-    nth: Annotated[
-        int | None, typer.Option(min=1, max=5, help="Which weekday of a month; 5: the last.")
-    ] = None,
-    owner: Annotated[
-        str | None,
-        typer.Option(metavar="EMAIL", help="Who is told when this desk's address leaves; or empty."),
-    ] = None,
+    nth: Nth = None,
+    owner: Owner = None,
     by: given.By = "",
     *,
     capped: Annotated[

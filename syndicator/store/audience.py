@@ -54,19 +54,16 @@ def add_contact(
     words = {"name": name, "outlet": outlet, "zone": zone}
     values = {"address": address.typed, "key": address.key, "domain": domain, **words}
     values["digest"] = suppressions.digest(tx, address.key)
-    new = (
-        tx.connection.execute(insert_or_skip(tx, schema.contacts).values(**values, created=tx.now)).rowcount
-        == 1
-    )
-    return contact(tx, address), new
+    added = tx.connection.execute(insert_or_skip(tx, schema.contacts).values(**values, created=tx.now))
+    return contact(tx, address), added.rowcount == 1
 
 
 def contact(tx: Tx, address: Address) -> Contact:
     """The contact with this address; raises NotFound."""
-    row = tx.connection.execute(_contacts(tx.now).where(c.key == address.key)).first()
-    if row is None:
+    found = known_contact(tx, address)
+    if found is None:
         raise NotFound(f"{address.typed} is not on the media list; `syndicator contact add` puts it there")
-    return _contact(row)
+    return found
 
 
 def contact_by_id(tx: Tx, contact_id: int) -> Contact:
@@ -136,13 +133,12 @@ def subscribe(
     new = tx.connection.execute(row).scalar()
     if new is None:  # the same wish was quicker on another connection
         return subscribe(tx, contact_id, topic_id, cadence, consent)
-    if consent:  # what waited for a digest of theirs, too
-        if known:
+    if consent:
+        _list(tx, new)
+        if known:  # what waited for a digest of theirs, too
             windows.rewind(tx, contact_id)
         else:
             windows.open_(tx, contact_id, cadence)
-    if consent:
-        _list(tx, new)
     return subscription(tx, new), True
 
 
@@ -184,9 +180,8 @@ def confirm(tx: Tx, subscription_id: int, consent: str) -> bool:
         .values(state=SubscriptionState.ACTIVE, consent=consent, confirmed=tx.now, since=tx.now)
     )
     if made.rowcount:
-        windows.rewind(tx, subscription(tx, subscription_id).contact_id)
-    if made.rowcount:
         _list(tx, subscription_id)
+        windows.rewind(tx, subscription(tx, subscription_id).contact_id)
     return made.rowcount == 1
 
 

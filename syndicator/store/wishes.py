@@ -53,7 +53,6 @@ def subscribe(
     """Begin a subscription that a contact chose, with this as their consent; one that is live stays as it is."""
     begun, new = audience.subscribe(tx, contact_id, topic_id, cadence, consent)
     if new:
-        windows.open_(tx, contact_id, cadence)
         _note(tx, contact_id, "changed", who, topic=begun.topic, cadence=[None, cadence])
     return begun
 

@@ -82,10 +82,11 @@ def test_the_first_reason_of_a_suppression_stays(store: Store) -> None:
         suppressions.suppress(tx, address("JANE@x.example"), Reason.COMPLAINT)
         suppressions.suppress(tx, address("jane@x.example"), Reason.MANUAL)
         found = suppressions.of(tx, address("Jane@x.example"))
-        assert found and Reason.COMPLAINT is found.reason
+        assert found
+        assert Reason.COMPLAINT is found.reason
         assert "complaint" == audience.contact(tx, address("jane@x.example")).suppressed
-        assert suppressions.unsuppress(tx, address("jane@X.example"))
-        assert not suppressions.unsuppress(tx, address("jane@x.example"))
+        assert suppressions.unsuppress(tx, address("jane@X.example"), lasting=True)
+        assert not suppressions.unsuppress(tx, address("jane@x.example"), lasting=True)
         assert audience.contact(tx, address("jane@x.example")).suppressed is None
 
 
