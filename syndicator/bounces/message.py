@@ -81,7 +81,14 @@ def field(message: Message, name: str) -> str:
 def addresses(message: Message, *names: str) -> list[str]:
     """The mail addresses in these headers, in order."""
     values = [str(value)[:LONGEST_FIELD] for name in names for value in message.get_all(name, [])]
-    return [address for _, address in getaddresses(values) if "@" in address]
+    return [one for value in values for one in _addresses(value)]
+
+
+def _addresses(value: str) -> list[str]:
+    try:
+        return [address for _, address in getaddresses([value]) if "@" in address]
+    except RecursionError:  # comments in comments, as nobody's mail program writes them
+        return []
 
 
 def _cut(raw: bytes) -> bytes:

@@ -82,6 +82,9 @@ HOSTILE = {
     "nothing": b"",
     "a boundary of one sign": b'Content-Type: multipart/report; boundary="-"\n\n' + b"---\n" * 200_000,
     "addresses": b"To: " + b"a@x.example, " * 50_000 + b"\n\n",
+    "comments in comments": b"To: " + b"(" * 3_990 + b"\n\nhi",
+    "blank lines": b"From: MAILER-DAEMON@x\n\n"
+    + b" \n" * 490_000,  # a search that begins anew in each never ends
 }
 
 
