@@ -71,8 +71,10 @@ def act(tx: Tx, tokens: Tokens, token: str, scope: Scope, cadence: Cadence | Non
             wishes.pause(tx, subscription.contact_id, tx.now + PAUSE, **who)
         case Scope.UNDO:
             wishes.pause(tx, subscription.contact_id, None, **who)
-            if subscription.ended:
-                undo(tx, subscription.contact_id, subscription.ended, **who)
+            objection = suppressions.of(tx, audience.contact_by_id(tx, subscription.contact_id).address)
+            for left in (subscription.ended, objection.created if objection else None):  # two clicks, maybe
+                if left:
+                    undo(tx, subscription.contact_id, left, **who)
         case Scope.LESS if cadence:
             for one in windows.digest_subscriptions(tx, subscription.id):
                 wishes.change_cadence(tx, one, cadence, **who)
@@ -113,11 +115,9 @@ def undo(tx: Tx, contact_id: int, left: datetime, **who: Any) -> bool:
 
 
 def of_token(tx: Tx, tokens: Tokens, token: str) -> Subscription | None:
-    """The subscription a link to leave is about now: what took its place, if that is live; else what has ended."""
+    """The subscription a link to leave is about now: the last that took its place, live or ended."""
     subscription = audience.find_subscription(tx, tokens.read(Purpose.UNSUBSCRIBE, token))
-    if subscription and subscription.state is SubscriptionState.ENDED:
-        return audience.successor(tx, subscription) or subscription
-    return subscription
+    return subscription and audience.latest(tx, subscription)
 
 
 def _forgotten(tx: Tx, contact_id: int) -> bool:

@@ -196,7 +196,13 @@ def end(tx: Tx, subscription_id: int, reason: str) -> bool:
 
 
 def successor(tx: Tx, ended: Subscription) -> Subscription | None:
-    """What took the place of a subscription that a change of cadence or a merger ended, if that is live.
+    """What took the place of a subscription that a change of cadence or a merger ended, if that is live."""
+    found = latest(tx, ended)
+    return None if found.ended else found
+
+
+def latest(tx: Tx, ended: Subscription) -> Subscription:
+    """The last that took this subscription's place, live or ended; itself, if none did.
 
     One that its contact began anew later did not take its place.
     """
@@ -206,10 +212,10 @@ def successor(tx: Tx, ended: Subscription) -> Subscription | None:
     while ended.ended and ended.reason in (REPLACED, MERGED, UNDONE):
         there = _in_its_place(ended, others)
         if not there:
-            return None
+            break
         ended = min(there, key=lambda one: one.ended is not None)  # the live one, if there is one
         others.remove(ended)
-    return None if ended.ended else ended
+    return ended
 
 
 def _in_its_place(ended: Subscription, others: list[Subscription]) -> list[Subscription]:

@@ -152,6 +152,18 @@ def test_old_mail_ends_what_was_taken_back(desk: Desk) -> None:
     assert "policy" not in desk.live()
 
 
+@pytest.mark.parametrize("then", ["topic", "all"])
+@pytest.mark.parametrize("between", ["undo", "topic"])
+def test_the_undo_of_a_second_leaving_by_the_same_mail(desk: Desk, then: str, between: str) -> None:
+    """The page says that it goes on, so it does: what an earlier click ended, or took back, is not in its way."""
+    before, path = desk.live(), desk.leave_path(desk.policy)
+    desk.post(path, scope="topic")
+    for scope in (between, then, "undo"):
+        desk.clock.advance(minutes=1)
+        desk.post(path, scope=scope)
+    assert (before, None) == (desk.live(), _why(desk))
+
+
 def test_an_undo_is_over_after_seven_days_and_not_replayed(desk: Desk) -> None:
     """After a week, forged, cut or for nobody: one answer, the same bytes; used again later it brings nothing back."""
     desk.web.ask(desk.leave_path(desk.policy), "POST", ONE_CLICK)
