@@ -17,6 +17,9 @@ d, c = schema.deliveries.c, schema.contacts.c
 # Written out, so that SQLite sees that its partial index fits.
 IN_HAND = d.state.in_([literal_column("'leased'"), literal_column("'sending'")])
 
+w = schema.deliveries.alias("whose").c
+BARE = w.mailbox.is_not(None)  # said, as that index holds no other rows
+
 
 def stop_advances(tx: Tx, contact_id: int, reason: str) -> None:
     """Nothing under embargo goes to this contact, for this reason (EM1)."""
@@ -34,7 +37,8 @@ def stop_mail(tx: Tx, key: str, reason: str) -> None:
 def stop_domain(tx: Tx, domain: str, reason: str) -> None:
     """No mail at all goes to anybody at this domain, for this reason."""
     theirs = d.contact_id.in_(select(c.id).where(c.domain == domain))
-    bare = func.lower(d.mailbox).endswith(f"@{domain}", autoescape=True)
+    at = func.lower(w.mailbox).endswith(f"@{domain}", autoescape=True)
+    bare = d.id.in_(select(w.id).where(BARE, at))
     stop(tx, or_(theirs, bare), reason)
     _bar(tx, bare, reason)
 
@@ -42,15 +46,14 @@ def stop_domain(tx: Tx, domain: str, reason: str) -> None:
 def to_mailbox(tx: Tx, key: str) -> ColumnElement[bool]:
     """Of a row of the ledger: it is for the bare address with this key, however that was typed.
 
-    Beyond ASCII the databases do not fold case as a key does, so spellings are compared here.
+    Found by the index of bare addresses alone: most rows are a contact's. Beyond ASCII the databases do not fold case
+    as a key does, so spellings are compared here.
     """
     if key.isascii():
-        return func.lower(d.mailbox) == key
-    there = select(d.mailbox).where(
-        func.lower(d.mailbox).endswith("@" + key.rpartition("@")[2], autoescape=True)
-    )
-    spellings = tx.connection.execute(there.distinct()).scalars()
-    return d.mailbox.in_([one for one in spellings if key_of(one) == key])
+        return d.id.in_(select(w.id).where(BARE, func.lower(w.mailbox) == key))
+    at = func.lower(w.mailbox).endswith("@" + key.rpartition("@")[2], autoescape=True)
+    rows = tx.connection.execute(select(w.id, w.mailbox).where(BARE, at))
+    return d.id.in_([row.id for row in rows if key_of(row.mailbox) == key])
 
 
 def cancel_samples(tx: Tx, release_id: int, reason: str) -> None:

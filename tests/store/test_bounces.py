@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
+from syndicator.model.audience import address
 from syndicator.model.bounce import Kind
 from syndicator.model.delivery import Outcome
 from syndicator.model.outcomes import Cause
-from syndicator.store import Store, bounces
+from syndicator.store import Store, bounces, open_store
 from syndicator.store.bounces import Event, Mark, Rate
 from tests.bounces.sent import Room
 from tests.make import NOW, FakeClock
@@ -126,3 +129,16 @@ def test_what_is_not_ours_is_forgotten_in_time(room: Room, clock: FakeClock) -> 
     with room.store.begin() as tx:
         assert [0, 1] == [bounces.prune(tx, NOW), bounces.prune(tx, NOW + timedelta(seconds=1))]
         assert 1 == len(bounces.of_contact(tx, room.contact.id))
+
+
+def test_a_stranger_costs_no_walk_through_the_ledger(sqlite_url: str, clock: FakeClock) -> None:
+    """mail:LM13: whom a report names is looked up among bare addresses, however long the ledger."""
+    said: list[tuple[str, Any]] = []
+    with open_store(sqlite_url, host_clock=clock) as store, store.begin() as tx:
+        event.listen(tx.connection, "before_cursor_execute", lambda *args: said.append((args[2], args[3])))
+        assert [] == bounces.sent_to(tx, address("nobody@x.example"))
+        statement, values = said[-1]
+        plan = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    steps = [row.detail for row in plan]
+    assert any("INDEX ix_deliveries_mailbox" in step for step in steps)
+    assert [] == [step for step in steps if step.startswith("SCAN deliveries")]

@@ -24,6 +24,7 @@ DUE_ONLY = text("state = 'due'")
 TAKEN_ONLY = text("state IN ('leased', 'sending')")
 OWED_ONLY = text("role = 'owed'")
 ABOUT_RELEASE = text("release_id IS NOT NULL")
+BARE = text("mailbox IS NOT NULL")
 
 
 def _embedded(column: str, target: str) -> ForeignKeyConstraint:
@@ -135,6 +136,7 @@ deliveries = Table(
     Index(
         "ix_deliveries_release_id", "release_id", sqlite_where=ABOUT_RELEASE, postgresql_where=ABOUT_RELEASE
     ),
+    Index("ix_deliveries_mailbox", "mailbox", sqlite_where=BARE, postgresql_where=BARE),
 )
 
 delivery_contents = Table(

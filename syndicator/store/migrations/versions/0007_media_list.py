@@ -17,6 +17,10 @@ def upgrade() -> None:
     _people()
     _returns()
     _digests()
+    bare = sa.text("mailbox IS NOT NULL")
+    op.create_index(
+        "ix_deliveries_mailbox", "deliveries", ["mailbox"], sqlite_where=bare, postgresql_where=bare
+    )
     _know_by_digest()
 
 
