@@ -11,13 +11,13 @@ from datetime import timedelta
 from enum import StrEnum
 
 from syndicator.errors import NotFound, Refused
-from syndicator.model.audience import Address, SubscriptionState, address
+from syndicator.model.audience import Address, Contact, SubscriptionState, address
 from syndicator.model.consent import Act
 from syndicator.model.joining import RequestState, Wish
 from syndicator.model.suppression import Reason
 from syndicator.signup.joining import FORM, Visit
 from syndicator.signup.tokens import Purpose, Tokens
-from syndicator.store import Tx, audience, evidence, names, requests, suppressions, topics
+from syndicator.store import Tx, audience, evidence, names, requests, suppressions, topics, wishes
 from syndicator.store.requests import Request
 
 CONFIRM_WITHIN = timedelta(hours=72)  # mail:LM2 asks for 48 to 72 hours
@@ -84,7 +84,10 @@ def _sign_up(tx: Tx, tokens: Tokens, token: str, visit: Visit) -> int | None:
     wish, who = request.wish, address(request.wish.address)
     if not _welcome(tx, who):
         return None
-    contact, new = audience.add_contact(tx, who, zone=wish.zone)
+    listed = _listed(tx, who, wish)
+    if listed is None:
+        return None
+    contact, new = listed
     if not requests.confirm(tx, request.id, contact.id):  # a second click was faster
         return contact.id
     requests.complete(tx, contact.id, wish)
@@ -105,6 +108,24 @@ def _sign_up(tx: Tx, tokens: Tokens, token: str, visit: Visit) -> int | None:
         cadence=wish.cadence,
     )
     return contact.id
+
+
+def _listed(tx: Tx, who: Address, wish: Wish) -> tuple[Contact, bool] | None:
+    """The contact with this address, ours until we end, and whether it is new; None if it was forgotten meanwhile."""
+    trial = tx.connection.begin_nested()
+    try:
+        contact, new = audience.add_contact(tx, who, zone=wish.zone)
+    except Refused:
+        trial.rollback()
+        return None
+    wishes.hold(tx, contact.id)
+    if not _welcome(
+        tx, who
+    ):  # asked anew: who has the row blanked it, or another was made for a forgotten address
+        trial.rollback()
+        return None
+    trial.commit()
+    return contact, new
 
 
 def _welcome(tx: Tx, who: Address) -> bool:

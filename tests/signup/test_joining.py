@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select, text
 
 from syndicator import signup
 from syndicator.model.audience import Address, Cadence, Standing, Subscription, SubscriptionState, address
@@ -21,12 +22,16 @@ from syndicator.store import (
     alarms,
     audience,
     deliveries,
+    erasure,
     evidence,
     letters,
+    open_store,
     requests,
+    schema,
     suppressions,
 )
 from tests.make import FakeClock, make_newsroom, make_subscription
+from tests.web.served import wait_until
 
 TOKENS = Tokens(["a key for tests, long enough"])
 JANE = address("jane@example.org")
@@ -353,10 +358,35 @@ def test_permission(newsroom: Store, clock: FakeClock) -> None:
         assert ["policy"] == [one.topic for one in live(tx)]
 
 
+def test_a_yes_while_somebody_is_being_forgotten(postgresql_own_url: str, clock: FakeClock) -> None:
+    """security:D7 mail:LM19 whose click waits for the erasure to end is not put on the list again, by no word."""
+    with open_store(postgresql_own_url, host_clock=clock, fixed_clock=clock) as store:
+        make_newsroom(store, "policy", "funding")
+        join(store)
+        say_yes(store, newest(store))
+        clock.advance(days=2)
+        with store.begin() as tx:
+            signup.join(tx, replace(WISH, topics=("funding",)), VISIT, PLAIN)
+        token = newest(store)
+        with ThreadPoolExecutor(1) as pool:
+            with store.begin() as tx:
+                erasure.erase(tx, audience.contact(tx, JANE).id)
+                click = pool.submit(say_yes, store, token)
+                wait_until(lambda: click.done() or _somebody_waits(store))
+            assert Confirmation.OVER is click.result(30)
+        with store.read() as tx:
+            (row,) = tx.connection.execute(select(schema.contacts)).all()
+        assert ("erased", "", "", Standing.ERASED) == (row.address, row.name, row.outlet, row.standing)
+
+
+def _somebody_waits(store: Store) -> bool:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with store.read() as tx:
+        return bool(tx.connection.execute(text(waiting)).scalar())
+
+
 def test_the_link_of_somebody_forgotten(newsroom: Store) -> None:
     """security:D7 who had themselves forgotten between letter and click stays forgotten: the link is over."""
-    from syndicator.store import erasure
-
     join(newsroom)
     token = newest(newsroom)
     say_yes(newsroom, token)
