@@ -143,7 +143,7 @@ def _ledger(tx: Tx, contact_id: int | None, known: Address) -> None:
     """What went to them, as a contact or as a bare mailbox: nothing waits, and no server's answer is kept."""
     bare = stops.to_mailbox(tx, known.key)
     theirs = bare if contact_id is None else (d.contact_id == contact_id) | bare
-    duties.hold(tx, theirs & duties.UNSENT)
+    stops.hold(tx, theirs & duties.UNSENT)
     duties.cancel(tx, theirs & duties.UNSENT, ERASED)
     letters = select(cast(func.substr(d.subject, len("letter/") + 1), le.id.type))
     mine = le.contact_id.is_not(None) & (le.contact_id == contact_id)

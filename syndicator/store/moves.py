@@ -11,8 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from syndicator.model.audience import Address, key_of
 from syndicator.model.delivery import OPEN
 from syndicator.model.joining import mailbox_key
-from syndicator.store import schema, suppressions
-from syndicator.store.deliveries import duties
+from syndicator.store import schema, stops, suppressions
 from syndicator.store.engine import Tx, alone
 
 m, c, d = schema.moves.c, schema.contacts.c, schema.deliveries.c
@@ -77,7 +76,7 @@ def carry_out(tx: Tx, move: Move, to: Address) -> bool:
         return False
     subscribed = select(schema.subscriptions.c.id).where(schema.subscriptions.c.contact_id == move.contact_id)
     on_its_way = d.subscription_id.in_(subscribed) & d.state.in_(OPEN)
-    duties.hold(tx, on_its_way)
+    stops.hold(tx, on_its_way)
     tx.connection.execute(update(schema.deliveries).where(on_its_way).values(domain=domain))
     tx.connection.execute(update(schema.moves).where(m.id == move.id).values(confirmed=tx.now))
     return True

@@ -67,17 +67,23 @@ def cancel_samples(tx: Tx, release_id: int, reason: str) -> None:
 
 def stop(tx: Tx, which: ColumnElement[bool], reason: str) -> None:
     """Whatever of these is in hand and not on the wire yet does not go out, for this reason."""
-    from syndicator.store.deliveries.duties import hold  # late: deliveries know the audience, which stops
-
     taken = which & IN_HAND & d.stop.is_(None)
     hold(tx, taken)
     tx.connection.execute(update(schema.deliveries).where(taken).values(stop=reason))
 
 
+def hold(tx: Tx, which: ColumnElement[bool]) -> None:
+    """Let no lane start or settle any of these until we commit: what is unsent stays unsent.
+
+    Before any change to rows that others change too: locked by key, as the claims do, nobody waits for
+    somebody who waits for us.
+    """
+    if not tx.on_sqlite:  # there a writer is alone anyway
+        tx.connection.execute(select(d.id).where(which).order_by(d.id).with_for_update()).all()
+
+
 def _bar(tx: Tx, bare: ColumnElement[bool], reason: str) -> None:
     """What waits for a bare mailbox is stopped as it is claimed: no join finds a suppression of it there."""
-    from syndicator.store.deliveries.duties import hold
-
     waiting = bare & (d.state == literal_column("'due'")) & d.stop.is_(None)
     hold(tx, waiting)
     tx.connection.execute(update(schema.deliveries).where(waiting).values(stop=reason))

@@ -18,7 +18,7 @@ from syndicator.model.audience import Standing, SubscriptionState
 from syndicator.model.consent import Act
 from syndicator.model.delivery import DeliveryState
 from syndicator.model.roster import UNDONE
-from syndicator.store import evidence, imports, schema
+from syndicator.store import evidence, imports, schema, stops
 from syndicator.store.deliveries import duties
 from syndicator.store.engine import Tx, among
 
@@ -68,7 +68,7 @@ def undo(tx: Tx, import_id: int, by: str) -> Undone:
     began = _keys(tx, import_id, imports.SUBSCRIPTION)
     used: dict[int, tuple[str, str]] = {}
     for piece in _pieces(mine):
-        duties.hold(tx, among(d.contact_id, "whose").params(whose=piece) & duties.UNSENT)
+        stops.hold(tx, among(d.contact_id, "whose").params(whose=piece) & duties.UNSENT)
         used |= dict(_used(tx, import_id, piece))
     done.kept += used.values()
     for piece in _pieces([one for one in mine if one not in used]):
@@ -140,7 +140,7 @@ def _subscriptions(tx: Tx, keys: list[int], done: Undone) -> None:
     live = select(s.id).where(among(s.id, "which"), s.state != SubscriptionState.ENDED, own)
     taken = list(tx.connection.execute(live, {"which": keys}).scalars())
     waiting = among(d.subscription_id, "which").params(which=taken) & duties.UNSENT
-    duties.hold(tx, waiting)
+    stops.hold(tx, waiting)
     duties.cancel(tx, waiting, UNDONE)
     values = {"state": SubscriptionState.ENDED, "ended": tx.now, "reason": UNDONE}
     end = update(schema.subscriptions).where(among(s.id, "which").params(which=taken)).values(**values)

@@ -100,7 +100,7 @@ def pause(tx: Tx, contact_id: int, until: datetime | None, **who: Any) -> bool:
     if changed and until > tx.now:
         news = d.priority.in_((int(Priority.IMMEDIATE), int(Priority.DIGEST), int(Priority.NEWSLETTER)))
         theirs = _by_subscription(contact_id) & news
-        duties.hold(tx, theirs & d.state.in_(OPEN))
+        stops.hold(tx, theirs & d.state.in_(OPEN))
         keys = tx.connection.execute(select(d.id).where(theirs, duties.UNSENT)).scalars().all()
         trying.cancel(tx, [(key, PAUSED) for key in keys])
         stops.stop(tx, theirs, PAUSED)
@@ -181,7 +181,7 @@ def _hand_over_digests(tx: Tx, ended: Subscription) -> None:
     theirs = _by_subscription(ended.contact_id) & d.subject.like(f"digest/{ended.cadence}/%")
     if heir is None or ended.cadence is Cadence.IMMEDIATE:
         return
-    duties.hold(tx, theirs & d.state.in_(OPEN))
+    stops.hold(tx, theirs & d.state.in_(OPEN))
     mine = theirs & (d.subscription_id == ended.id) & d.state.in_(OPEN)
     tx.connection.execute(update(schema.deliveries).where(mine).values(subscription_id=heir))
     wanted = select(m.item_id).join(schema.subscriptions, s.topic_id == m.topic_id).where(beside)
@@ -217,7 +217,7 @@ def _begin(tx: Tx, old: Subscription, topic_id: int, cadence: Cadence, since: da
 def _carry_on(tx: Tx, old: int, new: int) -> None:
     """What is on its way under one subscription goes on under the one in its place."""
     theirs = (d.subscription_id == old) & d.state.in_(audience.WAITING)
-    duties.hold(tx, theirs)
+    stops.hold(tx, theirs)
     tx.connection.execute(update(schema.deliveries).where(theirs).values(subscription_id=new))
 
 

@@ -48,12 +48,12 @@ from syndicator.store.deliveries.duties import (
     MAY_HAVE_IT,
     UNSENT,
     cancel,
-    hold,
     insert_planned,
     row_columns,
 )
 from syndicator.store.deliveries.owed import WHO, audience, reachable
 from syndicator.store.engine import Tx, insert_or_skip
+from syndicator.store.stops import hold
 
 d, dc, s, a, c = (
     schema.deliveries.c,

@@ -103,16 +103,6 @@ def unsent(item: Item) -> ColumnElement[bool]:
     return (d.item_id == item.id) & UNSENT
 
 
-def hold(tx: Tx, which: ColumnElement[bool]) -> None:
-    """Let no lane start or settle any of these until we commit: what is unsent stays unsent.
-
-    Before any change to rows that others change too: locked by key, as the claims do, nobody waits for
-    somebody who waits for us.
-    """
-    if not tx.on_sqlite:  # there a writer is alone anyway
-        tx.connection.execute(select(d.id).where(which).order_by(d.id).with_for_update()).all()
-
-
 def cancel(tx: Tx, which: ColumnElement[bool], reason: str) -> int:
     """Cancel these rows, saying why; returns how many."""
     values = {"state": DeliveryState.CANCELLED, "detail": reason, "settled": tx.now, "due": None}

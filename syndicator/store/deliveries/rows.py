@@ -26,9 +26,10 @@ from syndicator.model.delivery import (
     ping_hub,
 )
 from syndicator.store import schema
-from syndicator.store.deliveries.duties import hold, record_contents
+from syndicator.store.deliveries.duties import record_contents
 from syndicator.store.deliveries.trying import forget
 from syndicator.store.engine import Tx
+from syndicator.store.stops import hold
 
 d, dc, c, s, x, p, lane = (
     schema.deliveries.c,

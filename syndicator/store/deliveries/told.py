@@ -38,7 +38,6 @@ from syndicator.store.deliveries.duties import (
     NOTHING_LEFT,
     UNSENT,
     cancel,
-    hold,
     insert_planned,
     record_contents,
     row_columns,
@@ -46,6 +45,7 @@ from syndicator.store.deliveries.duties import (
 )
 from syndicator.store.deliveries.owed import audience
 from syndicator.store.engine import Tx
+from syndicator.store.stops import hold
 from syndicator.store.suppressions import silenced
 
 d, dc, s = schema.deliveries.c, schema.delivery_contents.c, schema.subscriptions.c
