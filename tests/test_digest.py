@@ -431,7 +431,7 @@ def test_a_push_is_recorded_the_first_time_whoever_reads_it(newsroom: Store, clo
 
 
 def test_each_item_comes_once_whatever_people_and_clocks_do(store: Store, clock: FakeClock) -> None:
-    """mail:DG6 security:G6 The short form of `python -m tests.digests`: boundaries, late commits, edits, deaths."""
+    """mail:DG6 mail:G6 peers:2 The short form of `python -m tests.digests`: boundaries, late commits, edits, deaths."""
     assert sum(live_through(store, clock, seed, 8).digests for seed in (11, 12)) > 5
 
 

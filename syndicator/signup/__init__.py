@@ -1,10 +1,10 @@
-"""How people come onto the media list, tune it and leave: `joining`, `confirming`, `links` in mail, `roster` as lists."""
+"""How people come onto the media list, tune it and leave: by `joining` and `confirming`, `centre`, `leaving`."""
 
 from syndicator.signup.centre import Preferences, preferences
 from syndicator.signup.confirming import CONFIRM_WITHIN, CONSENT, Asked, Confirmation, confirm
 from syndicator.signup.joining import Visit, join
 from syndicator.signup.leaving import LEFT, unsubscribe
-from syndicator.signup.links import subscribe
+from syndicator.signup.subscribing import subscribe
 from syndicator.signup.tokens import Magic, Preview, Purpose, Tokens
 
 __all__ = [

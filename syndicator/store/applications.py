@@ -16,7 +16,7 @@ a = schema.applications.c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """One request; `consent` is the hash of the agreement they said yes to. `granted` is None until it is decided."""
+    """One of them; `consent` is the hash of the agreement they said yes to. `granted` is None until it is decided."""
 
     id: int
     contact_id: int
@@ -30,7 +30,7 @@ class Application:
 
 
 def add(tx: Tx, contact_id: int, words: str, consent: str) -> int | None:
-    """File a request and return its key; None if one of theirs waits already."""
+    """File an application and return its key; None if one of theirs waits already."""
     values = {"contact_id": contact_id, "words": words, "consent": consent}
     row = insert_or_skip(tx, schema.applications).values(**values, created=tx.now).returning(a.id)
     found: int | None = tx.connection.execute(row).scalar()
@@ -44,14 +44,14 @@ def waiting(tx: Tx) -> list[Application]:
 
 
 def of(tx: Tx, contact_id: int) -> Application | None:
-    """The request of this contact that waits, or None."""
+    """The application of this contact that waits, or None."""
     query = select(schema.applications).where(a.contact_id == contact_id, a.decided.is_(None))
     row = tx.connection.execute(query).first()
     return _application(row) if row else None
 
 
 def decide(tx: Tx, contact_id: int, by: str, reason: str | None = None, *, granted: bool) -> bool:
-    """Write down what a person decided; False if no request of theirs waited."""
+    """Write down what a person of ours decided; False if no application of theirs waited."""
     values = {"decided": tx.now, "decided_by": by, "granted": granted, "reason": reason}
     which = update(schema.applications).where(a.contact_id == contact_id, a.decided.is_(None))
     return tx.connection.execute(which.values(**values)).rowcount == 1

@@ -110,7 +110,7 @@ def desk(sqlite_url: str, clock: FakeClock) -> Iterator[Desk]:
 
 
 def test_one_click_on_a_digest_ends_what_it_was_made_for(desk: Desk) -> None:
-    """mail:LM7 mail:LM8 both daily topics end, the immediate one goes on; nothing is set, sent on or asked."""
+    """mail:LM7 mail:LM8 operations:PW11 both daily topics end, the immediate one goes on; nothing is set, sent on or asked."""
     kinds = {FORM: ONE_CLICK, "multipart/form-data; boundary=x": b"--x\r\n\r\n--x--\r\n"}
     replies = [
         desk.web.ask(
@@ -220,7 +220,7 @@ def test_the_one_who_looks_after_a_desk_is_told(desk: Desk) -> None:
 
 
 def test_preferences_are_changed_by_ending_and_beginning(desk: Desk) -> None:
-    """mail:LM9 peers:3 nothing is overwritten; the same form again changes nothing more."""
+    """mail:LM9 operations:PW10 peers:3 nothing is overwritten; the same form again changes nothing more."""
     page = desk.web.ask(desk.preferences)
     assert (200, "no-store", "no-referrer") == (
         page.status,
