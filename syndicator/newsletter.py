@@ -75,7 +75,7 @@ class Tended:
 def tend(store: Store, house: House) -> Tended:
     """Do what is due: open, remind, publish, or say that nobody said yes. Nothing twice, whoever else looks.
 
-    Raises NotFound where the topic of the newsletter does not exist.
+    Raises NotFound where the topic of the newsletter does not exist; Invalid or Refused where nothing can be filed there.
     """
     if not house.rules.topic:
         return Tended("there is no newsletter: set [newsletter] topic")
@@ -106,6 +106,16 @@ def sheet_of(tx: Tx, number: int) -> Sheet:
 def words_of(tx: Tx, sheet: Sheet, house: House) -> Content:
     """An issue as the words it would go out with now."""
     return content_of(sheet, house.site, topics.titles(tx), house.rules.topic)
+
+
+def readers(tx: Tx, sheet: Sheet, house: House) -> int:
+    """How many people an issue would be mailed to if it went out now; nobody where its topic does not exist."""
+    if not house.rules.topic:
+        return 0
+    try:
+        return newsletters.readers(tx, words_of(tx, sheet, house))
+    except NotFound:
+        return 0
 
 
 def edit(tx: Tx, number: int, said: Edit, by: str) -> Sheet:
@@ -206,10 +216,12 @@ def mail_test(tx: Tx, number: int, addresses: Sequence[str], by: str) -> str:
 
 
 def _check_topic(tx: Tx, rules: Rules) -> None:
-    if topics.find(tx, rules.topic) is None:
+    try:
+        topics.check_plain(tx, [rules.topic])
+    except NotFound:
         raise NotFound(
             f'[newsletter] topic "{rules.topic}" does not exist: make it with `syndicator topic add {rules.topic} TITLE`'
-        )
+        ) from None
 
 
 def _anything(tx: Tx, rules: Rules) -> bool:

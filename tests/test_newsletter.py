@@ -14,8 +14,9 @@ from sqlalchemy import select
 from syndicator import newsletter, press, publish
 from syndicator.errors import NotFound, Refused, Stale
 from syndicator.model import issuefile
+from syndicator.model.audience import Cadence
 from syndicator.model.delivery import Priority
-from syndicator.model.item import Item, Kind
+from syndicator.model.item import ALL, Item, Kind, Rule
 from syndicator.model.newsletter import Choice, Issue, IssueState, Rules
 from syndicator.model.release import Embargo
 from syndicator.model.schedule import Cron, Job, Schedule
@@ -32,7 +33,7 @@ from syndicator.store import (
     schema,
     topics,
 )
-from tests.make import FakeClock, make_content, make_newsroom, make_site, make_subscription
+from tests.make import FakeClock, make_content, make_newsroom, make_site, make_subscription, make_topic
 
 SITE = make_site(zone="Europe/Berlin")
 NUMBERS = count(1)
@@ -132,6 +133,23 @@ def test_a_month_from_items_to_mail(room: Store, clock: FakeClock) -> None:
         assert [item.uid] == [one.uid for one in items.listing(tx, topic="letter")]
         assert "ada" in {entry.actor for entry in audit.listing(tx, subject="newsletter/1")}
     assert (IssueState.OPEN, MAY) == (issue(room, 2).state, issue(room, 2).slot)
+
+
+def test_as_many_are_counted_as_are_mailed(room: Store, clock: FakeClock) -> None:
+    """peers:251 The number before the yes is that of the mails: readers of the topic, of all news and of a ruled topic."""
+    with room.begin() as tx:
+        topics.add(tx, make_topic("house", rule=Rule(any=("letter",))))
+        for who, slug in (("all@x.example", ALL), ("both@x.example", ALL), ("both@x.example", "house")):
+            make_subscription(tx, who, slug)
+        make_subscription(tx, "weekly@x.example", ALL, cadence=Cadence.WEEKLY)
+    add(room, "Budget")
+    with room.begin() as tx:
+        counted = newsletter.readers(tx, newsletter.sheet_of(tx, 1), HOUSE)
+        newsletter.approve(tx, 1, "ada", HOUSE)
+    clock.now = APRIL
+    newsletter.tend(room, HOUSE)
+    with room.read() as tx:
+        assert (3, 3) == (counted, len(mails(tx, public(room, 1))))
 
 
 def test_windows_tile_time(room: Store, clock: FakeClock) -> None:

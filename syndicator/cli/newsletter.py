@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from syndicator.cli.views import View
     from syndicator.model.newsletter import Block, Issue, Sheet
     from syndicator.runtime import Runtime
-    from syndicator.store import Tx
 
 app = given.group("Issues made from the items of a time: see, put in order, test, approve.")
 
@@ -59,7 +58,7 @@ def show(
         if file:
             print(issuefile.written(sheet, runtime.site.zone), end="")
             return
-        mails = _readers(tx, runtime)
+        mails = newsletter.readers(tx, sheet, runtime.newsletter)
         if as_json:
             output.show_json(_whole(sheet) | {"mails": mails})
             return
@@ -148,10 +147,11 @@ def approve(
 
     who = session.actor(by)
     with session.writing(ctx) as (runtime, tx):
-        mails = _readers(tx, runtime)
+        mails = 0
         if undo:
             issue = newsletter.reopen(tx, number, who)
         else:
+            mails = newsletter.readers(tx, newsletter.sheet_of(tx, number), runtime.newsletter)
             issue = newsletter.approve(tx, number, who, runtime.newsletter)
             # Asked once it is known to be possible; a no undoes it with the transaction.
             confirmed(mails, confirm, runtime.settings.mail.confirm_above, f"mails with No. {number}")
@@ -194,13 +194,6 @@ def _why_none(runtime: Runtime) -> str:
     if not runtime.newsletter.rules.topic:
         return "there is no newsletter: set [newsletter] topic, and make a schedule with --job newsletter"
     return "no issue is open yet: a worker opens one once a schedule with --job newsletter has a slot"
-
-
-def _readers(tx: Tx, runtime: Runtime) -> int:
-    from syndicator.store import newsletters
-
-    topic = runtime.newsletter.rules.topic
-    return newsletters.readers(tx, topic) if topic else 0
 
 
 def _tell(sheet: Sheet, *, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Row, delete, exists, false, func, insert, 
 
 from syndicator.errors import NotFound
 from syndicator.model.delivery import Channel, DeliveryState, Priority
-from syndicator.model.item import Content, Item, ItemState
+from syndicator.model.item import Content, Item, ItemState, memberships
 from syndicator.model.newsletter import (
     IN_HAND,
     Block,
@@ -27,7 +27,7 @@ from syndicator.model.newsletter import (
     Sheet,
     ordered,
 )
-from syndicator.store import items, schema, topics
+from syndicator.store import items, names, schema, topics
 from syndicator.store.deliveries import owed
 from syndicator.store.engine import Tx, insert_or_skip
 
@@ -147,10 +147,13 @@ def set_blocks(tx: Tx, issue: Issue, blocks: Sequence[Block]) -> None:
         tx.connection.execute(insert(schema.newsletter_blocks), rows)
 
 
-def readers(tx: Tx, topic: str) -> int:
-    """How many people an issue would be mailed to if it went out now."""
-    keys = topics.ids(tx, [topic]).values()
-    who = owed.audience(tx, Content(title="", topics=(topic,)), list(keys), false()).subquery()
+def readers(tx: Tx, content: Content) -> int:
+    """How many people an issue with these words would be mailed to if it went out now.
+
+    It enters every topic any item of its words would, `all` among them, and readers of each of them are mailed.
+    """
+    entered = memberships(names.filed(tx, content), topics.ruled(tx))
+    who = owed.audience(tx, content, list(topics.ids(tx, entered).values()), false()).subquery()
     return int(tx.connection.execute(select(func.count()).select_from(who)).scalar_one())
 
 
