@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from syndicator import newsletter, publish
+from syndicator.errors import NotFound
 from syndicator.model.newsletter import IssueState
 from syndicator.model.schedule import Cron, Job, RunState, Schedule
 from syndicator.runtime import Runtime, clock
@@ -19,6 +20,8 @@ from syndicator.store import newsletters, schedules, schema, topics
 from syndicator.worker import Worker, run, run_once
 from tests.cli.program import KEY
 from tests.make import make_content, make_subscription, make_topic
+
+EARLIER = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -89,3 +92,23 @@ def test_whoever_runs_all_once_sends_the_issue(runtime: Runtime) -> None:
     assert done["newsletter"].startswith("Newsletter No. 1 is out")
     assert 1 == done["deliver"]
     assert done["feeds"] >= 3
+
+
+def test_a_missing_topic_holds_nothing_else_up(runtime: Runtime) -> None:
+    """peers:251 Where the newsletter's topic was never made, all other work is done, once through and in a worker."""
+    with runtime.store.begin() as tx:
+        tx.connection.execute(
+            update(schema.topics).where(schema.topics.c.slug == "letter").values(slug="other")
+        )
+        make_subscription(tx, "reader@x.example", "policy")
+        publish.publish(tx, "tag:x,1", make_content("Budget"))
+    done = run_once(runtime)
+    assert "syndicator topic add letter" in done["newsletter"]
+    assert 1 == done["deliver"]
+    with pytest.raises(NotFound, match="syndicator topic add letter"):
+        run_once(runtime, ["newsletter"])
+    with runtime.store.begin() as tx:
+        tx.connection.execute(insert(schema.workers).values(name="gone", started=EARLIER, seen=EARLIER))
+    Worker(runtime, threading.Event()).tidy()
+    with runtime.store.read() as tx:
+        assert "gone" not in dict(schedules.workers(tx))

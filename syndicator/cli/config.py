@@ -17,6 +17,11 @@ def check(ctx: typer.Context) -> None:
     """Read file and environment and name every fault, one a line; opens nothing. Exit 3 if there are any."""
     settings = session.settings(ctx)
     output.say(f"{settings.file or 'no file: defaults and environment'}: no faults")
+    slug = settings.newsletter.topic
+    if slug and slug not in {one.slug for one in settings.topics}:
+        output.say(
+            f'[newsletter] topic "{slug}" is none of [[topics]]: `syndicator doctor` says whether it was made by hand'
+        )
 
 
 @app.command()

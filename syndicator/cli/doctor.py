@@ -64,6 +64,7 @@ def _house(runtime: Runtime) -> House:
         key_given=bool(runtime.settings.signing_keys()),
         key_kept=kept,
         mailbox=(runtime.intake.name, runtime.intake.every) if runtime.intake else None,
+        newsletter=runtime.settings.newsletter.topic,
     )
 
 

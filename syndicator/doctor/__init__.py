@@ -27,7 +27,10 @@ __all__ = ["Domains", "Finding", "House", "Mailing", "Signing", "State", "examin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """This machine's part: the store, the key, the folder for pictures; `mailbox` is read for bounces, so often."""
+    """This machine's part: the store, the key, the folder for pictures; `mailbox` is read for bounces, so often.
+
+    `newsletter` is the topic its issues are filed under, empty where there is none.
+    """
 
     store: Store
     clock: Callable[[], datetime]
@@ -35,6 +38,7 @@ class House:
     key_given: bool
     key_kept: Path | None = None
     mailbox: tuple[str, timedelta] | None = None
+    newsletter: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,4 +82,6 @@ def _house(building: House) -> Generator[Finding, None, bool]:
         yield from house.standing(building.store)
         if building.mailbox:
             yield from house.mailbox(building.store, *building.mailbox)
+        if building.newsletter:
+            yield from house.newsletter(building.store, building.newsletter)
     return healthy

@@ -11,7 +11,8 @@ from pathlib import Path
 from syndicator.doctor.finding import Finding, fail, guarded, ok, warn
 from syndicator.errors import SyndicatorError
 from syndicator.model.bounce import FEW, UNBEARABLE, UNEASY
-from syndicator.store import Store, alarms, bounces, deliveries
+from syndicator.model.schedule import Job
+from syndicator.store import Store, alarms, bounces, deliveries, schedules, topics
 
 # A lift is promised within a second (DESIGN §8); a minute off is no drift, it is another clock.
 DRIFT, OTHER = timedelta(seconds=1), timedelta(minutes=1)
@@ -81,6 +82,11 @@ def mailbox(store: Store, name: str, every: timedelta) -> Iterator[Finding]:
     yield from guarded("bounces", partial(_mailbox, store, name, every), "see what the database says")
 
 
+def newsletter(store: Store, topic: str) -> Iterator[Finding]:
+    """Whether issues of the newsletter can be filed under its topic, and whether anything opens them."""
+    yield from guarded("newsletter", partial(_newsletter, store, topic), "see what the database says")
+
+
 def _clock(store: Store, host_clock: Callable[[], datetime]) -> Iterator[Finding]:
     before = host_clock()
     with store.read() as tx:
@@ -142,6 +148,22 @@ def _mailbox(store: Store, name: str, every: timedelta) -> Iterator[Finding]:
         yield fail("bounces", f"{name} was read last on {mark.seen:%Y-%m-%d %H:%M} UTC", advice)
     else:
         yield ok("bounces", f"{name} is read")
+
+
+def _newsletter(store: Store, topic: str) -> Iterator[Finding]:
+    with store.read() as tx:
+        jobs = {one.job for one in schedules.listing(tx) if not one.paused}
+        try:
+            topics.check_plain(tx, [topic])
+        except SyndicatorError as fault:
+            advice = "set newsletter.topic to a plain topic that stays, or make it: `syndicator topic add`"
+            yield fail("newsletter", f"[newsletter] topic: {fault}", advice)
+            return
+    if Job.NEWSLETTER in jobs:
+        yield ok("newsletter", f"its issues are filed under {topic}")
+    else:
+        advice = '`syndicator schedule add newsletter --job newsletter --cron "0 9 1 * *"` does'
+        yield warn("newsletter", "no schedule opens its issues", advice)
 
 
 def _complaints(store: Store) -> Iterator[Finding]:

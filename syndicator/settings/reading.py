@@ -224,6 +224,10 @@ def _topic_names(records: Mapping[str, Records]) -> Iterator[str]:
         for slug in getattr(partner, "topics", ()):
             if slug not in known | {ALL}:
                 yield f'{table.at_key("topics")}: unknown topic "{slug}"{nearest(slug, known)}'
+    for table, newsletter in records["newsletter"]:
+        # It may be one that was made by hand, so that only what can never be right is a fault.
+        if (slug := getattr(newsletter, "topic", "")) in ruled | {ALL}:
+            yield f'{table.at_key("topic")}: "{slug}" holds items by its rule; an issue needs a plain topic'
 
 
 def _rules(table: Table) -> Iterator[tuple[int, Route]]:

@@ -119,6 +119,17 @@ def tend_newsletter(hand: Hand) -> str:
     return done.words
 
 
+def try_newsletter(hand: Hand) -> str:
+    """The same beside other work: what is wrong with the newsletter is a line in the log, and holds nothing else up."""
+    try:
+        return tend_newsletter(hand)
+    except TryLater:
+        raise
+    except SyndicatorError as fault:
+        log.warning("newsletter failed", fault=str(fault))
+        return str(fault)
+
+
 def forget_lost(hand: Hand) -> int:
     """Fail the runs of workers that are gone; returns how many."""
     with hand.runtime.store.begin() as tx:
@@ -130,16 +141,17 @@ def forget_lost(hand: Hand) -> int:
 
 def prune(hand: Hand) -> str:
     """Forget what is out of use and what is known of people for too long; returns what was done, in words."""
+    settings = hand.runtime.settings
+    privacy = settings.privacy
     with hand.runtime.store.begin() as tx:
         fragments = documents.prune_fragments(tx, hand.runtime.site.window)
         runs = schedules.prune_runs(tx, KEEP_RUNS)
         schedules.prune_workers(tx, KEEP_WORKERS)
         pings = deliveries.prune_pings(tx, KEEP_PINGS)
-        bounces.prune(tx, tx.now - KEEP_BACKSCATTER)
+        bounces.prune(tx, tx.now - KEEP_BACKSCATTER, tx.now - privacy.bounces)
         topic_life.end_due(tx)  # nothing is sent for a topic that is over, so an hour late is no harm
-        retention.expire(tx, hand.runtime.settings.privacy.evidence)
-    settings = hand.runtime.settings
-    signups = tidy_signups(hand.runtime.store, terms_of(settings), settings.privacy.requests)
+        retention.expire(tx, privacy.evidence, privacy.requests)
+    signups = tidy_signups(hand.runtime.store, terms_of(settings), privacy.requests)
     return f"{fragments} fragments, {runs} runs, {pings} pings and {signups} sign-ups forgotten"
 
 

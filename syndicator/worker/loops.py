@@ -131,7 +131,7 @@ class Worker:
         now = time.monotonic()
         if self._tended is None or now - self._tended >= NEWS_EVERY:
             self._tended = now
-            jobs.tend_newsletter(self)
+            jobs.try_newsletter(self)
         if self._tidied is None or now - self._tidied >= TIDY_EVERY:
             self._tidied = now
             jobs.forget_lost(self)

@@ -20,7 +20,10 @@ LOOPS = ("release", "feeds", "poll", "digest", "deliver")
 
 
 def run_once(runtime: Runtime, loops: Sequence[str] = LOOPS) -> dict[str, Any]:
-    """Turn the named loops, in the order of the walk, until nothing is due; what each did, in figures."""
+    """Turn the named loops, in the order of the walk, until nothing is due; what each did, in figures.
+
+    A newsletter that is set up wrongly stops none of the others, and raises only where it was named alone.
+    """
     if loops is LOOPS:
         more = {BOUNCES: runtime.intake, Job.NEWSLETTER: runtime.newsletter.rules.topic}
         loops = (*LOOPS, *(name for name, there in more.items() if there))
@@ -29,10 +32,11 @@ def run_once(runtime: Runtime, loops: Sequence[str] = LOOPS) -> dict[str, Any]:
     if unknown:
         raise Invalid(f"there is no job {unknown[0]!r}: use {', '.join(named)}")
     worker = Worker(runtime, threading.Event())
+    tend = jobs.tend_newsletter if set(loops) == {Job.NEWSLETTER} else jobs.try_newsletter
     turns: dict[str, Callable[[], Any]] = {
         "poll": lambda: _poll_all(runtime),
         "release": lambda: _release_all(runtime),
-        Job.NEWSLETTER: lambda: jobs.tend_newsletter(worker),  # before the feeds it is in, and its mails
+        Job.NEWSLETTER: lambda: tend(worker),  # before the feeds it is in, and its mails
         "feeds": lambda: feeds.rebuild_stale(runtime.store, runtime.site).changed,
         BOUNCES: lambda: runtime.intake.turn().total() if runtime.intake else 0,
         "digest": lambda: jobs.gather(worker).digests,

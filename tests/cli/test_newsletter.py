@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -110,11 +111,14 @@ def test_a_stale_file_is_refused(desk: InProcess) -> None:
 def test_many_mails_are_confirmed(desk: InProcess) -> None:
     """peers:251 A yes to more mails than mail.confirm_above asks for the very number; without it nothing is approved."""
     desk.env["SYNDICATOR_MAIL__CONFIRM_ABOVE"] = "0"
+    desk("contact", "add", "everything@x.example")
+    desk("contact", "subscribe", "everything@x.example", "all", "--consent", "test")
+    assert 2 == shown(desk)["mails"]
     said = desk.try_("newsletter", "approve", "1")
     assert 6 == said.code
-    assert "--confirm 1" in said.err
+    assert "--confirm 2" in said.err
     assert "open" == shown(desk)["state"]
-    desk("newsletter", "approve", "1", "--confirm", "1")
+    desk("newsletter", "approve", "1", "--confirm", "2")
     assert "approved" == shown(desk)["state"]
     assert "1 open\n" == desk("newsletter", "approve", "1", "--undo")
 
@@ -145,3 +149,21 @@ def test_where_there_is_none(lite: InProcess) -> None:
     """peers:251 An empty list says what to set."""
     said = lite.try_("newsletter", "list")
     assert (0, True) == (said.code, "[newsletter] topic" in said.err)
+
+
+def test_a_topic_nobody_made(cli: InProcess) -> None:
+    """peers:251 Mail goes out all the same; the one job says so with 5, the check of the set-up and the doctor name it."""
+    cli("topic", "add", "policy", "Policy")
+    cli("contact", "add", "reader@x.example")
+    cli("contact", "subscribe", "reader@x.example", "policy", "--consent", "test")
+    cli("item", "add", cli.file("a.md", f"title: A\ntopics: [policy]\nuid: {UID}a"))
+    cli.env["SYNDICATOR_NEWSLETTER__TOPIC"] = "letter"
+    assert "deliver\t1\n" in cli("worker", "--once")
+    assert 1 == len(written(cli))
+    alone = cli.try_("worker", "--once", "newsletter")
+    assert (5, 1) == (alone.code, len(alone.err.strip().splitlines()))
+    assert '"letter" is none of [[topics]]' in cli.try_("config", "check").err
+    checks = {one["check"]: one["state"] for one in json.loads(cli.try_("doctor", "--json").out)}
+    assert "fail" == checks["newsletter"]
+    cli.env["SYNDICATOR_NEWSLETTER__TOPIC"] = "all"
+    assert 3 == cli.try_("config", "check").code

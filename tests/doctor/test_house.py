@@ -12,11 +12,12 @@ from syndicator.doctor import Finding, House, State, examine, house
 from syndicator.errors import Unreachable
 from syndicator.model.bounce import Kind
 from syndicator.model.delivery import Channel
-from syndicator.store import Store, alarms, audience, bounces, deliveries, open_store
+from syndicator.model.schedule import Cron, Job, Schedule
+from syndicator.store import Store, alarms, audience, bounces, deliveries, open_store, schedules, topics
 from syndicator.store.bounces import Event
 from syndicator.wire.dns import Resolver
 from tests.bounces.sent import Room
-from tests.make import NOW, FakeClock
+from tests.make import NOW, FakeClock, make_topic
 
 
 def only(findings: Iterable[Finding]) -> Finding:
@@ -169,3 +170,23 @@ def test_an_unread_mailbox_is_found(store: Store, clock: FakeClock) -> None:
         clock.advance(minutes=minutes)
         found.append(next(house.mailbox(store, "box", every)).state)
     assert [State.WARN, State.OK, State.FAIL] == found
+
+
+def test_a_newsletter_that_cannot_go_out_is_told(store: Store) -> None:
+    """mail:DC1 Its topic must exist and be plain, and a schedule must open its issues; all is well where both hold."""
+
+    def said() -> tuple[State, str]:
+        one = only(house.newsletter(store, "letter"))
+        return one.state, f"{one.words} {one.advice}"
+
+    state, words = said()
+    assert (State.FAIL, True) == (state, 'no topic "letter"' in words)
+    with store.begin() as tx:
+        topics.add(tx, make_topic("letter"))
+    state, words = said()
+    assert (State.WARN, True) == (state, "--job newsletter" in words)
+    with store.begin() as tx:
+        when = Cron("0 9 1 * *")
+        schedules.add(tx, Schedule(id=0, name="monthly", job=Job.NEWSLETTER, when=when, created=NOW))
+    assert State.OK is said()[0]
+    assert State.FAIL is only(house.newsletter(store, "all")).state
