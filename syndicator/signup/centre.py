@@ -93,6 +93,15 @@ def preferences(tx: Tx, tokens: Tokens, token: str) -> Preferences | None:
     return Preferences(contact, live, full=magic is not None)
 
 
+def held(tx: Tx, tokens: Tokens, token: str) -> Preferences | None:
+    """As `preferences`, for whoever writes: nobody else changes, moves or forgets this person until we end."""
+    found = preferences(tx, tokens, token)
+    if found is None:
+        return None
+    wishes.hold(tx, found.contact.id)
+    return preferences(tx, tokens, token)  # whom we waited for may have forgotten them, or made the link void
+
+
 def save(tx: Tx, whose: Preferences, choice: Choice, **who: Any) -> bool:
     """Make it as the form says; whether anything was another before. The same form again changes nothing."""
     contact = whose.contact

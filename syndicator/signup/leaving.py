@@ -122,6 +122,7 @@ def of_token(tx: Tx, tokens: Tokens, token: str) -> Subscription | None:
 
 def _forgotten(tx: Tx, contact_id: int) -> bool:
     """Whether nothing may be written about this contact any more, not even from where a link was opened (LM19)."""
+    wishes.hold(tx, contact_id)
     return audience.contact_by_id(tx, contact_id).standing is Standing.ERASED
 
 

@@ -5,7 +5,7 @@ The link is the proof of who asks; a person of ours decides. What is done is `si
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from syndicator.model.audience import Contact
 from syndicator.model.joining import Terms
 from syndicator.signup import Tokens, accrediting
-from syndicator.signup.centre import preferences
+from syndicator.signup.centre import Preferences, held, preferences
 from syndicator.store import Store, Tx, accreditations, applications
 from syndicator.web.forms import Form, sent
 from syndicator.web.limits import Trust
@@ -88,15 +88,20 @@ class Accreditation:
             return self._form(request, contact, wrong, form)
         visit = self._gate.visit(request, self._pages.site.url("/media-list/accreditation"))
         with self._store.begin() as tx:
-            contact = self._whose(tx, request)  # anew: what was read before may be over
+            contact = self._whose(tx, request, held)  # anew: what was read before may be over
             if contact is None:
                 return missing(self._pages, request, TOKEN)
             accrediting.apply(tx, contact, words, visit, self._terms, self._desk)
         return self._page(request, "accreditation_done.html", state="waiting")
 
-    def _whose(self, tx: Tx, request: Request) -> Contact | None:
+    def _whose(
+        self,
+        tx: Tx,
+        request: Request,
+        opened: Callable[[Tx, Tokens, str], Preferences | None] = preferences,
+    ) -> Contact | None:
         """Whose preferences the token opens, as long as they are on the list and may be mailed."""
-        found = preferences(tx, self._tokens, request.path_params["token"])
+        found = opened(tx, self._tokens, request.path_params["token"])
         return found.contact if found and not found.contact.suppressed else None
 
     def _form(

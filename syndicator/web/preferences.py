@@ -181,7 +181,7 @@ class PreferencePages:
 
     def _done(self, request: Request, form: Form, deed: Deed | None) -> str:
         with self._store.begin() as tx:
-            found = centre.preferences(tx, self._tokens, request.path_params["token"])
+            found = centre.held(tx, self._tokens, request.path_params["token"])
             if found is None or deed is None:
                 return "Nothing was changed."
             return deed(tx, found, form, self._who(request, "preferences"))
