@@ -116,18 +116,24 @@ def score(strikes: Iterable[Strike], accepted: Sequence[datetime], now: datetime
     Given up: at the first sure one; after hard ones on two separate days; after any on five separate days that
     lie ten days apart or more. A letter that was taken and seven days without a bounce wipe out what was before.
     """
-    kept: list[Strike] = []
-    for strike in sorted((one for one in strikes if one.kind in SCORING), key=lambda one: one.at):
-        if kept and _calm(accepted, kept[-1].at, strike.at):
-            kept.clear()
-        kept.append(strike)
-    if not kept or _calm(accepted, kept[-1].at, now):
+    kept = counting(strikes, accepted, now)
+    if not kept:
         return Score()
     days = {one.at.date() for one in kept}
     hard = {one.at.date() for one in kept if one.kind is Kind.HARD}
     worn = len(days) >= SOFT_DAYS and kept[-1].at - kept[0].at >= SOFT_SPAN
     sure = any(one.sure for one in kept)
     return Score(len(hard), len(days), given_up=sure or len(hard) >= HARD_DAYS or worn)
+
+
+def counting(strikes: Iterable[Strike], accepted: Sequence[datetime], now: datetime) -> list[Strike]:
+    """Those of these strikes that still count at `now`, in order: what was calm since is forgotten."""
+    kept: list[Strike] = []
+    for strike in sorted((one for one in strikes if one.kind in SCORING), key=lambda one: one.at):
+        if kept and _calm(accepted, kept[-1].at, strike.at):
+            kept.clear()
+        kept.append(strike)
+    return [] if kept and _calm(accepted, kept[-1].at, now) else kept
 
 
 def _calm(accepted: Sequence[datetime], since: datetime, until: datetime) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy import Row, Text, cast, delete, func, literal, or_, select, upda
 
 from syndicator.model.audience import Address, SubscriptionState
 from syndicator.model.audience import address as mail_address
-from syndicator.model.bounce import SCORING, SURE, Kind, Score, Strike, kind_of_cause, score
+from syndicator.model.bounce import SCORING, SURE, Kind, Score, Strike, counting, kind_of_cause, score
 from syndicator.model.consent import Act
 from syndicator.model.delivery import Channel, DeliveryState, Result, Try
 from syndicator.model.letters import letter_subject
@@ -145,10 +145,7 @@ def of_contact(tx: Tx, contact_id: int) -> list[Bounce]:
 
 def standing(tx: Tx, contact_id: int) -> Score:
     """How a contact's address stands now."""
-    rows = tx.connection.execute(
-        select(b.at, b.kind, b.source, b.code).where(b.contact_id == contact_id, b.kind.in_(SCORING))
-    ).all()
-    strikes = [Strike(Kind(row.kind), row.at, sure=_sure(row)) for row in rows]
+    strikes = _strikes(tx, contact_id)
     return score(strikes, _accepted(tx, contact_id, strikes), tx.now)
 
 
@@ -207,10 +204,23 @@ def figures(tx: Tx, since: datetime) -> Mapping[Kind, int]:
     return {Kind(kind): count for kind, count in tx.connection.execute(query).all()}
 
 
-def prune(tx: Tx, before: datetime) -> int:
-    """Forget what was of no letter of ours, once it is this old: nobody replays it any more."""
-    gone = delete(schema.bounces).where(b.at < before, b.contact_id.is_(None), b.delivery_id.is_(None))
-    return tx.connection.execute(gone).rowcount
+def prune(tx: Tx, backscatter: datetime, before: datetime) -> int:
+    """Forget what came back before this; what was of no letter of ours, before `backscatter`: nobody replays it any more.
+
+    What still counts against an address that is not given up stays, however old (LM12). Returns how many went.
+    """
+    stray = (b.at < backscatter) & b.contact_id.is_(None) & b.delivery_id.is_(None)
+    gone = tx.connection.execute(delete(schema.bounces).where(stray)).rowcount
+    old = (b.at < before) & or_(b.contact_id.is_not(None), b.delivery_id.is_not(None))
+    scored = old & b.contact_id.is_not(None) & b.kind.in_(SCORING)
+    gone += tx.connection.execute(delete(schema.bounces).where(old, ~scored)).rowcount
+    whose = tx.connection.execute(select(b.contact_id).where(scored).distinct()).scalars().all()
+    for contact_id in whose:
+        since = _counts_from(tx, contact_id)
+        over = scored & (b.contact_id == contact_id)
+        over = over if since is None else over & (b.at < since)
+        gone += tx.connection.execute(delete(schema.bounces).where(over)).rowcount
+    return gone
 
 
 # -- how far a mailbox was read ----------------------------------------------------------------------------
@@ -324,8 +334,23 @@ def _whose(tx: Tx, event: Event) -> Address | None:
         return Address(typed=row.address, key=row.key) if row and "@" in row.key else None
     letter = sent(tx, event.delivery_id) if event.delivery_id else None
     # The desk's own addresses are staff's to mind; these are of people who typed them into the form.
-    own = letter is not None and letter.mailbox and letter.subject.startswith("letter/")
-    return mail_address(letter.mailbox) if own and letter and letter.mailbox else None
+    typed = letter.mailbox if letter and letter.subject.startswith("letter/") else None
+    return mail_address(typed) if typed and "@" in typed else None  # a word, once it is forgotten
+
+
+def _strikes(tx: Tx, contact_id: int) -> list[Strike]:
+    rows = tx.connection.execute(
+        select(b.at, b.kind, b.source, b.code).where(b.contact_id == contact_id, b.kind.in_(SCORING))
+    ).all()
+    return [Strike(Kind(row.kind), row.at, sure=_sure(row)) for row in rows]
+
+
+def _counts_from(tx: Tx, contact_id: int) -> datetime | None:
+    """When the first of what still counts against a contact came back; None where nothing does, or all is decided."""
+    strikes = _strikes(tx, contact_id)
+    accepted = _accepted(tx, contact_id, strikes)
+    kept = counting(strikes, accepted, tx.now)
+    return kept[0].at if kept and not score(kept, accepted, tx.now).given_up else None
 
 
 def _accepted(tx: Tx, contact_id: int, strikes: Sequence[Strike]) -> list[datetime]:

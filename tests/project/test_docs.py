@@ -17,7 +17,7 @@ from syndicator.settings import load
 ROOT = Path(__file__).resolve().parents[2]
 ADRS = sorted((ROOT / "docs/adr").glob("*.md"))
 DOCS = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")]
-DOCS += [ROOT / "docs" / name for name in ("flows.md", "operating.md", "settings.md")]
+DOCS += [ROOT / "docs" / name for name in ("flows.md", "operating.md", "privacy.md", "settings.md")]
 DEMO = ROOT / "config/demo"
 ITEMS = sorted((DEMO / "items").glob("*.md"))
 RELEASES = sorted((DEMO / "releases").glob("*.md"))

@@ -127,8 +127,39 @@ def test_what_is_not_ours_is_forgotten_in_time(room: Room, clock: FakeClock) -> 
         bounces.record(tx, Event(key="a", source="imap", kind=Kind.UNKNOWN))
         bounces.record(tx, Event(key="b", source="imap", kind=Kind.SOFT, contact_id=room.contact.id))
     with room.store.begin() as tx:
-        assert [0, 1] == [bounces.prune(tx, NOW), bounces.prune(tx, NOW + timedelta(seconds=1))]
+        old = NOW - timedelta(days=400)
+        assert [0, 1] == [bounces.prune(tx, NOW + timedelta(seconds=more), old) for more in (0, 1)]
         assert 1 == len(bounces.of_contact(tx, room.contact.id))
+
+
+def test_what_came_back_is_forgotten_in_time_but_for_what_counts(room: Room, clock: FakeClock) -> None:
+    """security:D7 mail:LM12 Past its time a bounce goes; what still counts against an address stays until it does not."""
+    for key, kind in (("c", Kind.COMPLAINT), ("p", Kind.POLICY), ("s", Kind.SOFT)):
+        with room.store.begin() as tx:
+            whose = None if kind is Kind.COMPLAINT else room.contact.id
+            bounces.record(tx, Event(key=key, source="imap", kind=kind, contact_id=whose, delivery_id=99))
+    began = clock.now
+    clock.advance(days=400)
+    with room.store.begin() as tx:
+        assert [0, 2] == [bounces.prune(tx, NOW, began + timedelta(seconds=more)) for more in (0, 1)]
+        assert [Kind.SOFT] == [one.kind for one in bounces.of_contact(tx, room.contact.id)]
+    room.send()
+    clock.advance(days=8)
+    with room.store.begin() as tx:
+        assert 1 == bounces.prune(tx, NOW, began + timedelta(seconds=1))
+        assert [] == bounces.of_contact(tx, room.contact.id)
+
+
+def test_of_an_address_that_is_given_up_old_bounces_go(room: Room, clock: FakeClock) -> None:
+    """security:D7 Its suppression says it from then on."""
+    for key in "ab":
+        with room.store.begin() as tx:
+            bounces.record(tx, Event(key=key, source="imap", kind=Kind.HARD, contact_id=room.contact.id))
+        clock.advance(days=1)
+    assert room.known().suppressed
+    with room.store.begin() as tx:
+        assert 2 == bounces.prune(tx, NOW, clock.now)
+    assert room.known().suppressed
 
 
 def test_a_stranger_costs_no_walk_through_the_ledger(sqlite_url: str, clock: FakeClock) -> None:

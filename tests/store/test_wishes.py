@@ -7,12 +7,15 @@ from sqlalchemy import insert, select, update
 
 from syndicator import publish
 from syndicator.errors import Invalid
-from syndicator.model.audience import Cadence, Subscription
+from syndicator.model.audience import Cadence, Subscription, address
+from syndicator.model.bounce import Kind
 from syndicator.model.delivery import Channel
+from syndicator.model.letters import Letter
 from syndicator.signup import leaving
 from syndicator.store import (
     Store,
     audience,
+    bounces,
     deliveries,
     erasure,
     evidence,
@@ -193,6 +196,39 @@ def test_evidence_is_blanked_when_its_time_is_over(store: Store, clock: FakeCloc
         tx.connection.execute(update(schema.deliveries).values(state="accepted"))
         assert 0 == retention.expire(tx, span)
         assert letters.by_id(tx, 1) is None
+
+
+@pytest.mark.parametrize(("keep", "age"), [(timedelta(days=7), 8), (timedelta(days=90), 31)])
+def test_whose_address_was_only_typed_in_is_forgotten(
+    store: Store, clock: FakeClock, keep: timedelta, age: int
+) -> None:
+    """security:D7 mail:LM4 the letter that asked them goes with the sign-up, and the address with it, wherever it stands."""
+    mail, other = "Typed.In@one-person.example", "late@one-person.example"
+    with store.begin() as tx:
+        for who in (mail, other):
+            letters.plan(tx, Letter.ASK, address(who), about=1, facts={"topics": []})
+        tried = {"delivery_id": 1, "number": 1, "started": tx.now, "ended": tx.now, "outcome": "refused"}
+        said = f"550 <{mail}> is over quota"
+        tx.connection.execute(insert(schema.attempts).values(**tried, detail=said))
+        over = update(schema.deliveries).where(schema.deliveries.c.id == 1)
+        tx.connection.execute(over.values(state="refused", detail=said, settled=tx.now))
+    clock.advance(days=age - 2)
+    with store.begin() as tx:
+        retention.expire(tx, timedelta(days=9), keep)
+        assert mail == tx.connection.execute(select(schema.deliveries.c.mailbox).order_by("id")).scalar()
+    clock.advance(days=2)
+    with store.begin() as tx:
+        for _ in range(2):
+            retention.expire(tx, timedelta(days=9), keep)
+        gone, open_ = tx.connection.execute(select(schema.deliveries).order_by("id")).all()
+        assert ("forgotten", "mailbox/forgotten/1", "", "forgotten") == (
+            gone.mailbox, gone.recipient, gone.domain, gone.detail
+        )  # fmt: skip
+        assert (other, f"mailbox/{other}") == (open_.mailbox, open_.recipient)
+        assert ["forgotten"] == tx.connection.execute(select(schema.attempts.c.detail)).scalars().all()
+        assert [None, True] == [found and True for found in (letters.by_id(tx, 1), letters.by_id(tx, 2))]
+        event = bounces.Event(key="k", source="imap", kind=Kind.COMPLAINT, delivery_id=1)
+        assert bounces.record(tx, event)  # a complaint that comes now suppresses nobody
 
 
 def test_an_answer_that_came_after_the_erasure_goes_too(store: Store) -> None:
