@@ -40,6 +40,7 @@ from syndicator.store import (
     pushes,
     redactions,
     releases,
+    segments,
     topics,
     upstreams,
     wiped,
@@ -129,12 +130,13 @@ def submit(
     """Publish, unless the very same words are public already under this uid (then: unchanged).
 
     Raises Conflict, naming `item edit`, for the same uid with other words, and for the uid of a release
-    that is still to come.
+    that is still to come; NotFound for an audience there is no segment of.
     """
     known = items.find(tx, uid)
     verdict = judge(names.filed(tx, content), known.content if known else None)
     if known is None:
         _refuse_unreleased(tx, uid)
+        segments.check(tx, content.audience)
         return publish(tx, uid, content, published=published, push=push, by=by), verdict
     if verdict is Verdict.REVISED:
         raise Conflict(
@@ -153,6 +155,7 @@ def edit(tx: Tx, uid: str, content: Content, *, push: Push | None = None, by: st
     content = reworded(content, item.content)
     if judge(names.filed(tx, content), item.content) is Verdict.UNCHANGED:
         return item
+    _check_audience(tx, content, item)
     rule = push or push_of(tx, item.upstream)
     revised = _revise(tx, item, Significance.SILENT, content, item.note, rule)
     _write_down(tx, by, "edit", revised)
@@ -170,6 +173,7 @@ def correct(tx: Tx, uid: str, content: Content, note: str, *, by: str = "") -> I
     content = reworded(content, item.content)
     if judge(names.filed(tx, content), item.content) is Verdict.UNCHANGED:
         raise Refused(f"nothing was changed in {uid}: correct the text first")
+    _check_audience(tx, content, item)
     rule = push_of(tx, item.upstream)
     moved = corrected(item, note, items.own_moment(tx, tx.now))
     moved = replace(moved, marked=marked(item.content, content))
@@ -277,10 +281,13 @@ def _redact_release(tx: Tx, uid: str, by: str) -> list[str]:
 def reach(tx: Tx, uid: str, act: Significance, content: Content | None = None) -> deliveries.Radius:
     """Whom this act would reach if it came now: by the conditions it goes by itself, and with nothing written.
 
-    With `content`, the newly entitled count among the mails. Raises Refused for what is gone already.
+    With `content`, the newly entitled count among the mails. Raises Refused for what is gone already, NotFound for
+    an audience there is no segment of.
     """
     item = items.named(tx, uid)
     _check_live(item, even_withdrawn=act is Significance.KILL)
+    if content:
+        _check_audience(tx, content, item)
     priority = Priority.KILL if act is Significance.KILL else Priority.CORRECTION
     found = deliveries.radius(tx, item, priority, machines_only=act is Significance.WITHDRAWAL)
     if act is Significance.SILENT:
@@ -288,7 +295,8 @@ def reach(tx: Tx, uid: str, act: Significance, content: Content | None = None) -
     if content and push_of(tx, item.upstream).covers(item, tx.now):
         slugs = memberships(names.filed(tx, content), topics.ruled(tx))
         entered = set(topics.ids(tx, slugs).values()).difference(topics.of_item(tx, item.id).values())
-        found = replace(found, mails=found.mails + deliveries.newcomers(tx, item, entered))
+        revised = replace(item, content=content)  # whose audience it is
+        found = replace(found, mails=found.mails + deliveries.newcomers(tx, revised, entered))
     return found
 
 
@@ -303,6 +311,11 @@ def _live(tx: Tx, uid: str, *, even_withdrawn: bool = False) -> Item:
     item = items.held_for_change(tx, uid)
     _check_live(item, even_withdrawn=even_withdrawn)
     return item
+
+
+def _check_audience(tx: Tx, content: Content, item: Item) -> None:
+    """Raise NotFound, with the near name, for a segment that is not there; one it named before may be gone since."""
+    segments.check(tx, [slug for slug in content.audience if slug not in item.content.audience])
 
 
 def _check_live(item: Item, *, even_withdrawn: bool) -> None:

@@ -55,6 +55,8 @@ def whole_item(thing: Item, site: Site) -> View:
         "spokesperson": words.spokesperson,
         "media": [medium.url for medium in words.media],
         "rights": words.rights or None,
+        "urgent": words.urgent,
+        "audience": list(words.audience),
         "note": thing.note,
         "summary": words.summary,
         **_press(words),

@@ -82,6 +82,26 @@ def test_a_release_for_a_segment_names_one_there_is(newsroom: InProcess) -> None
     assert "not in the audience that the release names" in newsroom("release", "plan", uid)
 
 
+def test_an_item_for_a_segment_names_one_there_is(newsroom: InProcess) -> None:
+    """mail:LM16 An unknown audience is refused with the near name at each door to the public; shown is what was said."""
+    newsroom("contact", "segment", "add", "desks", "--any", "desk")
+    file, wrong = newsroom.folder / "right.md", newsroom.folder / "wrong.md"
+    words = ITEM.replace("---\nWords", "audience: [{}]\nurgent: true\n---\nWords").format
+    file.write_text(words("For desks", "desks"), encoding="utf-8")
+    wrong.write_text(words("For a desk", "desk"), encoding="utf-8")
+    said = newsroom.try_("item", "add", str(wrong))
+    assert (5, True) == (said.code, 'did you mean "desks"?' in said.err)
+    uid = newsroom("item", "add", str(file)).strip()
+    for more in (("edit",), ("edit", "--dry-run"), ("correct", "--note", "Another audience.")):
+        said = newsroom.try_("item", more[0], uid, str(wrong), *more[1:])
+        assert (5, True) == (said.code, 'did you mean "desks"?' in said.err)
+    shown = newsroom.json("item", "show", uid)
+    assert (["desks"], True) == (shown["audience"], shown["urgent"])
+    newsroom("contact", "segment", "remove", "desks")
+    file.write_text(f"{file.read_text()}\nMore.\n", encoding="utf-8")
+    newsroom("item", "edit", uid, str(file))
+
+
 def test_the_history_of_somebody(newsroom: InProcess) -> None:
     """Newest first: what they were owed, what they subscribed to, where they came from (mail:LM18)."""
     file = newsroom.folder / "i.md"
