@@ -18,7 +18,7 @@ ROWS = st.integers(1, 2**63 - 1)
 def test_a_press_link_names_whom_and_what(contact: int, release: int) -> None:
     """mail:EM6 each recipient has a link of their own, and it is read as nothing else."""
     token = TOKENS.press_token(contact, release)
-    assert (contact, release) == TOKENS.read_press(token)
+    assert (contact, release, 0) == TOKENS.read_press(token)
     assert TOKENS.read_preview(token, NOW) is None
     assert all(TOKENS.read(purpose, token) is None for purpose in Purpose)
     assert set(token) <= set(string.ascii_letters + string.digits + "-_.")
@@ -64,5 +64,5 @@ def test_a_preview_link_ends_by_itself() -> None:
 def test_former_keys_read_press_links() -> None:
     """mail:LM6 links in mail that was sent survive a change of key."""
     before, after = Tokens(["old"]), Tokens(["new", "old"])
-    assert (3, 4) == after.read_press(before.press_token(3, 4))
+    assert (3, 4, 0) == after.read_press(before.press_token(3, 4))
     assert before.read_press(after.press_token(3, 4)) is None

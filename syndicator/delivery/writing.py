@@ -65,7 +65,7 @@ class Links:
     confirm: Callable[[int], str]
     unsubscribe: Callable[[int], str]
     preferences: Callable[[int, int], str]
-    press: Callable[[int, int], str]
+    press: Callable[..., str]
     letter: Callable[[letters.Owed], str]
     leaving: Callable[[int], str] = lambda _: ""
 
@@ -184,7 +184,9 @@ class Writer:
             leaving_address=links.leaving(subscription) if listed and subscription else "",
             preferences_url=links.preferences(contact or 0, attempt.generation) if listed else "",
             confirm_url=links.confirm(subscription) if asking else "",
-            press_url=links.press(contact, release.id) if contact is not None and release else "",
+            press_url=links.press(contact, release.id, attempt.press_generation)
+            if contact is not None and release
+            else "",
             in_reply_to=self._message_id(answers, attempt.recipient) if answers else None,
         )
 

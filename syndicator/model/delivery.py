@@ -154,6 +154,7 @@ class Try:
     priority: Priority = Priority.IMMEDIATE
     on_unknown: OnUnknown | None = None  # the partner's own wish
     generation: int = 0  # of the contact's links
+    press_generation: int = 0  # of those to releases under embargo
 
     @property
     def role(self) -> Role:

@@ -19,7 +19,7 @@ def links_of(site: Site, tokens: Tokens, leaving: Callable[[int], str] = lambda 
         confirm=lambda row: url(f"/media-list/confirm/{tokens.confirm_token(row)}"),
         unsubscribe=lambda row: url(f"/media-list/unsubscribe/{tokens.unsubscribe_token(row)}"),
         preferences=lambda *whose: url(f"/media-list/preferences/{tokens.preferences_token(*whose)}"),
-        press=lambda contact, release: url(f"/press/{tokens.press_token(contact, release)}/"),
+        press=lambda *whose: url(f"/press/{tokens.press_token(*whose)}/"),
         letter=lambda owed: letter_url(site, tokens, owed),
         leaving=leaving,
     )

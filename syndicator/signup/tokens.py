@@ -83,14 +83,20 @@ class Tokens:
         """For `/ping/{token}`; good as long as the key."""
         return self._mint(self._keys[0], Purpose.PING, upstream_id, 0)
 
-    def press_token(self, contact_id: int, release_id: int) -> str:
-        """For `/press/{token}/`, one person's own; good as long as they are accredited (mail:EM6)."""
-        return self._seal(self._keys[0], Purpose.PRESS, (contact_id, release_id))
+    def press_token(self, contact_id: int, release_id: int, generation: int = 0) -> str:
+        """For `/press/{token}/`, one person's own; good as long as they are accredited (mail:EM6).
 
-    def read_press(self, token: str) -> tuple[int, int] | None:
-        """The contact and the release such a token speaks of, or None if we did not sign it."""
-        found = self._unseal(Purpose.PRESS, token, 2)
-        return (found[0], found[1]) if found else None
+        Another generation makes earlier ones worthless, as of the desk's; the first is not written, as it never was.
+        """
+        parts = (contact_id, release_id, generation) if generation else (contact_id, release_id)
+        return self._seal(self._keys[0], Purpose.PRESS, parts)
+
+    def read_press(self, token: str) -> tuple[int, int, int] | None:
+        """The contact, the release and the generation such a token speaks of, or None if we did not sign it."""
+        if found := self._unseal(Purpose.PRESS, token, 2):
+            return found[0], found[1], 0
+        found = self._unseal(Purpose.PRESS, token, 3)
+        return (found[0], found[1], found[2]) if found else None
 
     def preview_token(self, release_id: int, version: int, expires: datetime) -> str:
         """For `/press/{token}/` of a preview; `expires` counts in whole seconds and stands in it."""

@@ -36,7 +36,7 @@ class Desks:
             (
                 one,
                 in_words(ends(one, tx.now), site.zone),
-                self._pages.path(f"/press/{self._tokens.press_token(shown.contact.id, one.id)}/"),
+                self._pages.path(f"/press/{_copy(self._tokens, shown, one.id)}/"),
             )
             for one in shown.releases
         ]
@@ -49,6 +49,10 @@ class Desks:
         site = self._pages.site
 
         def leads(release_id: int) -> str:
-            return site.url(f"/press/{self._tokens.press_token(shown.contact.id, release_id)}/")
+            return site.url(f"/press/{_copy(self._tokens, shown, release_id)}/")
 
         return Response(feed(tx, shown, site, leads), 200, PRIVATE, media_type=ATOM)
+
+
+def _copy(tokens: Tokens, shown: Desk, release_id: int) -> str:
+    return tokens.press_token(shown.contact.id, release_id, shown.contact.press_generation)

@@ -22,7 +22,7 @@ from syndicator.model.release import Actor, Release, ReleaseState, foreseen, vis
 from syndicator.render.calendar import MEDIA_TYPE, Deadline, Standing, calendar
 from syndicator.render.mail import Sender
 from syndicator.signup import Tokens
-from syndicator.store import Store, Tx, accreditations, items, media, press_links
+from syndicator.store import Store, Tx, accreditations, audience, items, media, press_links
 from syndicator.store.media import Cabinet
 from syndicator.web.banner import PRIVATE, Banner, Way, in_words
 from syndicator.web.desk import Desks
@@ -188,6 +188,8 @@ class Press:
         release = press_links.release(tx, found[1]) if found else None
         if found is None or release is None or accreditations.live(tx, found[0]) is None:
             return None
+        if audience.contact_by_id(tx, found[0]).press_generation != found[2]:
+            return None  # made void, with the address it was mailed to or by the desk
         if not press_links.had_any(tx, found[0], release):
             return None
         out = release.state is ReleaseState.RELEASED

@@ -35,7 +35,7 @@ DESK = Desk(
         confirm=lambda row: f"https://news.example/confirm/{row}",
         unsubscribe=lambda row: f"https://news.example/unsubscribe/{row}",
         preferences=lambda row, _: f"https://news.example/preferences/{row}",
-        press=lambda row, release: f"https://news.example/press/{row}.{release}/",
+        press=lambda row, release, *_: f"https://news.example/press/{row}.{release}/",
         letter=lambda owed: f"https://news.example/{owed.sort}/{owed.about}",
     ),
 )

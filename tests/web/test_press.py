@@ -107,6 +107,19 @@ def released(desk: Desk) -> str:
     return f"/items/{item.slug}"
 
 
+def test_a_copy_whose_links_were_made_void(desk: Desk) -> None:
+    """mail:LM20 security:E1 after a change of address who reads the former one sees nothing, accredited anew or not."""
+    former = f"/press/{TOKENS.press_token(desk.jane, desk.release.id)}/"
+    assert 200 == desk.web.ask(former).status
+    with desk.store.begin() as tx:
+        accreditations.renew_link(tx, desk.jane)
+    token = TOKENS.press_token(desk.jane, desk.release.id, 1)
+    assert (desk.jane, desk.release.id, 1) == TOKENS.read_press(token)
+    assert (404, 200) == (desk.web.ask(former).status, desk.web.ask(f"/press/{token}/").status)
+    own = desk.web.ask(f"/press/{TOKENS.desk_token(desk.jane, 1)}/").text
+    assert (True, False) == (f"/press/{token}/" in own, former in own)
+
+
 def test_the_copy_of_the_accredited(desk: Desk) -> None:
     """mail:MC22 mail:EM2 the release with its end in two zones, whom to ask, and its files at addresses of one's own."""
     page = desk.ask()

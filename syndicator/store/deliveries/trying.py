@@ -71,6 +71,7 @@ def query(now: Any) -> Select[Any]:
             c.domain,
             c.name,
             c.generation,
+            c.press_generation,
             p.slug,
             p.on_unknown,
             suppressions.WHY.label("suppressed"),
@@ -126,6 +127,7 @@ def as_try(row: Any) -> Try:
         priority=_PRIORITIES[row.priority],
         on_unknown=OnUnknown(row.on_unknown) if row.on_unknown else None,
         generation=row.generation or 0,
+        press_generation=row.press_generation or 0,
     )
 
 
