@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syndicator import signup
-from syndicator.errors import Invalid
+from syndicator.errors import Invalid, Refused
 from syndicator.model.audience import Cadence, Subscription, SubscriptionState, address
 from syndicator.model.item import Topic
 from syndicator.signup import CONFIRM_WITHIN, Confirmation, Purpose, Tokens
-from syndicator.store import Store, audience, deliveries, topics
+from syndicator.store import Store, audience, deliveries, topics, wishes
 from tests.make import NOW, FakeClock
 
 TOKENS = Tokens(["present key", "former key"])
@@ -122,6 +122,63 @@ def test_the_last_instant(
     clock.now = NOW + CONFIRM_WITHIN + late
     with store.begin() as tx:
         assert became is signup.confirm(tx, TOKENS, TOKENS.confirm_token(pending.id))
+
+
+@pytest.mark.parametrize("by", ["cadence", "subscribe"])
+def test_the_link_says_yes_to_what_took_its_place(
+    store: Store, clock: FakeClock, pending: Subscription, by: str
+) -> None:
+    """mail:LM2 peers:3 Another cadence before the yes: the link that was mailed confirms that one, within its own time."""
+    token = TOKENS.confirm_token(pending.id)
+    clock.advance(hours=71)
+    with store.begin() as tx:
+        if by == "cadence":
+            changed = wishes.change_cadence(tx, pending.id, Cadence.WEEKLY)
+        else:
+            changed, _ = signup.subscribe(
+                tx, pending.contact_id, topics.named(tx, "policy").id, Cadence.WEEKLY, None
+            )
+    clock.advance(hours=1, microseconds=1)
+    with store.begin() as tx:
+        assert Confirmation.OVER is signup.confirm(tx, TOKENS, token)
+    clock.advance(microseconds=-1)
+    with store.begin() as tx:
+        assert Confirmation.CONFIRMED is signup.confirm(tx, TOKENS, token)
+    with store.read() as tx:
+        now = audience.subscription(tx, changed.id)
+    assert (SubscriptionState.ACTIVE, Cadence.WEEKLY) == (now.state, now.cadence)
+    assert SubscriptionState.ENDED is state(store, pending)
+
+
+def test_staff_asks_once_more(store: Store, clock: FakeClock, pending: Subscription) -> None:
+    """mail:LM2 mail:LM4 When the link is over, or on demand; once a day, three times in all, and never who is active."""
+
+    def subscribe(*, again: bool = False) -> tuple[Subscription, bool]:
+        with store.begin() as tx:
+            topic_id = topics.named(tx, "policy").id
+            return signup.subscribe(tx, pending.contact_id, topic_id, Cadence.IMMEDIATE, None, again=again)
+
+    clock.advance(hours=24)
+    with pytest.raises(Refused, match="once a day"):
+        subscribe(again=True)
+    clock.advance(hours=1)
+    assert (pending.id, False) == (subscribe()[0].id, False)
+    second, new = subscribe(again=True)
+    assert (SubscriptionState.PENDING, True) == (second.state, new)
+    clock.advance(hours=72, microseconds=1)
+    third, new = subscribe()
+    assert new
+    with store.read() as tx:
+        rows = {row.subject for row in deliveries.listing(tx)}
+    assert {f"confirmation/{one.id}" for one in (pending, second, third)} == rows
+    clock.advance(days=4)
+    with pytest.raises(Refused, match="3 times"):
+        subscribe()
+    clock.advance(days=-4)
+    with store.begin() as tx:
+        assert Confirmation.OVER is signup.confirm(tx, TOKENS, TOKENS.confirm_token(second.id))
+        assert Confirmation.CONFIRMED is signup.confirm(tx, TOKENS, TOKENS.confirm_token(third.id))
+    assert (third.id, False) == (subscribe(again=True)[0].id, False)
 
 
 def test_whoever_left_is_not_brought_back(store: Store, pending: Subscription) -> None:

@@ -80,9 +80,16 @@ def subscribe(
         typer.Option(metavar="SOURCE", help="Where their yes came from; without it they are asked."),
     ] = None,
     *,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Ask once more who has not said yes; once a day, three times in all."),
+    ] = False,
     as_json: given.Json = False,
 ) -> None:
-    """Subscribe somebody on the list to a topic; without --consent a confirmation goes out first."""
+    """Subscribe somebody on the list to a topic; without --consent a confirmation goes out first.
+
+    Where its link is over after 72 hours, the same again asks once more.
+    """
     from syndicator import signup
     from syndicator.store import audience, topics
 
@@ -90,7 +97,7 @@ def subscribe(
     with session.writing(ctx) as (_, tx):
         contact = audience.contact(tx, who)
         topic_id = topics.named(tx, topic).id
-        subscription, new = signup.subscribe(tx, contact.id, topic_id, cadence, yes or None)
+        subscription, new = signup.subscribe(tx, contact.id, topic_id, cadence, yes or None, again=again)
     words = "is" if new else "was already"
     output.say(f"the subscription of {contact.address.typed} to {topic} {words} {subscription.state}")
     if contact.suppressed:

@@ -10,7 +10,7 @@ import typer
 from syndicator.cli import arguments as given
 from syndicator.cli import output, session, views
 from syndicator.errors import Invalid, NotFound, Refused
-from syndicator.model.audience import Address, Cadence, address, person_name
+from syndicator.model.audience import Address, Cadence, SubscriptionState, address, person_name
 from syndicator.model.markup import one_line
 from syndicator.model.release import zone_named
 
@@ -124,7 +124,13 @@ def cadence(
             raise Refused(
                 f"{who.typed} does not subscribe to {slug}: `syndicator contact subscribe` does that"
             )
-        wishes.change_cadence(tx, known[0].id, often, person=actor)
+        now = wishes.change_cadence(tx, known[0].id, often, person=actor)
+    if now.state is SubscriptionState.PENDING:
+        output.say(
+            f"{who.typed} will get {slug} {often}, but it is still pending: they have not said yes yet; "
+            f"`syndicator contact subscribe {who.typed} {slug} --cadence {often} --again` asks once more"
+        )
+        return
     output.say(f"{who.typed} gets {slug} {often}")
 
 

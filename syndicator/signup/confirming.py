@@ -167,13 +167,17 @@ def _open(tx: Tx, tokens: Tokens, token: str) -> Request | None:
 
 
 def _one(tx: Tx, subscription_id: int | None, visit: Visit) -> int | None:
-    """Whose subscription is active now that this one was to be confirmed; None where none is."""
-    subscription = audience.find_subscription(tx, subscription_id)
-    if subscription and subscription.reason == audience.MERGED:
-        subscription = audience.successor(tx, subscription)
-    if subscription is None:
+    """Whose subscription is active now that this one was to be confirmed; None where none is.
+
+    What took its place meanwhile, at another cadence or topic, has their yes as well, within the time of this link.
+    """
+    linked = audience.find_subscription(tx, subscription_id)
+    if linked is None:
         return None
-    if subscription.state is SubscriptionState.PENDING and tx.now - subscription.created <= CONFIRM_WITHIN:
+    subscription = linked
+    if linked.reason in (audience.MERGED, audience.REPLACED):
+        subscription = audience.latest(tx, linked)
+    if subscription.state is SubscriptionState.PENDING and tx.now - linked.created <= CONFIRM_WITHIN:
         if audience.confirm(tx, subscription.id, CONSENT):
             _prove(tx, subscription.contact_id, subscription.topic, visit)
         subscription = audience.subscription(tx, subscription.id)  # a second click may have been faster

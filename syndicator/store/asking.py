@@ -7,13 +7,14 @@ export of another house brought, by a letter whose link confirms all of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Table, select
 
 from syndicator.model.audience import Address, Cadence, Contact, Standing, Subscription, SubscriptionState
 from syndicator.model.consent import Act
-from syndicator.model.delivery import Channel, Priority, confirmation_subject
+from syndicator.model.delivery import Channel, DeliveryState, Priority, confirmation_subject
 from syndicator.model.joining import RequestState, Wish, mailbox_key
 from syndicator.model.letters import Letter, letter_subject
 from syndicator.model.roster import WORDS, Begin, Verdict
@@ -22,7 +23,7 @@ from syndicator.store.deliveries.duties import MAIL_LANE, fresh
 from syndicator.store.engine import Tx, among
 from syndicator.store.many import Many
 
-c, s, t = schema.contacts.c, schema.subscriptions.c, schema.topics.c
+c, d, s, t = schema.contacts.c, schema.deliveries.c, schema.subscriptions.c, schema.topics.c
 _EVIDENCE = Many(schema.evidence)
 _DELIVERIES, _LETTERS, _REQUESTS = Many(schema.deliveries), Many(schema.letters), Many(schema.requests)
 
@@ -49,6 +50,24 @@ def unasked(tx: Tx, inside: Any, limit: int) -> list[Contact]:
     legacy = (c.standing == Standing.LEGACY) & c.id.in_(wait) & c.id.not_in(asked)
     silent = suppressions.silenced(c.id, tx.now)
     return audience.contacts(tx, limit=limit, where=legacy & ~silent & inside)
+
+
+def asked_for(tx: Tx, waiting: Subscription) -> list[datetime]:
+    """When mails asked this contact to confirm this topic, since they last did; whatever never went is not counted."""
+    theirs = select(s.id).join(schema.topics, t.id == s.topic_id)
+    unanswered = theirs.where(
+        s.contact_id == waiting.contact_id, t.slug == waiting.topic, s.confirmed.is_(None)
+    )
+    subjects = [confirmation_subject(one) for one in tx.connection.execute(unanswered).scalars()]
+    went = d.subject.in_(subjects) & (d.state != DeliveryState.CANCELLED)
+    return list(tx.connection.execute(select(d.created).where(went)).scalars())
+
+
+def permissions(tx: Tx, contact_id: int) -> list[datetime]:
+    """When letters asked somebody who came by an import for their yes to all of it."""
+    le = schema.letters.c
+    query = select(le.created).where(le.sort == Letter.PERMISSION, le.contact_id == contact_id)
+    return list(tx.connection.execute(query).scalars())
 
 
 def ask_of(

@@ -53,6 +53,16 @@ def test_without_consent_a_confirmation_goes_out_once(newsroom: InProcess) -> No
     )
 
 
+def test_what_is_still_pending_is_said_to_be(newsroom: InProcess) -> None:
+    """mail:LM2 Another cadence is no yes; asking once more has its limit."""
+    newsroom("contact", "add", JANE)
+    newsroom("contact", "subscribe", JANE, "policy")
+    said = newsroom.try_("contact", "cadence", JANE, "policy", "weekly")
+    assert (0, True) == (said.code, "still pending" in said.err)
+    more = newsroom.try_("contact", "subscribe", JANE, "policy", "--cadence", "weekly", "--again")
+    assert (6, True) == (more.code, "once a day" in more.err)
+
+
 def test_a_suppressed_address_is_shown_as_such(newsroom: InProcess) -> None:
     """Suppressing needs nobody on the list, stays at its first reason, and can be taken back."""
     newsroom("contact", "suppress", JANE, "--reason", "asked by phone")
