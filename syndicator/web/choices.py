@@ -46,12 +46,21 @@ LANGUAGES = {
     "uk": "Українська",
     "zh": "中文",
 }
+OFTEN = {
+    Cadence.IMMEDIATE: "At once",
+    Cadence.DAILY: "Once a day",
+    Cadence.WORKDAYS: "On workdays",
+    Cadence.WEEKLY: "Once a week",
+    Cadence.MONTHLY: "Once a month",
+    Cadence.NTH_WEEKDAY: "On a weekday of the month",
+}
+# What the sign-up offers, and what that means before anybody has chosen a day or an hour.
 HOW_OFTEN = {
-    Cadence.IMMEDIATE: ("At once", "each release the moment it is public"),
-    Cadence.DAILY: ("Once a day", "one mail in the morning"),
-    Cadence.WORKDAYS: ("On workdays", "one mail in the morning, Monday to Friday"),
-    Cadence.WEEKLY: ("Once a week", "one mail on Monday"),
-    Cadence.MONTHLY: ("Once a month", "one mail on the first"),
+    Cadence.IMMEDIATE: (OFTEN[Cadence.IMMEDIATE], "each release the moment it is public"),
+    Cadence.DAILY: (OFTEN[Cadence.DAILY], "one mail in the morning"),
+    Cadence.WORKDAYS: (OFTEN[Cadence.WORKDAYS], "one mail in the morning, Monday to Friday"),
+    Cadence.WEEKLY: (OFTEN[Cadence.WEEKLY], "one mail on Monday"),
+    Cadence.MONTHLY: (OFTEN[Cadence.MONTHLY], "one mail on the first"),
 }
 
 

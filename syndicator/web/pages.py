@@ -23,7 +23,6 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from syndicator.model.audience import Cadence
 from syndicator.model.item import Kind, Medium
 from syndicator.model.markup import ATTRIBUTES, SCHEMES, TAGS, clean, web_address
 from syndicator.model.release import in_zone
@@ -68,13 +67,6 @@ KINDS = {
     Kind.PRESS_RELEASE: "Press release",
     Kind.ADVISORY: "Advisory",
 }
-CADENCES = {
-    Cadence.IMMEDIATE: "At once",
-    Cadence.DAILY: "Once a day",
-    Cadence.WORKDAYS: "On workdays",
-    Cadence.WEEKLY: "Once a week",
-    Cadence.MONTHLY: "Once a month",
-}
 # Not strftime: feedgen switches the process's locale while it renders (DESIGN §5.4).
 MONTHS = "January February March April May June July August September October November December".split()
 _HEADING = re.compile(r"(</?)h1(?=[ >])")
@@ -104,9 +96,7 @@ class Pages:
         )
         self._templates.globals.update(form_style=self._static("form.css", FORM_STYLE))
         self._templates.globals.update(stand=self.stand, shown=self.shown, script=None, banner=None)
-        self._templates.globals.update(
-            types=MEDIA_TYPES, format_titles=FORMAT_TITLES, kinds=KINDS, cadences=CADENCES
-        )
+        self._templates.globals.update(types=MEDIA_TYPES, format_titles=FORMAT_TITLES, kinds=KINDS)
         self._templates.filters.update(
             article=self.article, instant=self.instant, day=self.day, mailto=mailto, tel=tel, web=web_address
         )

@@ -28,6 +28,8 @@ from syndicator.signup.erasing import Eraser
 from syndicator.signup.leaving import Scope
 from syndicator.store import Store, Tx, dossiers, suppressions, topics, windows
 from syndicator.web import choices
+from syndicator.web.banner import DAYS
+from syndicator.web.choices import OFTEN
 from syndicator.web.forms import Form, sent
 from syndicator.web.limits import Trust
 from syndicator.web.newsroom import public_topics
@@ -36,16 +38,7 @@ from syndicator.web.visitors import Gate
 
 EACH, TOGETHER = 30, 1200  # requests a minute that may write: from one network, and from all
 TOPIC = "topic:"  # how the name of a field begins that holds a topic's cadence
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 NTHS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "last"}
-OFTEN = {
-    Cadence.IMMEDIATE: "At once",
-    Cadence.DAILY: "Once a day",
-    Cadence.WORKDAYS: "On workdays",
-    Cadence.WEEKLY: "Once a week",
-    Cadence.MONTHLY: "Once a month",
-    Cadence.NTH_WEEKDAY: "On a weekday of the month",
-}
 SAVED = "Saved."
 
 
