@@ -43,7 +43,7 @@ from syndicator.store import (
 
 CHOSEN = "chosen in their preferences"
 MAGIC_MINUTES = 60
-MAGIC_WITHIN, MAGICS = timedelta(hours=1), 3
+MAGICS = ((timedelta(hours=1), 3), (timedelta(days=1), 8))  # a stranger may ask for them, too, all day long
 MOVE_WITHIN, MOVES = timedelta(days=1), 3
 CONFIRM_MOVE_WITHIN = timedelta(hours=72)
 LONGEST_PAUSE = timedelta(days=366)
@@ -133,7 +133,7 @@ def pause(tx: Tx, whose: Preferences, until: date | None, **who: Any) -> datetim
 
 
 def ask_link(tx: Tx, contact: Contact | None, typed: Address | None = None) -> bool:
-    """Owe somebody the link to everything of theirs, a few times an hour at most; whether it is owed.
+    """Owe somebody the link to everything of theirs, a few times an hour and a day at most; whether it is owed.
 
     Whoever answers must not let the answers look different. For an address that was `typed` a letter is written
     either way, by the same statements, and taken back where nobody is to get it.
@@ -143,7 +143,8 @@ def ask_link(tx: Tx, contact: Contact | None, typed: Address | None = None) -> b
     if to is None:
         return False
     key = contact.id if contact and contact.standing is not Standing.ERASED else None
-    owed = letters.lately(tx, Letter.MAGIC, key or 0, MAGIC_WITHIN) < MAGICS and key is not None
+    seen = [letters.lately(tx, Letter.MAGIC, key or 0, span) < most for span, most in MAGICS]
+    owed = all(seen) and key is not None
     if owed and contact:
         to = contact.address
         suppressions.of(tx, to)  # as for a bare address: one statement less would be an answer

@@ -397,6 +397,17 @@ def test_nobody_learns_who_is_on_the_list_by_moving(desk: Desk) -> None:
     assert JANE == desk.jane.address.typed
 
 
+def test_nobody_is_flooded_with_links(desk: Desk) -> None:
+    """mail:LM4 mail:LM9 whoever asks for somebody's link hour by hour fills no mailbox; the next day they may again."""
+    for _ in range(12):
+        assert 200 == desk.post("/media-list/preferences", address=JANE).status
+        desk.clock.advance(hours=1)
+    assert 8 == len(desk.letters(Letter.MAGIC))
+    desk.clock.advance(days=1)
+    desk.post("/media-list/preferences", address=JANE)
+    assert 9 == len(desk.letters(Letter.MAGIC))
+
+
 def test_nobody_is_flooded_with_moves(desk: Desk) -> None:
     """mail:LM4 three questions to a mailbox that nobody answers, whoever asks, however they spell it; then no more."""
     with desk.store.begin() as tx:
