@@ -120,7 +120,8 @@ def show(
 
     With --json it is all there is of them, to be handed to them on request; the audit says who looked.
     """
-    from syndicator.store import accreditations, audience
+    from syndicator.cli import contact_shown
+    from syndicator.store import accreditations, audience, tags
 
     if why:
         contact_words.why(ctx, email, why, as_json=as_json)
@@ -129,8 +130,16 @@ def show(
     everything = contact_person.everything(ctx, who) if as_json else {}
     with session.reading(ctx) as (_, tx):
         contact = audience.contact(tx, who)
-        known = [views.subscription(one) for one in audience.subscriptions(tx, contact.id)]
-        leave = [views.accreditation(one) for one in accreditations.history(tx, contact.id)]
+        known = audience.subscriptions(tx, contact.id)
+        leave = accreditations.history(tx, contact.id)
         accredited = accreditations.live(tx, contact.id) is not None
-    more = {"accredited": accredited, "subscriptions": known, "accreditations": leave}
-    output.details(everything | views.contact(contact) | more, as_json=as_json)
+        plain = contact_shown.lines(contact, tags.of(tx, contact.id), known, leave, tx.now)
+    if not as_json:
+        output.details(plain, as_json=False)
+        return
+    more = {
+        "accredited": accredited,
+        "subscriptions": [views.subscription(one) for one in known],
+        "accreditations": [views.accreditation(one) for one in leave],
+    }
+    output.show_json(everything | views.contact(contact) | more)

@@ -75,7 +75,9 @@ def edit(
             wishes.void_links(tx, contact.id)
         audit.record(tx, actor, "contact.edit", f"contact/{contact.id}", fields=changed, new_links=new_links)
         contact = audience.contact(tx, who)
-    output.say(f"{who.typed}: {', '.join(changed) or 'no field'} changed")
+    voided = "links to preferences that were mailed so far lead nowhere now" if new_links else ""
+    told = f"{', '.join(changed) or 'no field'} changed" if changed or not new_links else ""
+    output.say(f"{who.typed}: {'; '.join(filter(None, [told, voided]))}")
     if as_json:
         output.show_json(views.contact(contact))
 

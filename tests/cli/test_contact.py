@@ -53,6 +53,40 @@ def test_without_consent_a_confirmation_goes_out_once(newsroom: InProcess) -> No
     )
 
 
+def test_somebody_is_shown_as_text(newsroom: InProcess) -> None:
+    """mail:LM18 All the desk knows of them, and one line for each subscription they have or had."""
+    newsroom("contact", "add", JANE, "--timezone", "Europe/Paris")
+    more = "--hour 7 --weekday 4 --nth 5 --monthday 31 --capped --country FR --owner chief@paper.example"
+    newsroom("contact", "edit", JANE, *more.split())
+    newsroom("contact", "tag", JANE, "+desk", "+vip")
+    newsroom("contact", "note", JANE, "rings back\non Fridays")
+    newsroom("contact", "subscribe", JANE, "policy", "--cadence", "weekly", "--consent", "by phone")
+    newsroom("contact", "subscribe", JANE, "funding")
+    newsroom("contact", "unsubscribe", JANE, "funding", "--reason", "asked to")
+    newsroom("contact", "accredit", JANE, "--agreement", "signed")
+    shown = [" ".join(line.split()) for line in newsroom("contact", "show", JANE).splitlines()]
+    for line in ("hour 7", "weekday Friday", "monthday 31", "nth last", "capped yes", "country FR", "standing listed",
+                 "owner chief@paper.example", "tags desk, vip", "notes rings back", "on Fridays", "accredited yes"):  # fmt: skip
+        assert line in shown
+    (live,) = [line for line in shown if "policy" in line]
+    (over,) = [line for line in shown if "funding" in line]
+    assert live.startswith("subscriptions policy weekly: active since ")
+    assert live.endswith("Z, by phone")
+    assert over.startswith("funding immediate: from ")
+    assert over.endswith("Z: asked to")
+    assert any(line.startswith("accreditations since ") and line.endswith(": signed") for line in shown)
+
+
+def test_links_that_were_made_void_are_said_to_be(newsroom: InProcess) -> None:
+    """mail:LM9 --new-links alone did something, and says what."""
+    newsroom("contact", "add", JANE)
+    said = newsroom.try_("contact", "edit", JANE, "--new-links").err
+    assert ("no field" in said, "lead nowhere" in said) == (False, True)
+    both = newsroom.try_("contact", "edit", JANE, "--new-links", "--hour", "6").err
+    assert ("hour changed; links" in both, True) == (True, "lead nowhere" in both)
+    assert "no field changed" in newsroom.try_("contact", "edit", JANE, "--hour", "6").err
+
+
 def test_what_is_still_pending_is_said_to_be(newsroom: InProcess) -> None:
     """mail:LM2 Another cadence is no yes; asking once more has its limit."""
     newsroom("contact", "add", JANE)
