@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,7 @@ import typer
 
 from syndicator.cli import arguments as given
 from syndicator.cli import output, session
+from syndicator.cli.confirm import confirmed
 from syndicator.errors import Invalid
 from syndicator.model.audience import Cadence
 from syndicator.model.markup import one_line
@@ -56,6 +57,19 @@ Undo = Annotated[int | None, typer.Option(min=1, max=given.LARGEST, metavar="ID"
 AskNow = Annotated[
     bool, typer.Option("--ask", help="Ask people of a foreign export for their yes now, once each.")
 ]
+Legacy = Annotated[
+    bool, typer.Option("--legacy", help="Take who shows no yes unasked, as of a foreign export.")
+]
+Letters = Annotated[
+    int | None,
+    typer.Option(
+        "--confirm",
+        min=0,
+        max=given.LARGEST,
+        metavar="N",
+        help="Yes to so many letters that ask, the very number shown.",
+    ),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Take the list's words for people we know; never their status.")
 ]
@@ -73,9 +87,11 @@ def import_(
     source: Source = "",
     basis: Basis = "",
     undo: Undo = None,
+    confirm: Letters = None,
     by: given.By = "",
     *,
     ask: AskNow = False,
+    legacy: Legacy = False,
     overwrite: Overwrite = False,
     list_: ListThem = False,
     dry_run: given.DryRun = False,
@@ -84,18 +100,16 @@ def import_(
     """Take people from a list. Nobody who left or is suppressed comes back. Exit 4 if rows were bad.
 
     Columns: email, name, outlet, timezone, topics, cadence, consent, country, language, tags, notes, status. A row with
-    consent is active; without, its person is asked. Exports of other houses: who left or was cleaned is suppressed,
-    whoever signed up there by a form is active, all others wait for --ask or `contact ask`.
+    consent is active; without, its person is asked at once, many only with --confirm. Exports
+    of other houses: who left or was cleaned is suppressed, whoever signed up there by a form is active, all others
+    wait for --ask or `contact ask`.
     """
     if undo is not None or list_:
         if file or (undo is not None and list_):
             raise Invalid("--undo ID and --list stand alone, without FILE")
         _list(ctx, as_json=as_json) if list_ else _undo(ctx, undo or 0, by, as_json=as_json)
         return
-    if not file:
-        raise Invalid("name the list: a file, or - for stdin")
-    if basis and not by.strip():
-        raise Invalid("--basis stands for other people's yes: say with --by who answers for it")
+    file = _checked(file, basis, by, both=ask and legacy)
     from syndicator.signup import roster
 
     said = one_line(source, "--source") or ("stdin" if file == STDIN else Path(file).name)
@@ -112,9 +126,11 @@ def import_(
             basis=one_line(basis, "--basis"),
             overwrite=overwrite,
             ask=ask,
+            legacy=legacy,
             dry_run=dry_run,
         )
-        done = roster.load(runtime.store, _bytes(file), order, say=output.say)
+        agreed = _agreed(confirm, runtime.settings.mail.confirm_above)
+        done = roster.load(runtime.store, _bytes(file), order, say=output.say, agreed=agreed)
     _show(done, as_json=as_json)
     if done.bad:
         raise typer.Exit(4)
@@ -182,6 +198,22 @@ def export(
                 roster.dump(tx, sys.stdout, segment)
 
 
+def _checked(file: str | None, basis: str, by: str, *, both: bool) -> str:
+    if not file:
+        raise Invalid("name the list: a file, or - for stdin")
+    if basis and not by.strip():
+        raise Invalid("--basis stands for other people's yes: say with --by who answers for it")
+    if both:
+        raise Invalid("--ask writes to people now and --legacy does not: say one of them")
+    return file
+
+
+def _agreed(given_: int | None, limit: int) -> Callable[[int], None]:
+    """What asks a person before many letters leave."""
+    what = "letters that ask for a yes (none goes out now with --legacy)"
+    return lambda letters: confirmed(letters, given_, limit, what)
+
+
 def _form(name: str) -> Form | None:
     from syndicator.signup.roster import Form
 
@@ -206,13 +238,13 @@ def _show(done: Loaded, *, as_json: bool) -> None:
 
     if done.id is not None:
         output.say(f"`syndicator contact import --undo {done.id}` takes this back")
-    if done.asked:
-        output.say(f"{output.counted(done.asked, 'letter asks', 'letters ask')} for a yes")
     if as_json:
         output.show_json(done.as_json())
         return
     figures = ", ".join(f"{name} {done.counts[name]}" for name in ("added", "known", "active", "pending"))
     print(f"{figures}, bad {len(done.bad)}")
+    if done.asked:
+        print(f"letters that ask for a yes: {done.asked:,}")
     for sort in Sort:
         some = done.difference[sort]
         if some:

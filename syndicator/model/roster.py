@@ -136,6 +136,11 @@ class Verdict:
         return self.known.contact_id is None and self.sort in (Sort.NEW, Sort.LEGACY)
 
     @property
+    def letters(self) -> int:
+        """How many letters ask for a yes to what begins, where whoever has none is asked: one for each cadence."""
+        return len({one.cadence for one in self.begins if not one.consent})
+
+    @property
     def acts(self) -> bool:
         """Whether anything is written."""
         return self.sort is not Sort.UNCHANGED and (

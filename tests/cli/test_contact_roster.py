@@ -166,6 +166,41 @@ def test_a_list_is_undone_by_its_number(newsroom: InProcess) -> None:
     assert {"contact.import", "contact.export", "contact.import-undo", "contact.ask"} <= set(acts)
 
 
+def test_many_letters_need_the_very_number(newsroom: InProcess) -> None:
+    """mail:LM17 A list without consents writes to many at once only for whoever says how many; else nothing is done."""
+    newsroom.env["SYNDICATOR_MAIL__CONFIRM_ABOVE"] = "2"
+    mails = len(newsroom.json("delivery", "list"))
+    people = [f"p{number}@x.example,policy,,\n" for number in range(3)]
+    # Asked before, said yes, two cadences: no letter, none, and two.
+    others = ["new@x.example,policy,,\n", "y@x.example,policy,,phone\n"]
+    others += ["p0@x.example,funding,daily,\n"]
+    rows = "email,topics,cadence,consent\n" + "".join([*people, *others])
+    shown = newsroom("contact", "import", "-", "--dry-run", stdin=rows)
+    assert "letters that ask for a yes: 4\n" in shown
+    for more in ((), ("--confirm", "3")):
+        said = newsroom.try_("contact", "import", "-", *more, stdin=rows)
+        assert (6, "", True) == (said.code, said.out, "say --confirm 4" in said.err)
+        assert 1 == len(said.err.strip().splitlines())
+    assert mails == len(newsroom.json("delivery", "list"))
+    assert "p1" not in listed(newsroom)
+    done = newsroom.json("contact", "import", "-", "--confirm", "4", stdin=rows)
+    assert (4, 4) == (done["asked"], done["added"])
+    assert mails + 4 == len(newsroom.json("delivery", "list"))
+    assert 0 == newsroom.json("contact", "import", "-", stdin=rows)["asked"]
+
+
+def test_a_list_can_be_taken_unasked(newsroom: InProcess) -> None:
+    """mail:LM17 With --legacy nobody is written to, however many they are, until `contact ask`."""
+    newsroom.env["SYNDICATOR_MAIL__CONFIRM_ABOVE"] = "0"
+    mails = len(newsroom.json("delivery", "list"))
+    rows = "email,topics,consent\np@x.example,policy,\nq@x.example,policy,phone\n"
+    assert 2 == newsroom.try_("contact", "import", "-", "--legacy", "--ask", stdin=rows).code
+    done = newsroom.json("contact", "import", "-", "--legacy", stdin=rows)
+    assert (0, 1, 1) == (done["asked"], done["legacy"], done["new"])
+    assert mails == len(newsroom.json("delivery", "list"))
+    assert "1 person is asked" in newsroom("contact", "ask")
+
+
 def test_a_file_that_is_no_list_is_one_line(newsroom: InProcess) -> None:
     """Whatever it is, nothing is written and no trace is shown (mail:LM17, security:I4)."""
     file = newsroom.folder / "people.xlsx"

@@ -36,7 +36,10 @@ LONGEST_NOTE = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """How a list is taken: its form, what rows that name none get, and the newsroom's zone."""
+    """How a list is taken: its form, what rows that name none get, and the newsroom's zone.
+
+    With `legacy` who shows no yes is taken as from an export of another house.
+    """
 
     form: Form
     zone: str
@@ -45,6 +48,7 @@ class Manner:
     cadence: Cadence = Cadence.IMMEDIATE
     basis: str = ""
     by: str = ""
+    legacy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ def _person(row: Row, manner: Manner, reading: Reading) -> Person:
         if slug not in manner.known:
             raise NotFound(f'there is no topic "{slug}"')
     consent = one_line(cells.get("consent", ""), "a consent") or _shown(person.yes, manner)
-    person.foreign = manner.form in FOREIGN
+    person.foreign = manner.legacy or manner.form in FOREIGN
     person.basis = not consent and bool(manner.basis)
     if person.basis:
         consent = f"{manner.basis} (recorded by {manner.by})"

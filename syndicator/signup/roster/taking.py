@@ -23,7 +23,10 @@ TOLD_EVERY = 20_000  # rows between two lines of progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """How a list is to be taken. `topics` and `cadence` are for rows that name none; `by` answers for it."""
+    """How a list is to be taken. `topics` and `cadence` are for rows that name none; `by` answers for it.
+
+    Who shows no yes is asked at once; from an export of another house, or with `legacy`, only with `ask`.
+    """
 
     source: str
     by: str
@@ -36,7 +39,12 @@ class Order:
     basis: str = ""
     overwrite: bool = False
     ask: bool = False
+    legacy: bool = False
     dry_run: bool = False
+
+    def asks(self, form: Form) -> bool:
+        """Whether letters ask for a yes at once."""
+        return self.ask or not (self.legacy or form in FOREIGN)
 
 
 # Address, where it stands, and why: plain tuples, for a hundred thousand of anything else is looked at again and again
@@ -46,7 +54,10 @@ Line = tuple[str, str, str]
 
 @dataclass(slots=True)
 class Loaded:
-    """What an import did, or would do. `id` is its number, by which it can be taken back; None where nothing was done."""
+    """What an import did, or would do. `id` is its number, by which it can be taken back; None where nothing was done.
+
+    `asked` counts the letters that ask for a yes at once.
+    """
 
     form: Form
     id: int | None = None
@@ -64,6 +75,7 @@ class Loaded:
         rows = {"added": self.added, "known": self.known, "active": self.active, "pending": self.pending}
         return (
             rows
+            | {"asked": self.asked}
             | {one.value: len(some) for one, some in self.difference.items()}
             | {"refused": len(self.bad)}
         )
@@ -78,10 +90,18 @@ class Loaded:
         return {"format": self.form, **self.counts, "bad": bad, "difference": lines}
 
 
-def load(store: Store, data: bytes, order: Order, *, say: Callable[[str], None]) -> Loaded:
+def load(
+    store: Store,
+    data: bytes,
+    order: Order,
+    *,
+    say: Callable[[str], None],
+    agreed: Callable[[int], None] | None = None,
+) -> Loaded:
     """Take a list in, or see what that would do; raises Invalid for what is no list, in one line.
 
-    `say` is told of what was guessed, of each bad row, and how far it is.
+    `say` is told of what was guessed, of each bad row, and how far it is; `agreed` how many letters will ask for a
+    yes, before anything is written, and raises where that is too many.
     """
     found = sheet(data, form=order.form, maps=order.maps, encoding=order.encoding)
     with store.read() as tx:
@@ -96,11 +116,14 @@ def load(store: Store, data: bytes, order: Order, *, say: Callable[[str], None])
         cadence=order.cadence,
         basis=order.basis,
         by=order.by,
+        legacy=order.legacy,
     )
     reading = _read(read(found.rows, manner), say)
     for words in (*found.told, *reading.told()):
         say(words)
     done = Loaded(found.form, bad=reading.bad)
+    if agreed and not order.dry_run and order.asks(found.form):
+        agreed(_letters(store, reading, order))
     total, begun = len(reading.people), 0
     while keys := list(islice(reading.people, BATCH)):
         batch = [reading.people.pop(key) for key in keys]
@@ -143,17 +166,35 @@ def _read(steps: Iterator[Reading], say: Callable[[str], None]) -> Reading:
     return reading
 
 
+def _letters(store: Store, reading: Reading, order: Order) -> int:
+    """How many letters would ask for a yes; judged as it will be, and nothing is written."""
+    count, people = (
+        0,
+        (one for one in reading.people.values() if any(not wish.consent for wish in one.wishes)),
+    )
+    while batch := list(islice(people, BATCH)):
+        with store.read() as tx:
+            count += sum(one.letters for one in _judged(tx, batch, order))
+    return count
+
+
+def _judged(tx: Tx, batch: Sequence[Person], order: Order) -> list[Verdict]:
+    slugs = sorted({wish.topic for one in batch for wish in one.wishes})
+    open_, closing = imports.open_topics(tx, slugs)
+    rules = Rules(topics=open_, closing=closing, overwrite=order.overwrite, zone=order.zone)
+    known = imports.known(tx, [one.address for one in batch])
+    return [judge(one, known[one.address.key], rules) for one in batch]
+
+
 def _batch(store: Store, batch: Sequence[Person], order: Order, done: Loaded) -> None:
     with (store.read if order.dry_run else store.begin)() as tx:
-        slugs = sorted({wish.topic for one in batch for wish in one.wishes})
-        open_, closing = imports.open_topics(tx, slugs)
-        rules = Rules(topics=open_, closing=closing, overwrite=order.overwrite, zone=order.zone)
-        known = imports.known(tx, [one.address for one in batch])
-        verdicts = [judge(one, known[one.address.key], rules) for one in batch]
+        verdicts = _judged(tx, batch, order)
         if not order.dry_run and any(one.acts for one in verdicts):
             _take(tx, verdicts, order, done)
     for one in verdicts:
         _count(done, one)
+    if order.dry_run and order.asks(done.form):
+        done.asked += sum(one.letters for one in verdicts)
 
 
 def _take(tx: Tx, verdicts: Sequence[Verdict], order: Order, done: Loaded) -> None:
@@ -161,8 +202,8 @@ def _take(tx: Tx, verdicts: Sequence[Verdict], order: Order, done: Loaded) -> No
     if done.id is None:
         done.id = imports.begin(tx, by=by, source=source, basis=order.basis or None)
         audit.record(tx, by, "contact.import", f"import/{done.id}", order.basis or None, source=source)
-    now = order.ask or done.form not in FOREIGN
-    done.asked += imports.take(tx, done.id, verdicts, by=by, source=source, form=done.form, ask=now)
+    ask = order.asks(done.form)
+    done.asked += imports.take(tx, done.id, verdicts, by=by, source=source, form=done.form, ask=ask)
 
 
 def _count(done: Loaded, one: Verdict) -> None:
@@ -177,5 +218,5 @@ def _finish(store: Store, order: Order, done: Loaded) -> None:
     assert done.id is not None
     with store.begin() as tx:
         imports.finish(tx, done.id, done.counts)
-        counts: dict[str, Any] = {"asked": done.asked, **done.counts}
+        counts: dict[str, Any] = {**done.counts}
         audit.record(tx, order.by, "contact.imported", f"import/{done.id}", **counts)
