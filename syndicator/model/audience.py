@@ -177,7 +177,8 @@ def address(text: str) -> Address:
             text.strip(), check_deliverability=False, test_environment=True, globally_deliverable=False
         )
     except EmailNotValidError as fault:
-        raise Invalid(f"{text!r} is no mail address: {fault}") from None
+        why = str(fault).rstrip(".").replace("An email", "A mail").replace("email", "mail")
+        raise Invalid(f"{text!r} is no mail address: {why[:1].lower()}{why[1:]}") from None
     domain = (valid.ascii_domain or valid.domain).lower()
     typed = f"{valid.local_part}@{domain}"
     return Address(typed=typed, key=key_of(typed))

@@ -96,10 +96,10 @@ def _mail_fault(text: str) -> str:
     if not text:
         return NO_MAIL
     try:
-        address(text)
+        whole = "." in address(text).typed.rpartition("@")[2]  # one without is a slip, and no journalist's
     except Invalid:
         return BAD_MAIL
-    return ""
+    return "" if whole else BAD_MAIL
 
 
 def _line_fault(text: str) -> str:

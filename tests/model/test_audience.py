@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 
 import pytest
@@ -70,6 +71,7 @@ def test_no_address(text: str) -> None:
     with pytest.raises(Invalid, match="is no mail address") as refused:
         address(text)
     assert 1 == len(str(refused.value).splitlines())
+    assert not re.search(r"email|address: [A-Z]|\.$", str(refused.value)), "in the words of all other faults"
 
 
 @pytest.mark.parametrize("text", ["a\r\nb", "a\x00", "a\u2028b", "\u202egnp.exe", "a\x85"])
