@@ -13,7 +13,7 @@ function guessed() {
 
 function choose(zone) {
   const known = [...zones.options].some((option) => option.value === zone);
-  if (!known) zones.add(new Option(zone.replaceAll("_", " "), zone)); // by a former name, as browsers say it
+  if (!known) zones.add(new Option(zone.split("/").pop().replaceAll("_", " "), zone)); // by a former name, as browsers say it
   zones.value = zone;
 }
 
