@@ -57,6 +57,9 @@ class Intake:
     name: str
     every: timedelta
     tick: Tick
+    fault: str = field(
+        default="", init=False
+    )  # why it was out of reach at the last turn; empty if it was read
     _since: datetime | None = field(default=None, init=False)  # of the present incident
     _again: datetime | None = field(
         default=None, init=False
@@ -74,8 +77,10 @@ class Intake:
             with self.open_box() as box:
                 done = self._read(box)
         except SyndicatorError as fault:
+            self.fault = str(fault)
             self._trouble(fault)
             return Counter()
+        self.fault = ""
         self._well()
         return done
 

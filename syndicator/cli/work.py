@@ -12,7 +12,7 @@ import typer
 
 from syndicator.cli import arguments as given
 from syndicator.cli import output, session
-from syndicator.errors import Invalid
+from syndicator.errors import Invalid, TryLater
 from syndicator.model.schedule import duration
 
 
@@ -28,7 +28,10 @@ def worker(
     ] = "25s",
     as_json: given.Json = False,
 ) -> None:
-    """Run a worker until SIGTERM or Ctrl-C; with --once [JOB…] do what is due and end."""
+    """Run a worker until SIGTERM or Ctrl-C; with --once [JOB…] do what is due and end.
+
+    A mailbox of bounces that is out of reach keeps nothing else up: exit 4; 75 where that was all there was to do.
+    """
     from syndicator import worker as work
 
     if jobs and not once:
@@ -40,11 +43,18 @@ def worker(
                 _leave_now()
             return
         done = work.run_once(runtime, jobs) if jobs else work.run_once(runtime)
+        unread = runtime.intake.fault if runtime.intake and work.BOUNCES in done else ""
+    words = f"the mailbox bounces come into is out of reach, and none was read: {unread}"
+    if unread and len(done) == 1:
+        raise TryLater(words)
     if as_json:
         output.show_json(done)
     else:
         for job, figure in done.items():
             print(f"{job}\t{output.cell(figure)}")
+    if unread:
+        output.say(words)
+        raise typer.Exit(4)
 
 
 def _leave_now() -> NoReturn:
