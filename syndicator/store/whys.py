@@ -72,6 +72,8 @@ def history(tx: Tx, contact: Contact) -> list[Happened]:
     found = [*_letters(tx, contact.id), *_changes(tx, contact.id)]
     for one in evidence.of_contact(tx, contact.id):
         words = {name: value for name, value in one.detail.items() if name not in ("before", "after")}
+        if "values" in words:  # they name their fields
+            words["fields"] = [name for name in words.get("fields", []) if name not in words["values"]]
         detail = ", ".join(f"{name}: {_plain(value)}" for name, value in words.items() if value)
         about = one.source or one.form or ""
         found.append(Happened(at=one.at, what=one.act, about=about, outcome=one.person or "", detail=detail))
@@ -183,4 +185,8 @@ def _changes(tx: Tx, contact_id: int) -> Iterator[Happened]:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, dict):  # each field with what it was and what it is
+        return ", ".join(f"{name} {' → '.join(map(_plain, pair))}" for name, pair in value.items())
+    if isinstance(value, bool) or value is None:
+        return "yes" if value else "no" if value is False else "–"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

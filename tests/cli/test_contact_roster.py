@@ -50,6 +50,16 @@ def test_people_are_tagged_and_listed_by_what_we_know(newsroom: InProcess) -> No
     assert ("rings back\non Fridays", "press;vip", "CH") == (row["notes"], row["tags"], row["country"])
 
 
+def test_a_note_is_somebodys(newsroom: InProcess) -> None:
+    """mail:LM3 Evidence and audit say who wrote it, and the audit nothing of its words."""
+    for _ in range(2):
+        newsroom("contact", "note", "desk@x.example", "rings back", "--by", "Ann")
+    (noted,) = [one for one in newsroom.json("audit", "list") if one["act"] == "contact.note"]
+    assert ("Ann", False) == (noted["actor"], "rings" in str(noted))
+    kept = newsroom.json("contact", "show", "desk@x.example")["evidence"]
+    assert ["Ann"] == [one["person"] for one in kept if one["act"] == "changed"]
+
+
 def test_segments_are_saved_shown_changed_and_removed(newsroom: InProcess) -> None:
     """With how many are in it and who comes first; a rule of nothing and an unknown one are refused in words."""
     newsroom("contact", "segment", "add", "desks", "--any", "Desk", "--title", "All desks")
@@ -112,6 +122,9 @@ def test_the_history_of_somebody(newsroom: InProcess) -> None:
     assert {"subscribed", "imported"} < {one["what"] for one in rows}
     (letter,) = [one for one in rows if one["what"].startswith("revision/")]
     assert ("due", "A Statement") == (letter["outcome"], letter["about"])
+    newsroom("contact", "edit", "desk@x.example", "--capped", "--hour", "6", "--name", "Desk Two")
+    changed = newsroom.json("contact", "history", "desk@x.example")[0]["detail"]
+    assert "fields: name, values: capped no → yes, hour 8 → 6" == changed
 
 
 def test_why_somebody_did_or_did_not_get_an_item(newsroom: InProcess) -> None:
