@@ -93,19 +93,21 @@ def note(
     ctx: typer.Context,
     email: given.Email,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="In place of the former note; empty: none.")],
+    by: given.By = "",
     *,
     add: Annotated[bool, typer.Option("--add", help="Below the former note.")] = False,
 ) -> None:
     """Write a note about somebody, for staff; they see it when they ask for all we keep of them."""
-    from syndicator.store import audience, wishes
+    from syndicator.store import audience, audit, wishes
 
-    who = address(email)
+    who, actor = address(email), session.actor(by)
     with session.writing(ctx) as (_, tx):
         contact = audience.contact(tx, who)
         words = "\n".join(filter(None, [contact.notes, text])) if add else text
         if len(words) > LONGEST_NOTE or any(ord(char) < 32 and char not in "\n\t" for char in words):
             raise Invalid(f"a note is text of at most {LONGEST_NOTE:,} characters: shorten it")
-        wishes.edit_contact(tx, contact.id, notes=words.strip())
+        if wishes.edit_contact(tx, contact.id, {"person": actor}, notes=words.strip()):
+            audit.record(tx, actor, "contact.note", f"contact/{contact.id}")  # never its words
     output.say(f"the note about {contact.address.typed} {'is written' if words.strip() else 'is gone'}")
 
 

@@ -33,8 +33,9 @@ c, s, d, e, k, i, r, x = (
     schema.suppressions.c,
 )
 ERASED = "erased"  # stands where a column wants some text
+YES = "has said yes since"
 PIECE = 10_000  # keys named in one statement
-THEIRS = (Act.REQUESTED, Act.CONFIRMED, Act.CHANGED, Act.LEFT, Act.APPLIED, Act.ERASED)
+THEIRS = (Act.REQUESTED, Act.CHANGED, Act.LEFT, Act.APPLIED, Act.ERASED)
 
 
 @dataclass(slots=True)
@@ -99,7 +100,9 @@ def _used(tx: Tx, import_id: int, mine: list[int]) -> Iterator[tuple[int, tuple[
         (first.where(s.created > c.created), s.contact_id, "subscribed since"),
         (select(s.contact_id).where(s.ended.is_not(None)), s.contact_id, "has left since"),
         (select(e.contact_id).where(e.act.in_(THEIRS)), e.contact_id, "was changed since"),
-        (select(s.contact_id).where(s.confirmed > s.created), s.contact_id, "has said yes since"),
+        (select(s.contact_id).where(s.confirmed > s.created), s.contact_id, YES),
+        # By a letter that asked for all of it: other subscriptions took the place of those that waited.
+        (select(e.contact_id).where(e.act == Act.CONFIRMED), e.contact_id, YES),
     ]
     whose = {"whose": mine}
     addresses = dict(

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from syndicator import signup
 from syndicator.errors import NotFound, Refused
 from syndicator.model.audience import Cadence, Standing, SubscriptionState, address
 from syndicator.model.delivery import DeliveryState, Outcome, Policy, Result
@@ -195,8 +196,6 @@ def test_an_export_elsewhere_is_legacy_and_asked_once(newsroom: Store) -> None:
 
 def test_the_permission_letter_lists_whoever_says_yes(newsroom: Store) -> None:
     """Its link makes every subscription active and its person one of the list (mail:LM17, mail:LM2)."""
-    from syndicator import signup
-
     take(newsroom, MAILCHIMP + "typed@x.example,T,2,,,,\n", topics=("policy", "funding"), ask=True)
     tokens = signup.Tokens(["k" * 32])
     with newsroom.begin() as tx:
@@ -343,6 +342,35 @@ def test_who_did_anything_since_is_kept_and_told_of(newsroom: Store, clock: Fake
         ]
         assert ["yes"] == live
         assert [] == [one for one in deliveries.listing(tx) if one.state is DeliveryState.DUE]
+
+
+def test_whoever_said_yes_to_the_letter_is_kept_for_that(newsroom: Store, clock: FakeClock) -> None:
+    """A yes to everything that was imported is told as a yes, and what it began goes on (mail:LM17)."""
+    done = take(newsroom, MAILCHIMP + "typed@x.example,T,2,,,,\n", topics=("policy",), ask=True)
+    tokens = signup.Tokens(["k" * 32])
+    clock.advance(minutes=1)
+    with newsroom.begin() as tx:
+        (letter,) = deliveries.listing(tx)
+        owed = letters.by_id(tx, int(letter.subject.removeprefix("letter/")))
+        assert owed
+        signup.confirm(tx, tokens, tokens.request_token(owed.about or 0))
+    assert [("typed@x.example", "has said yes since")] == undo(newsroom, done).kept
+    with newsroom.read() as tx:
+        assert ("policy", "immediate", "active") in states(tx, "typed@x.example")
+
+
+def test_cells_beyond_the_header_are_told_of(newsroom: Store) -> None:
+    """A cell with a comma in it and no quotes: the row is taken, and what it lost is said, some by name (mail:LM17)."""
+    said: list[str] = []
+    rows = "".join(f"n{number}@x.example,Name,The Paper, Ltd\n" for number in range(25))
+    text = f"email,name,outlet\nwell@x.example,W,The Paper,\n{rows}nobody,N,The Paper,Ltd\n"
+    done = roster.load(newsroom, text.encode(), replace(ORDER, dry_run=True), say=said.append)
+    assert (26, 1) == (done.added, len(done.bad))
+    assert done.warnings == [words for words in said if "column" in words]
+    assert 21 == len(done.warnings)
+    assert done.warnings[0].startswith("line 3: taken without what stands beyond")
+    assert done.warnings[-1].startswith("and 5 more rows")
+    assert done.warnings == done.as_json()["warnings"]
 
 
 def test_what_is_shown_is_what_is_done(newsroom: Store) -> None:

@@ -71,6 +71,10 @@ class Columns:
         """A row by our names."""
         return {name: cell for name, cell in zip(self.names, row, strict=False) if name}
 
+    def surplus(self, row: Sequence[str]) -> bool:
+        """Whether something stands in a row beyond the columns that the header names."""
+        return any(cell.strip() for cell in row[len(self.names) :])
+
 
 def mapping(maps: Iterable[str]) -> dict[str, str]:
     """What --map said, by their name as it is compared; raises Invalid for what names none of ours."""

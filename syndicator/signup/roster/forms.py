@@ -62,11 +62,15 @@ MEMBERS |= {"nonsubscribed": "nonsubscribed"}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row by our names; `where` names its line, and its file where there are several."""
+    """One row by our names; `where` names its line, and its file where there are several.
+
+    `surplus`: it has more cells than the header names.
+    """
 
     number: int
     where: str
     cells: Mapping[str, str]
+    surplus: bool = False
 
 
 @dataclass(slots=True)
@@ -133,7 +137,8 @@ def _named(table: tables.Table, found: columns.Columns, form: Form, part: str) -
             cells = _unpacked(found.cells(row), form)
             if part:
                 cells.setdefault("status", part)
-            yield Row(number, f"{part + ', ' if part else ''}{what} {number}", cells)
+            where = f"{part + ', ' if part else ''}{what} {number}"
+            yield Row(number, where, cells, surplus=found.surplus(row))
 
 
 def _told_by(header: list[str]) -> Form:

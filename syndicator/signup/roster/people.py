@@ -32,6 +32,7 @@ GONE = {
 LOCAL = re.compile(r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*")
 PARTS = re.compile(r"[;,|\s]+")
 LONGEST_NOTE = 2_000
+MOST_TOLD = 20  # rows named one by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +68,18 @@ class Reading:
     people: dict[str, Person] = field(default_factory=dict)
     bad: list[Bad] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
+    surplus: list[str] = field(default_factory=list)  # the rows with more cells than the header names
     domains: dict[str, str] = field(default_factory=dict)
 
     def told(self) -> Iterator[str]:
         """What was left out of rows that are taken all the same."""
+        for where in self.surplus[:MOST_TOLD]:
+            yield (
+                f"{where}: taken without what stands beyond the last column that the first line names; is a cell with "
+                "a separator in it to stand in quotes?"
+            )
+        if len(self.surplus) > MOST_TOLD:
+            yield f"and {len(self.surplus) - MOST_TOLD} more rows with cells beyond the last column"
         for what, count in self.left_out.items():
             rows = "row was" if count == 1 else "rows were"
             yield f"{count} {rows} taken without its {what}, which cannot be understood"
@@ -88,6 +97,8 @@ def read(rows: Iterable[Row], manner: Manner) -> Iterator[Reading]:
             known = reading.people.setdefault(person.address.key, person)
             if known is not person:
                 known.join(person)
+            if row.surplus:
+                reading.surplus.append(row.where)
         yield reading
     yield reading
 

@@ -67,6 +67,7 @@ class Loaded:
     pending: int = 0
     asked: int = 0
     bad: list[Bad] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     difference: dict[Sort, list[Line]] = field(default_factory=lambda: {one: [] for one in Sort})
 
     @property
@@ -87,7 +88,13 @@ class Loaded:
             one.value: [dict(zip(("email", "where", "why"), line, strict=True)) for line in some]
             for one, some in self.difference.items()
         }
-        return {"format": self.form, **self.counts, "bad": bad, "difference": lines}
+        return {
+            "format": self.form,
+            **self.counts,
+            "bad": bad,
+            "warnings": self.warnings,
+            "difference": lines,
+        }
 
 
 def load(
@@ -119,9 +126,10 @@ def load(
         legacy=order.legacy,
     )
     reading = _read(read(found.rows, manner), say)
-    for words in (*found.told, *reading.told()):
+    warnings = list(reading.told())
+    for words in (*found.told, *warnings):
         say(words)
-    done = Loaded(found.form, bad=reading.bad)
+    done = Loaded(found.form, bad=reading.bad, warnings=warnings)
     if agreed and not order.dry_run and order.asks(found.form):
         agreed(_letters(store, reading, order))
     total, begun = len(reading.people), 0
