@@ -58,12 +58,16 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What people sign up to, and how much of it is let through: sign-ups that mail something, in an hour."""
+    """What people sign up to, and how much of it is let through: sign-ups that mail something, in an hour.
+
+    `newsletter` is the topic of the newsletter, empty where there is none.
+    """
 
     open: bool = True
     consent: Wording = CONSENT
     agreement: Wording = AGREEMENT
     privacy_url: str = ""
+    newsletter: str = ""
     per_network: int = 20
     per_domain: int = 100
     ceiling: int = 1000

@@ -18,6 +18,7 @@ def terms_of(settings: Settings) -> Terms:
         consent=Wording(said.consent_version, language, said.consent),
         agreement=Wording(said.agreement_version, language, said.agreement),
         privacy_url=said.privacy_url or "",
+        newsletter=settings.newsletter.topic,
         per_network=said.per_network,
         per_domain=said.per_domain,
         ceiling=said.ceiling,

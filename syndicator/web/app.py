@@ -144,7 +144,7 @@ class App:
         return [
             *Health(web.store, self.catalogue.age, web.ready).routes(),
             *Newsroom(web.store, web.site, self._pages).routes(),
-            *PreferencePages(web.store, web.tokens, self._pages, self._trust, web.eraser).routes(),
+            *PreferencePages(web.store, web.tokens, self._pages, self._trust, web.terms, web.eraser).routes(),
             *MediaList(web.store, web.tokens, self._pages, web.terms, self._trust, web.named).routes(),
             *Accreditation(
                 web.store, web.tokens, self._pages, web.terms, self._trust, web.desk_mails

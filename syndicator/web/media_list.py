@@ -20,19 +20,19 @@ from syndicator.model.joining import Terms
 from syndicator.signup import Purpose, Tokens
 from syndicator.signup.confirming import asked, confirmed, signed
 from syndicator.signup.joining import Named, unnamed
-from syndicator.store import Store, Tx, audience, topics
+from syndicator.store import Store, audience
 from syndicator.web import choices
 from syndicator.web.forms import Form, from_elsewhere, sent
 from syndicator.web.joining import TRAP, Typed, blank, understood
 from syndicator.web.limits import Trust
 from syndicator.web.newsroom import public_topics
+from syndicator.web.offers import ALL_NEWS, offered
 from syndicator.web.pages import PUBLIC, TOKEN, Pages
 from syndicator.web.visitors import Gate
 
 EACH, ALL = 30, 1200  # forms sent off a minute: from one network, and by all together
 FRESH = {"cache-control": "no-store"}
 HERE = "/media-list"
-ALL_NEWS = "All news"
 ELSEWHERE = {"form": "This came from the page of another site. Please fill in the form here."}
 TOO_LONG = {"form": "That was more than this form holds. Please send it again."}
 
@@ -79,8 +79,8 @@ class MediaList:
 
     def _apply(self, request: Request, form: Form) -> Response:
         with self._store.read() as tx:
-            offered = _offered(tx)
-        typed, wish, faults = understood(form, offered, self._pages.site.zone)
+            can = offered(tx, self._terms)
+        typed, wish, faults = understood(form, can, self._pages.site.zone)
         if wish is None or not self._terms.open:
             return self._again(request, typed, faults, 422)
         visit, trap = self._gate.visit(request, self._pages.site.url(HERE)), bool(form.text(TRAP))
@@ -137,7 +137,7 @@ class MediaList:
         headers: Mapping[str, str] = PUBLIC,
     ) -> Response:
         with self._store.read() as tx:
-            shown, offered = public_topics(tx), _offered(tx)
+            shown, can = public_topics(tx), offered(tx, self._terms)
         return self._pages.page(
             request,
             "media_list.html",
@@ -145,7 +145,7 @@ class MediaList:
             headers=headers,
             script="zone.js",
             topics=shown,
-            offered=offered,
+            offered=can,
             typed=typed,
             faults=faults,
             terms=self._terms,
@@ -153,9 +153,3 @@ class MediaList:
             choices=choices,
             untouched=not faults,
         )
-
-
-def _offered(tx: Tx) -> dict[str, str]:
-    """Slug → title of what one can sign up for: all news, and each topic the public hears of."""
-    everything = dict.fromkeys(topics.some(tx, [ALL_ITEMS]), ALL_NEWS)
-    return everything | {topic.slug: topic.title for topic in public_topics(tx)}

@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Route
 from syndicator.errors import Invalid, SyndicatorError
 from syndicator.model.audience import Cadence, cadence_named
 from syndicator.model.item import ALL
+from syndicator.model.joining import Terms
 from syndicator.model.release import in_zone, zone_named
 from syndicator.model.suppression import Reason
 from syndicator.signup import Purpose, Tokens, centre, leaving
@@ -32,7 +33,7 @@ from syndicator.web.banner import DAYS
 from syndicator.web.choices import OFTEN
 from syndicator.web.forms import Form, sent
 from syndicator.web.limits import Trust
-from syndicator.web.newsroom import public_topics
+from syndicator.web.offers import offered
 from syndicator.web.pages import MONTHS, TOKEN, Pages
 from syndicator.web.visitors import Gate
 
@@ -51,12 +52,18 @@ class Said:
 
 
 class PreferencePages:
-    """The pages over one store; `eraser` forgets people for good."""
+    """The pages over one store; `terms` name the newsletter, `eraser` forgets people for good."""
 
     def __init__(
-        self, store: Store, tokens: Tokens, pages: Pages, trust: Trust, eraser: Eraser | None = None
+        self,
+        store: Store,
+        tokens: Tokens,
+        pages: Pages,
+        trust: Trust,
+        terms: Terms | None = None,
+        eraser: Eraser | None = None,
     ) -> None:
-        self._store, self._tokens, self._pages = store, tokens, pages
+        self._store, self._tokens, self._pages, self._terms = store, tokens, pages, terms or Terms()
         self._gate = Gate(trust, EACH, TOGETHER)
         self._eraser = eraser or Eraser(store)
 
@@ -166,7 +173,7 @@ class PreferencePages:
         if deed == "export":
             return self._export(found)
         try:
-            said = Said(self._done(request, form, DEEDS.get(deed)))
+            said = Said(self._done(request, form, {**DEEDS, "save": self._save}.get(deed)))
         except SyndicatorError as fault:
             said = Said(str(fault), fault=True)
         with self._store.read() as tx:
@@ -206,7 +213,7 @@ class PreferencePages:
             "contact": contact,
             "full": found.full,
             "accreditation": self._pages.path(f"/media-list/accreditation/{request.path_params['token']}"),
-            "rows": _rows(tx, found),
+            "rows": self._rows(tx, found),
             "next": _next(tx, found),
             "paused": _wall(paused, contact.zone) if paused else None,
             "left": stopped is not None and stopped.reason is Reason.LEFT,
@@ -217,6 +224,25 @@ class PreferencePages:
             "tomorrow": in_zone(tx.now, contact.zone).date().isoformat(),
         }
         return self._page(request, "preferences.html", 400 if said and said.fault else 200, **values)
+
+    def _save(self, tx: Tx, found: centre.Preferences, form: Form, who: dict[str, Any]) -> str:
+        can = [slug for slug, *_ in self._rows(tx, found)]
+        centre.save(tx, found, _choice(form, can), **who)
+        return SAVED
+
+    def _rows(self, tx: Tx, found: centre.Preferences) -> list[tuple[str, str, Cadence | None, bool]]:
+        """Each topic one may choose: its slug, its title, the cadence chosen, and whether that waits for a yes by mail."""
+        live = {one.topic: one for one in found.subscriptions}
+        rest = {slug: title for slug, title in topics.titles(tx, live).items() if slug != ALL}
+        return [
+            (
+                slug,
+                title,
+                live[slug].cadence if slug in live else None,
+                slug in live and live[slug].consent is None,
+            )
+            for slug, title in (offered(tx, self._terms) | rest).items()
+        ]
 
     def _nothing(self, request: Request) -> Response:
         """The one answer to a link that was forged, cut short, used up, or is too old."""
@@ -231,12 +257,6 @@ class PreferencePages:
 
 
 Deed = Callable[[Tx, centre.Preferences, Form, dict[str, Any]], str]
-
-
-def _save(tx: Tx, found: centre.Preferences, form: Form, who: dict[str, Any]) -> str:
-    offered = [slug for slug, *_ in _rows(tx, found)]
-    centre.save(tx, found, _choice(form, offered), **who)
-    return SAVED
 
 
 def _pause(tx: Tx, found: centre.Preferences, form: Form, who: dict[str, Any]) -> str:
@@ -271,7 +291,6 @@ def _move(tx: Tx, found: centre.Preferences, form: Form, who: dict[str, Any]) ->
 
 
 DEEDS: Mapping[str, Deed] = {
-    "save": _save,
     "pause": _pause,
     "resume": _resume,
     "leave": _leave_all,
@@ -281,29 +300,12 @@ DEEDS: Mapping[str, Deed] = {
 ONLY_FULL = frozenset({"move", "export", "erase"})
 
 
-def _rows(tx: Tx, found: centre.Preferences) -> list[tuple[str, str, Cadence | None, bool]]:
-    """Each topic one may choose: its slug, its title, the cadence chosen, and whether that waits for a yes by mail."""
-    live = {one.topic: one for one in found.subscriptions}
-    titles = topics.titles(tx)
-    offered = dict.fromkeys([ALL, *(topic.slug for topic in public_topics(tx)), *live])
-    return [
-        (
-            slug,
-            "All news" if slug == ALL else titles.get(slug, slug),
-            live[slug].cadence if slug in live else None,
-            slug in live and live[slug].consent is None,
-        )
-        for slug in offered
-        if slug in titles
-    ]
-
-
-def _choice(form: Form, offered: list[str]) -> centre.Choice:
+def _choice(form: Form, slugs: list[str]) -> centre.Choice:
     """What the form says; raises Invalid for what no form of ours can say."""
     wanted = dict(form.fields)
     cadences = {
         slug: cadence_named(wanted[TOPIC + slug]) if wanted[TOPIC + slug] else None
-        for slug in offered
+        for slug in slugs
         if TOPIC + slug in wanted
     }
     if "shown" not in wanted:  # only topics, as a reader without forms may send them
