@@ -53,6 +53,8 @@ def add(
             created=tx.now,
         )
         view = _view(schedules.add(tx, made), tx.now)
+    if made.job is Job.NEWSLETTER and not runtime.settings.newsletter.topic:
+        output.say("nothing goes out by it before [newsletter] topic names where issues are published")
     if as_json:
         output.show_json(view)
     else:

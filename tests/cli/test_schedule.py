@@ -58,3 +58,13 @@ def test_every_and_at(option: str, value: str, words: str, lite: InProcess) -> N
     """Intervals and single dates are schedules, too."""
     made = lite.json("schedule", "add", "feeds", "--job", "feeds", option, value)
     assert words == made["when"]
+
+
+def test_a_newsletter_without_a_topic_is_said_at_once(lite: InProcess) -> None:
+    """Not a month later, when nothing came: the schedule alone sends nothing."""
+    add = ("schedule", "add", "letter", "--job", "newsletter", "--cron", "0 9 1 * *")
+    said = lite.try_(*add)
+    assert (0, True) == (said.code, "[newsletter] topic" in said.err)
+    lite("topic", "add", "letter", "The letter")
+    lite.env["SYNDICATOR_NEWSLETTER__TOPIC"] = "letter"
+    assert "" == lite.try_("schedule", "add", "second", *add[3:]).err
