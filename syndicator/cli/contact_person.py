@@ -14,7 +14,9 @@ from syndicator.model.audience import Address, Cadence, SubscriptionState, addre
 from syndicator.model.markup import one_line
 from syndicator.model.release import zone_named
 
-Language = Annotated[str | None, typer.Option(metavar="TAG", help="What they read, such as en; empty: not known.")]
+Language = Annotated[
+    str | None, typer.Option(metavar="TAG", help="What they read, such as en; empty: not known.")
+]
 Hour = Annotated[int | None, typer.Option(min=0, max=23, help="When digests come, on their clock.")]
 Nth = Annotated[int | None, typer.Option(min=1, max=5, help="Which weekday of a month; 5: the last.")]
 Owner = Annotated[
