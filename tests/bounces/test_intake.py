@@ -106,12 +106,14 @@ def test_trouble_is_said_once_and_the_desk_hears_of_it_after_an_hour(room: Room,
                 away.open_box = broken
                 for _ in range(4):
                     away.turn()
+                    assert away.fault
                     assert clock.now + EVERY == away.due()
                     clock.advance(minutes=20)
                 with room.store.read() as tx:
                     seen.append(len(alarms.open_(tx)))
             away.open_box = well
             away.turn()
+            assert not away.fault
         with room.store.read() as tx:
             seen.append(len(alarms.open_(tx)))
     warned = [cast("str", line["event"]) for line in lines]
