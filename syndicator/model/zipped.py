@@ -48,7 +48,7 @@ class Archive:
         claimed = sum(entry.file_size for entry in entries)
         if claimed > total:
             raise Invalid(f"it unpacks to {claimed:,} bytes; the limit is {total:,}")
-        self._left = total
+        self._left, self._size = total, len(data)
 
     def begins(self, name: str) -> bytes:
         """The first bytes of an entry; raises Invalid for a broken one."""
@@ -67,19 +67,24 @@ class Archive:
         if entry.flag_bits & 0x1:
             raise Invalid("it is protected by a password: save it without")
         most = min(most, self._left)
+        packed = min(entry.compress_size, self._size)  # more than there is, it cannot be
+        self._judge(name, entry.file_size, packed, most)  # before a byte of it is unpacked
+        allowed = min(most, max(FREE, HIGHEST_RATIO * packed))
         try:
             with self._zip.open(entry) as file:
-                data = file.read(most + 1)
+                data = file.read(allowed + 1)
         except Exception as fault:  # as above, and what unpacking stumbles over
             raise _broken(name, fault) from fault
-        if len(data) > most:
-            raise Invalid(f"its part {name[:80]!r} unpacks to more than {most:,} bytes")
-        if len(data) > FREE and len(data) > HIGHEST_RATIO * max(1, entry.compress_size):
-            raise Invalid(
-                f"its part {name[:80]!r} unpacks to {len(data) // max(1, entry.compress_size)} times its size"
-            )
+        self._judge(name, len(data), packed, most)
         self._left -= len(data)
         return data
+
+    def _judge(self, name: str, size: int, packed: int, most: int) -> None:
+        """Raise Invalid for an entry that is, or claims to be, larger than it may."""
+        if size > most:
+            raise Invalid(f"its part {name[:80]!r} unpacks to more than {most:,} bytes")
+        if size > FREE and size > HIGHEST_RATIO * packed:
+            raise Invalid(f"its part {name[:80]!r} unpacks to {size // max(1, packed)} times its size")
 
 
 def _broken(name: str, fault: Exception) -> Invalid:

@@ -17,6 +17,7 @@ from syndicator.errors import Invalid, SyndicatorError
 from syndicator.model.audience import Cadence, address
 from syndicator.model.roster import Person
 from syndicator.model.suppression import Reason
+from syndicator.model.zipped import Archive
 from syndicator.signup.roster.forms import Form, Sheet, sheet
 from syndicator.signup.roster.people import Manner, Reading, _address, read
 
@@ -315,3 +316,22 @@ def test_the_quick_way_to_an_address_is_the_slow_one(texts: list[str]) -> None:
                 _address(text, domains)
         else:
             assert slow == _address(text, domains)
+
+
+def test_a_bomb_is_judged_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """mail:LM17 what an entry claims is held against its packed size, and one that lies is read no further."""
+    data = bomb()
+    claim = struct.pack("<L", 5_000_000)
+    liar = data.replace(claim, struct.pack("<L", 900_000))
+    assert liar != data
+    taken: list[int] = []
+    read = zipfile.ZipExtFile.read
+    monkeypatch.setattr(
+        zipfile.ZipExtFile, "read", lambda file, size=-1: (taken.append(size), read(file, size))[1]
+    )
+    with pytest.raises(Invalid, match="times its size"):
+        Archive(data, 400_000_000).read("xl/worksheets/sheet1.xml", 400_000_000)
+    assert [] == taken
+    with pytest.raises(Invalid, match="is broken"):
+        Archive(liar, 400_000_000).read("xl/worksheets/sheet1.xml", 400_000_000)
+    assert max(taken) < 2_000_000
