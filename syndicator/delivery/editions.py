@@ -16,7 +16,7 @@ from syndicator.model.delivery import Try
 from syndicator.model.digest import digest_of
 from syndicator.model.item import Item
 from syndicator.model.release import in_zone
-from syndicator.render.mail import Edition, Section, Template, capped, compose_digest
+from syndicator.render.mail import Edition, Section, Template, begins, capped, compose_digest
 from syndicator.store import Tx, items
 from syndicator.store.deliveries.gathered import Gathered, gathered
 
@@ -43,11 +43,12 @@ class Shelf:
         """The letter of this digest."""
         cadence, closes = digest_of(attempt.subject)
         day = in_zone(closes, held.zone).date()
-        key = (cadence, day, held.language, held.topics)
+        first = begins(cadence, day, in_zone(held.since, held.zone).date())
+        key = (cadence, day, first, held.language, held.topics)
         with self._lock:  # whoever wants the same waits for it, and does not compose it again
             if key not in self._kept:
                 sections = capped(_sections(tx, held), desk.most_items)
-                edition = Edition(cadence=cadence, day=day, sections=sections)
+                edition = Edition(cadence=cadence, day=day, sections=sections, first=first)
                 self._kept[key] = compose_digest(edition, site=desk.site, sender=desk.sender)
                 self.composed += 1
                 while len(self._kept) > self._keep:

@@ -150,3 +150,29 @@ def test_a_digest_tried_again_does_not_show_what_was_killed(
 def test_doubts_about_a_digest_wait_for_a_person() -> None:
     """delivery:D5 It is not sent a second time by itself."""
     assert doubt_policy(make_try(subject="digest/daily/2026-03-03T08:00:00Z"), Policy()) is OnUnknown.HOLD
+
+
+@pytest.mark.parametrize(
+    ("cadence", "away", "subject"),
+    [
+        ("weekly", 0, "Weekly digest, 2 March to 9 March: 2 items"),
+        ("weekly", 7, "Weekly digest, 2 March to 16 March: 2 items"),
+        ("daily", 0, "Daily digest, 3 March: 2 items"),
+        ("daily", 1, "Daily digest, 2 March to 4 March: 2 items"),
+    ],
+)
+def test_a_late_digest_says_which_days_it_makes_up_for(
+    store: Store, clock: FakeClock, outbox: Path, cadence: str, away: int, subject: str
+) -> None:
+    """mail:DG9 mail:DG10 From the day its oldest item was pushed; one that is in time says what its own window was."""
+    make_newsroom(store, "policy", "research")
+    clock.advance(hours=1)
+    with store.begin() as tx:
+        make_subscription(tx, "a@example.org", "policy", cadence=cadence)
+        publish.publish(tx, "tag:1", make_content("One"))
+        publish.publish(tx, "tag:2", make_content("Two"))
+    days = {"weekly": 7, "daily": 1}[cadence] + away
+    clock.advance(days=days)
+    digest.digests_due(store, PACE)
+    sent(store, outbox)
+    assert [str(letter["Subject"]) for letter in letters(outbox)] == [subject]

@@ -8,7 +8,7 @@ process (MC2). Dot-stuffing belongs to the transport. Serves walk B.
 """
 
 from syndicator.render.mail.compose import compose_alarm, compose_confirmation, compose_revision
-from syndicator.render.mail.digest import Edition, Section, capped, compose_digest
+from syndicator.render.mail.digest import Edition, Section, begins, capped, compose_digest
 from syndicator.render.mail.embargoed import compose_advance, compose_notice, compose_sample
 from syndicator.render.mail.headers import message_id
 from syndicator.render.mail.letterhead import Sender
@@ -21,6 +21,7 @@ __all__ = [
     "Sender",
     "Slots",
     "Template",
+    "begins",
     "capped",
     "compose_advance",
     "compose_alarm",

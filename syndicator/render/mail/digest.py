@@ -21,6 +21,7 @@ from syndicator.render.mail.letterhead import NOBODY, Sender, house, press_heade
 from syndicator.render.mail.parts import day_in_words, direction
 from syndicator.render.mail.template import Template
 
+MONDAY = 0
 LONGEST_DEK = 300  # characters of a summary: the item itself is one click away
 NAMES = {
     Cadence.DAILY: "Daily digest",
@@ -43,11 +44,15 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
-    """One digest as many get it: its cadence, the day its window closed on its readers' calendars, its sections."""
+    """One digest as many get it: its cadence, the day its window closed on its readers' calendars, its sections.
+
+    `first` is the day it begins where it makes up for more than one window, see `begins`.
+    """
 
     cadence: Cadence
     day: date
     sections: tuple[Section, ...]
+    first: date | None = None
 
     @property
     def total(self) -> int:
@@ -70,7 +75,7 @@ def compose_digest(edition: Edition, *, site: Site, sender: Sender) -> Template:
 
     Raises Refused where it is too large to be mailed.
     """
-    when = span_in_words(edition.cadence, edition.day)
+    when = span_in_words(edition.cadence, edition.day, edition.first)
     title = f"{NAMES[edition.cadence]}, {when}"
     count = f"{edition.total} item{'' if edition.total == 1 else 's'}"
     headers = press_headers(
@@ -96,20 +101,39 @@ def compose_digest(edition: Edition, *, site: Site, sender: Sender) -> Template:
     return sheet("digest", headers, facts | house(site, sender, [one.title for one in edition.sections]))
 
 
-def span_in_words(cadence: Cadence, day: date) -> str:
-    """The days a digest is about, by the day its window closed.
+def span_in_words(cadence: Cadence, day: date, first: date | None = None) -> str:
+    """The days a digest is about, by the day its window closed, and the `first` of them if it is a late one.
 
     >>> span_in_words(Cadence.DAILY, date(2026, 3, 2)), span_in_words(Cadence.WEEKLY, date(2026, 3, 2))
     ('2 March', '23 February to 2 March')
     """
+    if first is None and cadence in (Cadence.DAILY, Cadence.WORKDAYS):
+        return day_in_words(day, year=False)
+    return f"{day_in_words(first or _opened(cadence, day), year=False)} to {day_in_words(day, year=False)}"
+
+
+def begins(cadence: Cadence, day: date, earliest: date) -> date | None:
+    """The first day of a digest that closed on `day` and holds something of a time before its own window.
+
+    `earliest` is the day its oldest item was pushed; None where its own window holds them all.
+
+    >>> begins(Cadence.WEEKLY, date(2026, 12, 7), date(2026, 11, 23))
+    datetime.date(2026, 11, 23)
+    """
+    return earliest if earliest < _opened(cadence, day) else None
+
+
+def _opened(cadence: Cadence, day: date) -> date:
+    """The day the window that closed on this one was opened, if none was missed."""
     match cadence:
         case Cadence.WEEKLY:
-            first = day - timedelta(days=7)
+            return day - timedelta(days=7)
         case Cadence.MONTHLY | Cadence.NTH_WEEKDAY:
-            first = _month_before(day)
+            return _month_before(day)
+        case Cadence.WORKDAYS if day.weekday() == MONDAY:
+            return day - timedelta(days=3)
         case _:
-            return day_in_words(day, year=False)
-    return f"{day_in_words(first, year=False)} to {day_in_words(day, year=False)}"
+            return day - timedelta(days=1)
 
 
 def _month_before(day: date) -> date:

@@ -6,8 +6,10 @@ its reader has left (mail:DG8).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 
@@ -39,16 +41,18 @@ class Under:
 class Gathered:
     """What one digest holds: topics in its reader's order, under each (item, revision), each item once.
 
-    `zone` and `language` are the reader's. Items stand newest first.
+    `zone` and `language` are the reader's. Items stand newest first. `since` is when the one that waited longest was
+    pushed: where an outage was made up for, that is long before its window.
     """
 
     zone: str
     language: str
+    since: datetime
     topics: tuple[tuple[Under, tuple[tuple[int, int], ...]], ...]
 
 
 _CARRIED = (
-    select(dc.delivery_id, c.zone, c.language, t.slug, t.title, i.id, i.revision)
+    select(dc.delivery_id, c.zone, c.language, t.slug, t.title, i.id, i.revision, p.at)
     .join(schema.deliveries, d.id == dc.delivery_id)
     .join(schema.contacts, c.id == d.contact_id)
     .join(schema.items, i.id == dc.item_id)
@@ -66,15 +70,23 @@ _CARRIED = (
 def gathered(tx: Tx, delivery_ids: Sequence[int]) -> dict[int, Gathered]:
     """What each of these digests holds now; those of which nothing is left are not among them."""
     found: dict[int, tuple[str, str, dict[Under, list[tuple[int, int]]]]] = {}
-    shown: set[tuple[int, int]] = set()
-    for delivery, zone, language, slug, title, item, revision in tx.connection.execute(
+    pushed: dict[int, dict[int, datetime]] = defaultdict(dict)
+    for delivery, zone, language, slug, title, item, revision, at in tx.connection.execute(
         _CARRIED, {"keys": list(delivery_ids)}
     ):
-        if (delivery, item) not in shown:  # once, under the first of its topics
-            shown.add((delivery, item))
+        before = pushed[delivery].get(item)
+        pushed[delivery][item] = max(
+            at, before or at
+        )  # under a topic of before its reader's time it counts not
+        if before is None:  # once, under the first of its topics
             _, _, topics = found.setdefault(delivery, (zone, language, {}))
             topics.setdefault(Under(slug, title), []).append((item, revision))
     return {
-        delivery: Gathered(zone, language, tuple((under, tuple(held)) for under, held in topics.items()))
+        delivery: Gathered(
+            zone,
+            language,
+            min(pushed[delivery].values()),
+            tuple((under, tuple(held)) for under, held in topics.items()),
+        )
         for delivery, (zone, language, topics) in found.items()
     }
