@@ -326,9 +326,12 @@ def test_a_bomb_is_judged_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch)
     assert liar != data
     taken: list[int] = []
     read = zipfile.ZipExtFile.read
-    monkeypatch.setattr(
-        zipfile.ZipExtFile, "read", lambda file, size=-1: (taken.append(size), read(file, size))[1]
-    )
+
+    def watched(file: zipfile.ZipExtFile, size: int = -1) -> bytes:
+        taken.append(size)
+        return read(file, size)
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", watched)
     with pytest.raises(Invalid, match="times its size"):
         Archive(data, 400_000_000).read("xl/worksheets/sheet1.xml", 400_000_000)
     assert [] == taken
