@@ -14,8 +14,8 @@ class Letter(StrEnum):
     ASK = "ask"  # is it really you who signed up? [topics, cadence]; link: confirm the request
     KNOWN = "known"  # you are on the list already [topics]; link: preferences
     PERMISSION = "permission"  # legacy: may we write to you? [topics]; link: confirm the subscriptions
-    FAREWELL = "farewell"  # you have left [topics, until]; link: undo
-    OWNER = "owner"  # somebody left for the desk you look after [address, topics, until]; link: undo
+    FAREWELL = "farewell"  # you have left [topics, until, left, all: left everything]; link: undo
+    OWNER = "owner"  # somebody left for the desk you look after [address, and as above]; link: undo
     MAGIC = "magic"  # the link to all your preferences that you asked for [minutes]
     MOVE = "move"  # confirm your new address [former]; to the new one; link: confirm the move
     MOVED = "moved"  # your address was changed [masked]; to the old one

@@ -6,7 +6,7 @@ short farewell, the page, and the one who looks after a desk's address offer to 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -28,7 +28,9 @@ from syndicator.store import Tx, audience, letters, suppressions, topics, window
 
 UNDO_FOR = timedelta(days=7)
 PAUSE = timedelta(days=30)
-FAREWELLS = timedelta(days=1)  # at most one in that time, however often somebody clicks
+FAREWELLS = timedelta(
+    days=1
+)  # at most one in that time of topics, and one of everything, however many clicks
 LEFT = wishes.LEFT
 
 
@@ -82,12 +84,18 @@ def act(tx: Tx, tokens: Tokens, token: str, scope: Scope, cadence: Cadence | Non
 
 def leave(tx: Tx, contact_id: int, subscription_ids: Sequence[int], **who: Any) -> datetime:
     """End these subscriptions at their owner's wish, and say farewell; the instant, which undoing names."""
+    return _leave(tx, contact_id, subscription_ids, everything=False, **who)
+
+
+def _leave(
+    tx: Tx, contact_id: int, subscription_ids: Sequence[int], *, everything: bool, **who: Any
+) -> datetime:
     wishes.hold(tx, contact_id)
     live = [audience.subscription(tx, one) for one in subscription_ids]
     active = [one for one in live if one.state is SubscriptionState.ACTIVE]
     left = wishes.leave(tx, contact_id, subscription_ids, **who)
-    if active:
-        _farewell(tx, audience.contact_by_id(tx, contact_id), active)
+    if active or everything:
+        _farewell(tx, audience.contact_by_id(tx, contact_id), active, everything=everything)
     return left
 
 
@@ -97,9 +105,9 @@ def leave_all(tx: Tx, contact_id: int, **who: Any) -> datetime:
     Only they themselves lift it, by taking it back or by a sign-up of their own.
     """
     contact = audience.contact_by_id(tx, contact_id)
-    suppressions.suppress(tx, contact.address, Reason.LEFT, source="the contact")
+    new = suppressions.suppress(tx, contact.address, Reason.LEFT, source="the contact")
     live = [one.id for one in audience.subscriptions(tx, contact_id) if one.ended is None]
-    return leave(tx, contact_id, live, **who)
+    return _leave(tx, contact_id, live, everything=new or bool(live), **who)
 
 
 def undo(tx: Tx, contact_id: int, left: datetime, **who: Any) -> bool:
@@ -109,9 +117,15 @@ def undo(tx: Tx, contact_id: int, left: datetime, **who: Any) -> bool:
         return False
     wishes.hold(tx, contact_id)
     objection = suppressions.of(tx, contact.address)
-    if objection and objection.reason is Reason.LEFT and objection.created == left and not objection.domain:
-        suppressions.unsuppress(tx, contact.address)
-    return bool(wishes.restart(tx, contact_id, left, **who)) or wishes.taken_back(tx, contact_id, left)
+    lifted = bool(
+        objection
+        and objection.reason is Reason.LEFT
+        and objection.created == left
+        and not objection.domain
+        and suppressions.unsuppress(tx, contact.address)
+    )
+    begun = wishes.restart(tx, contact_id, left, **who)
+    return lifted or bool(begun) or wishes.taken_back(tx, contact_id, left)
 
 
 def of_token(tx: Tx, tokens: Tokens, token: str) -> Subscription | None:
@@ -126,21 +140,35 @@ def _forgotten(tx: Tx, contact_id: int) -> bool:
     return audience.contact_by_id(tx, contact_id).standing is Standing.ERASED
 
 
-def _farewell(tx: Tx, contact: Contact, ended: Sequence[Subscription]) -> None:
-    """To whoever left, and to who looks after the address; the second only where that is another."""
-    if letters.lately(tx, Letter.FAREWELL, contact.id, FAREWELLS):
+def _farewell(tx: Tx, contact: Contact, ended: Sequence[Subscription], *, everything: bool) -> None:
+    """To whoever left, and to who looks after the address; the second only where that is another.
+
+    Who took everything back is told again, should it end anew: a link in forwarded mail ends nothing silently.
+    """
+    told = [
+        one
+        for one in letters.said_lately(tx, Letter.FAREWELL, contact.id, FAREWELLS)
+        if bool(one.get("all")) is everything
+    ]
+    stands = [one for one in told if not (everything and _taken_back(tx, contact.id, one))]
+    if stands:
         return
     titles = topics.titles(tx)
     facts = {
         "topics": [titles.get(one.topic, one.topic) for one in ended],
         "until": (tx.now + UNDO_FOR).isoformat(),
         "left": tx.now.isoformat(),
+        **({"all": True} if everything else {}),
     }
     letters.plan(tx, Letter.FAREWELL, contact.address, contact_id=contact.id, about=contact.id, facts=facts)
     owner = _owner(contact)
     if owner and owner.key != contact.address.key:
-        told = facts | {"address": contact.address.typed}
-        letters.plan(tx, Letter.OWNER, owner, about=contact.id, facts=told)
+        named = facts | {"address": contact.address.typed}
+        letters.plan(tx, Letter.OWNER, owner, about=contact.id, facts=named)
+
+
+def _taken_back(tx: Tx, contact_id: int, farewell: Mapping[str, Any]) -> bool:
+    return wishes.taken_back(tx, contact_id, datetime.fromisoformat(farewell["left"]))
 
 
 def _owner(contact: Contact) -> Address | None:

@@ -94,6 +94,12 @@ def lately(tx: Tx, sort: Letter, contact_id: int, span: timedelta) -> int:
     return int(tx.connection.execute(query).scalar_one())
 
 
+def said_lately(tx: Tx, sort: Letter, contact_id: int, span: timedelta) -> list[Mapping[str, Any]]:
+    """The facts of each letter of this sort that a contact was owed within this time."""
+    query = select(le.facts).where(le.sort == sort, le.contact_id == contact_id, le.created > tx.now - span)
+    return list(tx.connection.execute(query).scalars())
+
+
 def by_id(tx: Tx, letter_id: int) -> Owed | None:
     """One letter, or None if it was forgotten with its person."""
     whose = schema.letters.outerjoin(schema.contacts, co.id == le.contact_id)

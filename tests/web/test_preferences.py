@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -217,6 +217,34 @@ def test_the_one_who_looks_after_a_desk_is_told(desk: Desk) -> None:
     assert (farewell.facts["left"], JANE) == (owner.facts["left"], owner.facts["address"])
     with desk.store.read() as tx:
         assert "head@paper.example" in [row.recipient for row in deliveries.listing(tx)]
+
+
+def test_nobody_loses_everything_silently(desk: Desk) -> None:
+    """mail:LM7 mail:LM21 a farewell to one topic hides none to everything, for the owner neither; nor does an undo."""
+    with desk.store.begin() as tx:
+        wishes.edit_contact(tx, desk.jane.id, owner="head@paper.example")
+    desk.web.ask(desk.leave_path(desk.policy), "POST", ONE_CLICK)
+    for clicks, many in ((2, 2), (1, 3)):
+        for _ in range(clicks):
+            desk.clock.advance(minutes=5)
+            desk.post(desk.leave_path(desk.policy), scope="all")
+        told = desk.letters(Letter.FAREWELL), desk.letters(Letter.OWNER)
+        assert ([many, many], {}, Reason.LEFT) == ([len(some) for some in told], desk.live(), _why(desk))
+        left = datetime.fromisoformat(told[1][-1].facts["left"])
+        desk.post(f"/media-list/undo/{TOKENS.undo_token(desk.jane.id, left)}")
+        assert ({"climate", "research"}, None) == (set(desk.live()), _why(desk))
+
+
+def test_an_objection_after_the_last_topic_is_told_and_taken_back(desk: Desk) -> None:
+    """mail:LM21 where nothing was live any more, the letter still comes, and its button lifts the objection."""
+    for one in (desk.climate, desk.policy):
+        desk.web.ask(desk.leave_path(one), "POST", ONE_CLICK)
+    desk.clock.advance(minutes=5)
+    desk.post(desk.leave_path(desk.policy), scope="all")
+    last = desk.letters(Letter.FAREWELL)[-1]
+    assert (True, Reason.LEFT) == (last.facts["all"], _why(desk))
+    assert 200 == desk.post(f"/media-list/undo/{TOKENS.undo_token(desk.jane.id, last.created)}").status
+    assert _why(desk) is None
 
 
 def test_preferences_are_changed_by_ending_and_beginning(desk: Desk) -> None:
