@@ -256,21 +256,20 @@ def _show(done: Loaded, *, as_json: bool) -> None:
 
 
 def _undo(ctx: typer.Context, import_id: int, by: str, *, as_json: bool) -> None:
-    from syndicator.store import audit, undoing
+    from syndicator.signup import roster
+    from syndicator.store.undoing import COUNTS
 
-    actor = session.actor(by)
-    with session.writing(ctx) as (_, tx):
-        done = undoing.undo(tx, import_id, actor)
-        counts = {name: value for name, value in done.as_json().items() if name != "kept"}
-        audit.record(
-            tx, actor, "contact.import-undo", f"import/{import_id}", None, kept=len(done.kept), **counts
-        )
-    for address, why in done.kept:
-        output.say(f"{address} stays: {why}")
+    with session.opened(ctx) as runtime:
+        done = roster.undo(runtime.store, import_id, session.actor(by), say=_stays)
+    counts = {name: getattr(done, name) for name in COUNTS}
     if as_json:
         output.show_json(done.as_json())
     else:
         print(f"taken back: {', '.join(f'{name} {n}' for name, n in counts.items())}, kept {len(done.kept)}")
+
+
+def _stays(address: str, why: str) -> None:
+    output.say(f"{address} stays: {why}")
 
 
 def _list(ctx: typer.Context, *, as_json: bool) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, or_, select, update
+from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
 
 from syndicator.errors import NotFound
 from syndicator.model.audience import (
@@ -26,7 +27,6 @@ from syndicator.model.roster import WORDS, Begin, Held, Known, Verdict
 from syndicator.store import (
     asking,
     audience,
-    evidence,
     names,
     schema,
     segments,
@@ -36,7 +36,7 @@ from syndicator.store import (
     windows,
 )
 from syndicator.store.engine import Tx, among
-from syndicator.store.many import Many
+from syndicator.store.many import Changed, Many
 
 c, s, t, i, r, x = (
     schema.contacts.c,
@@ -71,6 +71,7 @@ _CONTACTS, _SUBSCRIPTIONS, _TAGS = (
 )
 _EVIDENCE, _ROWS = Many(schema.evidence), Many(schema.import_rows)
 _SUPPRESSIONS = Many(schema.suppressions)
+_REWRITTEN = Changed(update(schema.contacts).where(c.id == bindparam("key_of")))
 
 
 def begin(tx: Tx, *, by: str, source: str, basis: str | None) -> int:
@@ -203,9 +204,12 @@ def _suppress(tx: Tx, import_id: int, people: Sequence[Verdict], made: list[tupl
         tx.connection.execute(gone)
     _SUPPRESSIONS.write(tx, rows)
     made += [(SUPPRESSION, digest) for digest in over]
+    by_reason: dict[str, list[Verdict]] = {}
     for one in people:
-        if one.known.contact_id is not None:
-            stops.stop_mail(tx, one.person.address.key, f"suppressed: {one.suppress}")
+        by_reason.setdefault(f"suppressed: {one.suppress}", []).append(one)
+    for reason, some in by_reason.items():
+        whose = [one.known.contact_id for one in some if one.known.contact_id is not None]
+        stops.stop_all(tx, whose, {one.person.address.key for one in some}, reason)
 
 
 def _contacts(tx: Tx, people: Sequence[Verdict], made: list[tuple[str, str]]) -> dict[str, int]:
@@ -235,16 +239,42 @@ def _contacts(tx: Tx, people: Sequence[Verdict], made: list[tuple[str, str]]) ->
 
 def _words(tx: Tx, import_id: int, people: Sequence[Verdict], by: str, made: list[tuple[str, str]]) -> None:
     """Write other words and a better standing of those who were known; evidence keeps what was there before."""
+    changed, proofs = [], []
     for one in people:
         key = one.known.contact_id
         after = dict(one.words) | ({"standing": one.standing} if one.standing else {})
         if key is None or not after:
             continue
         before = {name: one.known.words.get(name, one.known.standing) for name in after}
-        tx.connection.execute(update(schema.contacts).where(c.id == key).values(**after))
-        detail: dict[str, Any] = {"import": import_id, "before": before, "after": after}
-        evidence.record(tx, Act.CHANGED, contact_id=key, digest=one.known.digest, person=by, **detail)
+        changed.append((key, after))
+        proofs.append(
+            change(tx, key, one.known.digest, by, {"import": import_id, "before": before, "after": after})
+        )
         made.append((CHANGED, str(key)))
+    rewrite(tx, changed)
+    prove(tx, proofs)
+
+
+def rewrite(tx: Tx, changed: Collection[tuple[int, Mapping[str, Any]]]) -> None:
+    """Write words of contacts, each with the names of its own: a statement for each set of names."""
+    _REWRITTEN.write(tx, [{"key_of": key, **words} for key, words in sorted(changed, key=itemgetter(0))])
+
+
+def prove(tx: Tx, rows: list[dict[str, Any]]) -> None:
+    """Write rows of `change`."""
+    _EVIDENCE.write(tx, rows)
+
+
+def change(tx: Tx, contact_id: int, digest: str, by: str, detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of evidence that somebody of ours changed what is known of a contact."""
+    return {
+        "contact_id": contact_id,
+        "digest": digest,
+        "act": Act.CHANGED,
+        "at": tx.now,
+        "person": by,
+        "detail": dict(detail),
+    }
 
 
 def _subscribe(

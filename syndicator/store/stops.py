@@ -6,16 +6,20 @@ What waits is looked at when it is claimed; these rows are past that. A lane loo
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import ColumnElement, func, literal_column, or_, select, update
 
 from syndicator.model.audience import key_of
 from syndicator.model.delivery import DeliveryState
 from syndicator.store import schema
-from syndicator.store.engine import Tx
+from syndicator.store.engine import Tx, among
 
 d, c = schema.deliveries.c, schema.contacts.c
 # Written out, so that SQLite sees that its partial index fits.
-IN_HAND = d.state.in_([literal_column("'leased'"), literal_column("'sending'")])
+TAKEN: list[ColumnElement[str]] = [literal_column("'leased'"), literal_column("'sending'")]
+DUE: ColumnElement[str] = literal_column("'due'")
+IN_HAND = d.state.in_(TAKEN)
 
 w = schema.deliveries.alias("whose").c
 BARE = w.mailbox.is_not(None)  # said, as that index holds no other rows
@@ -32,6 +36,18 @@ def stop_mail(tx: Tx, key: str, reason: str) -> None:
     bare = to_mailbox(tx, key)
     stop(tx, or_(theirs, bare), reason)
     _bar(tx, bare, reason)
+
+
+def stop_all(tx: Tx, contact_ids: Collection[int], keys: Collection[str], reason: str) -> None:
+    """No mail at all goes to these contacts nor to bare addresses with these keys, however many."""
+    if contact_ids:
+        stop(tx, among(d.contact_id, "whose").params(whose=sorted(contact_ids)), reason)
+    waiting = select(w.id, w.mailbox).where(BARE, w.state.in_([*TAKEN, DUE]))
+    found = [row.id for row in tx.connection.execute(waiting) if key_of(row.mailbox) in keys]
+    if found:
+        bare = among(d.id, "which").params(which=sorted(found))
+        stop(tx, bare, reason)
+        _bar(tx, bare, reason)
 
 
 def stop_domain(tx: Tx, domain: str, reason: str) -> None:
@@ -84,6 +100,6 @@ def hold(tx: Tx, which: ColumnElement[bool]) -> None:
 
 def _bar(tx: Tx, bare: ColumnElement[bool], reason: str) -> None:
     """What waits for a bare mailbox is stopped as it is claimed: no join finds a suppression of it there."""
-    waiting = bare & (d.state == literal_column("'due'")) & d.stop.is_(None)
+    waiting = bare & (d.state == DUE) & d.stop.is_(None)
     hold(tx, waiting)
     tx.connection.execute(update(schema.deliveries).where(waiting).values(stop=reason))

@@ -7,18 +7,18 @@ yes to them since.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, Text, cast, delete, literal, select, update
+from sqlalchemy import Select, Text, cast, delete, exists, literal, select, tuple_, update
 
 from syndicator.errors import Refused
 from syndicator.model.audience import Standing, SubscriptionState
 from syndicator.model.consent import Act
 from syndicator.model.delivery import DeliveryState
 from syndicator.model.roster import UNDONE
-from syndicator.store import evidence, imports, schema, stops
+from syndicator.store import imports, schema, stops
 from syndicator.store.deliveries import duties
 from syndicator.store.engine import Tx, among
 
@@ -32,9 +32,10 @@ c, s, d, e, k, i, r, x = (
     schema.import_rows.c,
     schema.suppressions.c,
 )
+COUNTS = ("contacts", "subscriptions", "suppressions", "tags", "words")
 ERASED = "erased"  # stands where a column wants some text
 YES = "has said yes since"
-PIECE = 10_000  # keys named in one statement
+PIECE = 500  # rows of an import taken back in one transaction
 THEIRS = (Act.REQUESTED, Act.CHANGED, Act.LEFT, Act.APPLIED, Act.ERASED)
 
 
@@ -49,40 +50,55 @@ class Undone:
     words: int = 0
     kept: list[tuple[str, str]] = field(default_factory=list)
 
+    def add(self, other: Undone) -> None:
+        """Count what another step took back, too."""
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.kept += other.kept
+
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         kept = [{"email": address, "why": why} for address, why in self.kept]
-        counts = ("contacts", "subscriptions", "suppressions", "tags", "words")
-        return {name: getattr(self, name) for name in counts} | {"kept": kept}
+        return {name: getattr(self, name) for name in COUNTS} | {"kept": kept}
 
 
-def undo(tx: Tx, import_id: int, by: str) -> Undone:
-    """Take an import back; raises NotFound, and Refused for one that was taken back before."""
-    imports.named(tx, import_id)
-    claim = update(schema.imports).where(i.id == import_id, i.undone.is_(None)).values(undone=tx.now)
-    if not tx.connection.execute(claim).rowcount:
+def step(tx: Tx, import_id: int, by: str) -> Undone | None:
+    """Take back a piece of an import; None once nothing is left, and from then on it is Refused.
+
+    What is taken back is noted no more: whoever takes the next step, after a fall too, goes on where this one ends.
+    Raises NotFound.
+    """
+    one = tx.connection.execute(select(i.undone).where(i.id == import_id).with_for_update()).first()
+    if one is None:
+        imports.named(tx, import_id)
+    elif one.undone:
         raise Refused(f"import {import_id} was taken back already")
     done = Undone()
-    _suppressions(tx, import_id, done)
-    _words(tx, import_id, by, done)
-    mine = _keys(tx, import_id, imports.CONTACT)
-    began = _keys(tx, import_id, imports.SUBSCRIPTION)
-    used: dict[int, tuple[str, str]] = {}
-    for piece in _pieces(mine):
-        stops.hold(tx, among(d.contact_id, "whose").params(whose=piece) & duties.UNSENT)
-        used |= dict(_used(tx, import_id, piece))
+    for sort, back in _SORTS.items():
+        first = _rows(import_id, sort).order_by(r.key).limit(PIECE)
+        if keys := list(tx.connection.execute(first).scalars()):
+            back(tx, import_id, keys, by, done)
+            noted = (r.import_id == import_id, r.sort == sort, r.key.in_(keys))
+            tx.connection.execute(delete(schema.import_rows).where(*noted))
+            return done
+    tx.connection.execute(update(schema.imports).where(i.id == import_id).values(undone=tx.now))
+    return None
+
+
+def _made(tx: Tx, import_id: int, keys: list[str], _by: str, done: Undone) -> None:
+    """Forget contacts it made, but for those somebody has dealt with since: of these, what they came with ends."""
+    mine = _numbers(keys)
+    stops.hold(tx, among(d.contact_id, "whose").params(whose=mine) & duties.UNSENT)
+    used = dict(_used(tx, import_id, mine))
     done.kept += used.values()
-    for piece in _pieces([one for one in mine if one not in used]):
-        _contacts(tx, piece, done)
+    _contacts(tx, [one for one in mine if one not in used], done)
     stay = select(s.id).join(schema.contacts, c.id == s.contact_id).where(s.created == c.created)
-    for piece in _pieces(sorted(used)):
-        keys = tx.connection.execute(stay.where(among(c.id, "whose")), {"whose": piece}).scalars()
-        began += keys
-    for piece in _pieces(began):
-        _subscriptions(tx, piece, done)
-    _tags(tx, import_id, done)
-    tx.connection.execute(delete(schema.import_rows).where(r.import_id == import_id))
-    return done
+    came = stay.where(among(c.id, "whose")).order_by(s.id)
+    _subscriptions(tx, list(tx.connection.execute(came, {"whose": sorted(used)}).scalars()), done)
+
+
+def _began(tx: Tx, _import: int, keys: list[str], _by: str, done: Undone) -> None:
+    _subscriptions(tx, _numbers(keys), done)
 
 
 def _used(tx: Tx, import_id: int, mine: list[int]) -> Iterator[tuple[int, tuple[str, str]]]:
@@ -109,11 +125,11 @@ def _used(tx: Tx, import_id: int, mine: list[int]) -> Iterator[tuple[int, tuple[
         tuple(row)
         for row in tx.connection.execute(select(c.id, c.address).where(among(c.id, "whose")), whose)
     )
-    given = set(tx.connection.execute(_rows(import_id, imports.TAG)).scalars())
-    tagged = tx.connection.execute(select(k.contact_id, k.tag).where(among(k.contact_id, "whose")), whose)
-    for key, tag in tagged:
-        if f"{key} {tag}" not in given:
-            yield key, (addresses[key], "was tagged since")
+    pair = cast(k.contact_id, Text) + literal(" ") + k.tag
+    given = exists().where(r.import_id == import_id, r.sort == imports.TAG, r.key == pair)
+    tagged = select(k.contact_id).where(among(k.contact_id, "whose"), ~given)
+    for key in tx.connection.execute(tagged, whose).scalars():
+        yield key, (addresses[key], "was tagged since")
     for query, column, why in tables:
         for key in tx.connection.execute(query.where(among(column, "whose")), whose).scalars():
             yield key, (addresses[key], why)
@@ -150,44 +166,52 @@ def _subscriptions(tx: Tx, keys: list[int], done: Undone) -> None:
     done.subscriptions += tx.connection.execute(end).rowcount
 
 
-def _suppressions(tx: Tx, import_id: int, done: Undone) -> None:
-    ours = x.key.in_(_rows(import_id, imports.SUPPRESSION)) & (x.source == f"import {import_id}")
-    done.suppressions = tx.connection.execute(delete(schema.suppressions).where(ours)).rowcount
+def _suppressions(tx: Tx, import_id: int, keys: list[str], _by: str, done: Undone) -> None:
+    ours = x.key.in_(keys) & (x.source == f"import {import_id}")
+    done.suppressions += tx.connection.execute(delete(schema.suppressions).where(ours)).rowcount
 
 
-def _tags(tx: Tx, import_id: int, done: Undone) -> None:
-    pair = cast(k.contact_id, Text) + literal(" ") + k.tag
-    ours = pair.in_(_rows(import_id, imports.TAG))
-    done.tags = tx.connection.execute(delete(schema.contact_tags).where(ours)).rowcount
+def _tags(tx: Tx, _import: int, keys: list[str], _by: str, done: Undone) -> None:
+    given = (key.split(" ", 1) for key in keys)
+    mine = [(int(contact_id), tag) for contact_id, tag in given]
+    gone = delete(schema.contact_tags).where(tuple_(k.contact_id, k.tag).in_(mine))
+    done.tags += tx.connection.execute(gone).rowcount
 
 
-def _words(tx: Tx, import_id: int, by: str, done: Undone) -> None:
+def _words(tx: Tx, import_id: int, keys: list[str], by: str, done: Undone) -> None:
     """Put former words back where they are still those the import wrote."""
-    for key in tx.connection.execute(_rows(import_id, imports.CHANGED)).scalars().all():
-        row = tx.connection.execute(select(schema.contacts).where(c.id == int(key))).one()
-        notes = [
-            one.detail for one in evidence.of_contact(tx, row.id) if one.detail.get("import") == import_id
-        ]
-        for note in notes:
-            before, after = note.get("before", {}), note.get("after", {})
-            same = {name: was for name, was in before.items() if getattr(row, name) == after.get(name)}
-            if same:
-                tx.connection.execute(update(schema.contacts).where(c.id == row.id).values(**same))
-                evidence.record(
-                    tx, Act.CHANGED, contact_id=row.id, digest=row.digest, person=by, undone=import_id
-                )
-                done.words += 1
-            done.kept += [(row.address, f"{name} was changed since") for name in sorted(before.keys() - same)]
+    whose = {"whose": _numbers(keys)}
+    people = select(schema.contacts).where(among(c.id, "whose")).order_by(c.id).with_for_update()
+    rows = {row.id: row for row in tx.connection.execute(people, whose)}
+    changes = select(e.contact_id, e.detail).where(among(e.contact_id, "whose"), e.act == Act.CHANGED)
+    former, proofs = [], []
+    for contact_id, note in tx.connection.execute(changes.order_by(e.contact_id, e.id), whose):
+        if note.get("import") != import_id:
+            continue
+        row, before, after = rows[contact_id], note.get("before", {}), note.get("after", {})
+        same = {name: was for name, was in before.items() if getattr(row, name) == after.get(name)}
+        if same:
+            former.append((contact_id, same))
+            proofs.append(imports.change(tx, contact_id, row.digest, by, {"undone": import_id}))
+        done.kept += [(row.address, f"{name} was changed since") for name in sorted(before.keys() - same)]
+    imports.rewrite(tx, former)
+    imports.prove(tx, proofs)
+    done.words += len(former)
+
+
+# In this order: who gave which tag is asked while it is noted.
+_SORTS: dict[str, Callable[[Tx, int, list[str], str, Undone], None]] = {
+    imports.SUPPRESSION: _suppressions,
+    imports.CHANGED: _words,
+    imports.CONTACT: _made,
+    imports.SUBSCRIPTION: _began,
+    imports.TAG: _tags,
+}
 
 
 def _rows(import_id: int, sort: str) -> Select[Any]:
     return select(r.key).where(r.import_id == import_id, r.sort == sort)
 
 
-def _keys(tx: Tx, import_id: int, sort: str) -> list[int]:
-    return sorted(int(key) for key in tx.connection.execute(_rows(import_id, sort)).scalars())
-
-
-def _pieces(keys: list[int]) -> Iterator[list[int]]:
-    for start in range(0, len(keys), PIECE):
-        yield keys[start : start + PIECE]
+def _numbers(keys: list[str]) -> list[int]:
+    return sorted(map(int, keys))

@@ -1,5 +1,6 @@
 """The media list as staff brings it in and takes it out: lists of every sort, what they would change, and back."""
 
+from syndicator.signup.roster.back import undo
 from syndicator.signup.roster.export import (
     COLUMNS,
     SUPPRESSED,
@@ -27,4 +28,5 @@ __all__ = [
     "harmless",
     "load",
     "suppressed",
+    "undo",
 ]
