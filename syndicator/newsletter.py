@@ -268,6 +268,7 @@ def _publish(tx: Tx, house: House, sheet: Sheet) -> Item:
     newsletters.send_last(tx, revision_subject(uid, item.revision))
     closes = issue.closes if issue.approved else tx.now
     newsletters.change(tx, issue, state=IssueState.SENT, uid=uid, closes=closes)
+    deliveries.record_shown(tx, item)
     alarms.end(tx, _alarm(issue))
     return item
 

@@ -335,6 +335,7 @@ def _revise(
     told = significance is Significance.CORRECTION
     deliveries.replace_unsent(tx, revised, revision_subject(item.uid, revised.revision), told=told)
     _owe(tx, revised, entered, push)
+    deliveries.record_shown(tx, revised)
     return revised
 
 

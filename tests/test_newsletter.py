@@ -14,17 +14,19 @@ from sqlalchemy import select
 from syndicator import newsletter, press, publish
 from syndicator.errors import NotFound, Refused, Stale
 from syndicator.model import issuefile
-from syndicator.model.audience import Cadence
-from syndicator.model.delivery import Priority
-from syndicator.model.item import ALL, Item, Kind, Rule
+from syndicator.model.audience import Cadence, address
+from syndicator.model.delivery import Outcome, Policy, Priority, Result
+from syndicator.model.item import ALL, Item, Kind, Rule, Significance
 from syndicator.model.newsletter import Choice, Issue, IssueState, Rules
 from syndicator.model.release import Embargo
 from syndicator.model.schedule import Cron, Job, Schedule
+from syndicator.model.why import why
 from syndicator.newsletter import House
 from syndicator.store import (
     Store,
     Tx,
     alarms,
+    audience,
     audit,
     deliveries,
     items,
@@ -32,6 +34,7 @@ from syndicator.store import (
     schedules,
     schema,
     topics,
+    whys,
 )
 from tests.make import FakeClock, make_content, make_newsroom, make_site, make_subscription, make_topic
 
@@ -326,7 +329,7 @@ def test_an_issue_that_shows_what_was_killed_is_told_of(room: Store, clock: Fake
     clock.advance(minutes=1)
     newsletter.tend(room, HOUSE)
     with room.read() as tx:
-        (alarm,) = alarms.open_(tx)
+        (alarm,) = [one for one in alarms.open_(tx) if one.key.startswith("newsletter-gone/")]
     assert bad.uid in alarm.words
     with room.begin() as tx:
         letter = public(room, 1)
@@ -385,6 +388,112 @@ def test_a_correction_of_an_issue_reaches_its_readers(room: Store, clock: FakeCl
     with room.read() as tx:
         told = [row for row in deliveries.listing(tx) if row.subject == f"revision/{letter.uid}/2"]
     assert ["reader@x.example"] == [row.recipient for row in told]
+
+
+def out(room: Store, clock: FakeClock) -> Item:
+    """Publish the issue with what is on offer; returns it."""
+    act(room, newsletter.approve, 1, "ada", HOUSE)
+    clock.now = APRIL
+    newsletter.tend(room, HOUSE)
+    clock.advance(minutes=1)
+    return public(room, 1)
+
+
+def settled(store: Store, subject: str, state: str = "accepted") -> None:
+    d = schema.deliveries.c
+    with store.begin() as tx:
+        gone = {"state": state, "due": None, "settled": tx.now}
+        tx.connection.execute(schema.deliveries.update().where(d.subject == subject).values(**gone))
+
+
+def claimed(store: Store) -> list[tuple[str, str]]:
+    """Who is sent what now: all that is due is taken, sent and accepted."""
+    with store.begin() as tx:
+        tries = deliveries.start(
+            tx, deliveries.claim(tx, "mail", "w", 99, timedelta(hours=1)), timedelta(hours=1)
+        )
+        took = [(one, Result(outcome=Outcome.ACCEPTED)) for one in tries]
+        deliveries.settle_all(tx, took, Policy())
+        return sorted((one.address, one.subject) for one in tries)
+
+
+@pytest.mark.parametrize("kill", [True, False])
+def test_readers_of_an_issue_hear_of_what_it_shows(room: Store, clock: FakeClock, *, kill: bool) -> None:
+    """delivery:3, mail:EM4, mail:EM5 Who had the issue, or the item, or both, is told once; who was put off, not."""
+    with room.begin() as tx:
+        make_subscription(tx, "both@x.example", "letter")
+        make_subscription(tx, "both@x.example", "policy")
+    bad = add(room, "Bad")
+    settled(room, f"revision/{bad.uid}/1")
+    letter = out(room, clock)
+    settled(room, f"revision/{letter.uid}/1")
+    with room.begin() as tx:
+        act_ = Significance.KILL if kill else Significance.CORRECTION
+        assert 3 == publish.reach(tx, bad.uid, act_).mails
+        if kill:
+            publish.withdraw(tx, bad.uid, "Legal grounds", kill=True)
+        else:
+            publish.correct(tx, bad.uid, make_content("Good", topics=("policy",)), "The figure")
+    everybody = ("both@x.example", "other@x.example", "reader@x.example")
+    assert [(who, f"revision/{bad.uid}/2") for who in everybody] == claimed(room)
+    clock.advance(hours=1)
+    assert [] == claimed(room)
+
+
+@pytest.mark.parametrize("kill", [True, False])
+def test_what_waits_shows_nothing_that_was_taken_back(room: Store, clock: FakeClock, *, kill: bool) -> None:
+    """delivery:3, mail:SE17 A waiting issue that shows the item waits for its editor; edited, it goes out once, unshown."""
+    with room.begin() as tx:
+        make_subscription(tx, "third@x.example", "letter")
+        make_subscription(tx, "fourth@x.example", "letter")
+    bad = add(room, "Bad")
+    settled(room, f"revision/{bad.uid}/1", "cancelled")
+    letter = out(room, clock)
+    with room.begin() as tx:
+        taken = deliveries.claim(tx, "mail", "w", 1, timedelta(hours=1))
+        on_wire = deliveries.start(
+            tx, deliveries.claim(tx, "mail", "w", 1, timedelta(hours=1)), timedelta(hours=1)
+        )
+    with room.begin() as tx:
+        if kill:
+            publish.withdraw(tx, bad.uid, "Legal grounds", kill=True)
+        else:
+            publish.correct(tx, bad.uid, make_content("Good", topics=("policy",)), "The figure")
+    with room.begin() as tx:
+        assert [] == deliveries.start(tx, taken, timedelta(hours=1))
+        deliveries.give_back(tx, on_wire)
+    told = {who for who, subject in claimed(room) if subject == f"revision/{bad.uid}/2"}
+    assert on_wire[0].address in told  # it may have gone out at that moment
+    assert {"reader@x.example", "third@x.example", "fourth@x.example"}.isdisjoint(told - {on_wire[0].address})
+    with room.begin() as tx:
+        assert 0 == deliveries.retry_late(tx)
+        assert [f"newsletter-stopped/{letter.uid}"] == [one.key for one in alarms.open_(tx)]
+        publish.edit(tx, letter.uid, make_content("Monthly letter", topics=("letter",)), by="ada")
+        assert [] == alarms.open_(tx)
+    readers = ["fourth@x.example", "reader@x.example", "third@x.example"]
+    assert [(who, f"revision/{letter.uid}/2") for who in readers] == claimed(room)
+    with room.begin() as tx:
+        publish.edit(tx, letter.uid, make_content("The monthly letter", topics=("letter",)), by="ada")
+    assert [] == claimed(room)
+
+
+def test_what_an_issue_shows_is_owed_still(room: Store, clock: FakeClock) -> None:
+    """peers:1 Who saw an item in an issue is owed it when it enters a topic of theirs, and the reason says both."""
+    item = add(room, "Budget")
+    with room.begin() as tx:
+        make_subscription(tx, "reader@x.example", "science")
+    letter = out(room, clock)
+    settled(room, f"revision/{letter.uid}/1")
+    with room.read() as tx:
+        reader = audience.contact(tx, address("reader@x.example"))
+        assert "in an issue of the newsletter" in why(whys.case(tx, reader, item.uid))
+        assert [letter.content.title] == [
+            one.about for one in whys.history(tx, reader) if "revision" in one.what
+        ]
+    with room.begin() as tx:
+        push = publish.Push(max_age=timedelta(days=99))
+        publish.edit(tx, item.uid, make_content("Budget", topics=("policy", "science")), push=push)
+    assert ("reader@x.example", f"revision/{item.uid}/2") in claimed(room)
 
 
 def test_an_edited_schedule_moves_the_open_issue(room: Store, clock: FakeClock) -> None:

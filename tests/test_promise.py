@@ -22,12 +22,13 @@ from tests.delivery.test_lanes import UID as THEIRS
 from tests.delivery.test_lanes import Scripted, crew, owe
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_subscription
 
+ISSUE = "revision/tag:other/1"  # of an item that shows the other one
 UID, HOUR = "tag:news.example,2026:1", timedelta(hours=1)
 PEOPLE = 1_000
 
 CADENCES = ("immediate", "daily", "workdays", "weekly", "monthly")
 REASONS = (*[None] * 12, "complaint", "legal", "erased", "dead", "bounced", "asked by phone")
-SORTS = ("revision", "revision", "digest", "advance")  # in what they had it
+SORTS = ("revision", "revision", "digest", "advance", "issue")  # in what they had it
 # (state, doubts) of the ledger row; what was cancelled without a doubt carries nothing any more.
 FATES = (
     ("accepted", 0), ("unknown", 1), ("sending", 0), ("due", 1), ("cancelled", 1), ("accepted", 1),
@@ -158,8 +159,9 @@ def _deliveries(person: Person, item: Item, held: int | None) -> Iterator[tuple[
             "revision": f"revision/{UID}/1",
             "digest": "digest/daily/1",
             "advance": f"advance/{UID}/1",
+            "issue": ISSUE,
         }[person.sort]
-        role = "advance" if person.sort == "advance" else "owed"
+        role = {"advance": "advance", "issue": "shown"}.get(person.sort, "owed")
         carries = None if person.fate == ("cancelled", 0) else role
         yield _row(person, item, subject, person.fate, held), carries
     if person.again:
@@ -170,12 +172,13 @@ def _row(person: Person, item: Item, subject: str, fate: tuple[str, int], held: 
     state, doubts = fate
     taken = state in ("leased", "sending")
     own = subject.startswith("revision/")
+    about = item.id + (subject == ISSUE)
     return {
         "subject": subject,
         "recipient": f"contact/{person.number}",
         "contact_id": person.number,
         "subscription_id": held,
-        "item_id": item.id if own else None,
+        "item_id": about if own else None,
         "revision": 1 if own else None,
         "release_id": 77 if subject.startswith("advance/") else None,
         "version": 1 if subject.startswith("advance/") else None,
@@ -225,6 +228,7 @@ def test_exactly_those_of_the_promise(store: Store, clock: FakeClock, act: Signi
     assert expected == set(sent)
     assert {1} == set(sent.values())
     assert [] == [one for one in tries if UID in one.subject and one.subject != f"revision/{UID}/2"]
+    assert [] == [one for one in tries if one.subject == ISSUE]
     waited = sum(
         p.sort == "revision" and p.fate in (("due", 0), ("leased", 0)) and gets(p, act) for p in people
     )

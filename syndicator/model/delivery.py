@@ -101,6 +101,7 @@ class Role(StrEnum):
 
     OWED = "owed"
     TOLD = "told"  # a correction or a kill, after they had it
+    SHOWN = "shown"  # in an issue of the newsletter: had, but not owed, so that it may be owed still
     ADVANCE = "advance"  # an embargoed copy in words that were not yet those of the item
 
 

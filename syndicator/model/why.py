@@ -24,6 +24,7 @@ class Form(StrEnum):
     DIGEST = "digest"
     ADVANCE = "advance copy"
     CORRECTION = "correction"
+    ISSUE = "issue of the newsletter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,8 @@ GONE = {
 def why(case: Case) -> str:
     """Why this person did or did not get this item."""
     if case.duties:
-        form = lambda one: (SENT.index(one.state), one.form is Form.ADVANCE)  # noqa: E731 - a key of two parts
+        # An issue that shows it counts only where nothing of its own does.
+        form = lambda one: (one.form is Form.ISSUE, SENT.index(one.state), one.form is Form.ADVANCE)  # noqa: E731
         best = min(case.duties, key=form)
         return _of_duty(best, case)
     return next(_reasons(case))
@@ -219,6 +221,8 @@ def _way(duty: Duty) -> str:
             return f", in their {duty.cadence} digest" if duty.cadence else ", in a digest"
         case Form.ADVANCE:
             return ", as an advance copy"
+        case Form.ISSUE:
+            return ", in an issue of the newsletter that shows it"
         case Form.CORRECTION:
             return ", as a correction of what they had"
         case Form.MAIL:

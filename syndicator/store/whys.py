@@ -130,6 +130,8 @@ def _form(subject: str, role: str | None) -> Form:
         return Form.ADVANCE
     if subject.startswith("digest/"):
         return Form.DIGEST
+    if role == Role.SHOWN:
+        return Form.ISSUE
     return Form.MAIL if role in (None, Role.OWED) else Form.CORRECTION
 
 
@@ -162,7 +164,7 @@ def _letters(tx: Tx, contact_id: int) -> Iterator[Happened]:
         schema.revisions, and_(v.item_id == dc.item_id, v.number == dc.revision)
     )
     titles: dict[int, list[str]] = {}
-    whose = dc.recipient == f"contact/{contact_id}"
+    whose = (dc.recipient == f"contact/{contact_id}") & (dc.role != Role.SHOWN)
     for row in tx.connection.execute(carried.where(whose).order_by(dc.delivery_id)):
         titles.setdefault(row.delivery_id, []).append(str((row.content or {}).get("title", "")))
     for row in tx.connection.execute(query):

@@ -41,7 +41,7 @@ from syndicator.store.deliveries.destinations import (
 )
 from syndicator.store.deliveries.domains import Domain
 from syndicator.store.deliveries.domains import listing as domains_at_rest
-from syndicator.store.deliveries.duties import MAIL_LANE
+from syndicator.store.deliveries.duties import MAIL_LANE, record_shown
 from syndicator.store.deliveries.owed import plan_confirmation, plan_mailbox, plan_owed, plan_test
 from syndicator.store.deliveries.pings import plan_changes, plan_pings, prune_pings
 from syndicator.store.deliveries.rows import (
@@ -117,6 +117,7 @@ __all__ = [
     "plan_told",
     "prune_pings",
     "radius",
+    "record_shown",
     "recover",
     "renew",
     "replace_unsent",

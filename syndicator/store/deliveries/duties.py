@@ -26,7 +26,8 @@ from sqlalchemy import (
 )
 
 from syndicator.model.delivery import MAY_HAVE, DeliveryState, Priority, Role
-from syndicator.model.item import Item
+from syndicator.model.item import Item, ItemState
+from syndicator.model.newsletter import Choice
 from syndicator.store import columns, schema
 from syndicator.store.engine import Tx, insert_or_skip
 
@@ -125,3 +126,24 @@ def record_contents(tx: Tx, which: ColumnElement[bool], *, new: bool = False) ->
     add = insert(schema.delivery_contents) if new else insert_or_skip(tx, schema.delivery_contents)
     names = ["delivery_id", "item_id", "revision", "recipient", "role"]
     tx.connection.execute(add.from_select(names, carried))
+
+
+def record_shown(tx: Tx, item: Item) -> None:
+    """Write down which items the due deliveries of an issue of the newsletter show, as those stand now.
+
+    Whoever was sent the issue had them, and hears of their corrections and kills. Of any other item: nothing.
+    """
+    n, ni, i = schema.newsletters.c, schema.newsletter_items.c, schema.items.c
+    issue = tx.connection.execute(select(n.id).where(n.uid == item.uid)).scalar()
+    if issue is None:
+        return
+    shown = (
+        select(d.id, i.id, i.revision, d.recipient, literal(Role.SHOWN.value))
+        .join_from(schema.deliveries, schema.newsletter_items, ni.newsletter_id == issue)
+        .join(schema.items, i.id == ni.item_id)
+        .where(d.item_id == item.id, d.revision == item.revision, d.state == DeliveryState.DUE)
+        .where(ni.choice == Choice.INCLUDE, i.state == ItemState.LIVE)
+    )
+    names = ["delivery_id", "item_id", "revision", "recipient", "role"]
+    add = insert_or_skip(tx, schema.delivery_contents)
+    tx.connection.execute(add.from_select(names, shown))

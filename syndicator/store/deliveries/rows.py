@@ -150,13 +150,14 @@ def retry(tx: Tx, delivery_id: int) -> None:
 def retry_late(tx: Tx) -> int:
     """A person says: send what is late, all of it. Returns how many were waiting for that."""
     values = {"due": tx.now, "late_ok": True, "detail": None}
-    hold(tx, _IS_LATE)
-    return tx.connection.execute(update(schema.deliveries).where(_IS_LATE).values(**values)).rowcount
+    late = _IS_LATE & d.stop.is_(None)  # an issue that shows what was taken back waits for other words
+    hold(tx, late)
+    return tx.connection.execute(update(schema.deliveries).where(late).values(**values)).rowcount
 
 
 def resolve(tx: Tx, delivery_id: int, state: DeliveryState, reason: str) -> None:
     """A person settles a doubt: it arrived, or it is not to be tried again. What is late can be dropped, too."""
-    values = {"state": state, "detail": reason, "settled": tx.now, "due": None}
+    values = {"state": state, "detail": reason, "settled": tx.now, "due": None, "stop": None}
     cancelled = state is DeliveryState.CANCELLED
     if cancelled and _moved(tx, delivery_id, _IS_LATE, values):
         forget(tx, [delivery_id])

@@ -31,7 +31,7 @@ from syndicator.model.audience import SubscriptionState
 from syndicator.model.delivery import OPEN, DeliveryState, Priority, Role
 from syndicator.model.item import Item
 from syndicator.model.site import Format
-from syndicator.store import columns, schema
+from syndicator.store import columns, occasions, schema
 from syndicator.store.deliveries.duties import (
     IS_OWED,
     MAY_HAVE_IT,
@@ -49,6 +49,11 @@ from syndicator.store.stops import hold
 from syndicator.store.suppressions import silenced
 
 d, dc, s = schema.deliveries.c, schema.delivery_contents.c, schema.subscriptions.c
+IS_SENDING = d.state == DeliveryState.SENDING
+SHOWS_OLD = (
+    "the issue shows an item that was changed since: `syndicator item edit` or `item correct` the issue"
+)
+STOPPED = "newsletter-stopped/"  # how alarms about such an issue begin, before its uid
 LIVE = exists().where(s.contact_id == d.contact_id, s.state == SubscriptionState.ACTIVE)
 
 
@@ -213,19 +218,24 @@ def replace_unsent(tx: Tx, item: Item, subject: str, *, told: bool) -> int:
     """
     _hold(tx, item)
     reason = "a newer revision took its place"
-    waiting = unsent(item) & (d.subject != subject)
+    # Mails of an issue that were stopped because of what it showed: its new words let them go.
+    stopped = (d.item_id == item.id) & (d.stop == SHOWS_OLD)
+    waiting = (unsent(item) | (stopped & (d.state == DeliveryState.CANCELLED))) & (d.subject != subject)
     same = (d.recipient, d.contact_id, d.partner_id, d.subscription_id)
     instant = literal(tx.now, columns.Instant())
-    anew = (literal(DeliveryState.DUE.value), d.due, literal(0), literal(0), literal(0), instant)
+    due = case((d.stop == SHOWS_OLD, instant), else_=d.due)
+    anew = (literal(DeliveryState.DUE.value), due, literal(0), literal(0), literal(0), instant)
     words = (literal(subject), *same, d.item_id, literal(item.revision), d.channel, d.lane, d.priority)
     heirs = select(*words, *anew).where(waiting, d.doubts == 0)
     doomed = select(d.id).where(waiting, d.doubts == 0)
     tx.connection.execute(delete(schema.delivery_contents).where(dc.delivery_id.in_(doomed)))
     added = insert_planned(tx, heirs)
     cancel(tx, waiting if told else waiting & (d.doubts == 0), reason)
+    _let_go(tx, item)
     record_contents(tx, d.subject == subject)
     _compose_anew(tx, item)
     if told:
+        _stop_issues(tx, item)
         _stop(tx, item, reason, d.subject != subject)
         cancel(tx, d.id.in_(_others(item)) & d.release_id.is_not(None) & UNSENT, reason)
     return added
@@ -242,6 +252,8 @@ def cancel_unsent(tx: Tx, item: Item, reason: str) -> int:
     stopped = cancel(tx, unsent(item), reason)
     stopped += cancel(tx, d.id.in_(_others(item)) & d.release_id.is_not(None) & UNSENT, reason)
     stopped += _compose_anew(tx, item, without=True)
+    _stop_issues(tx, item)
+    _let_go(tx, item)
     _stop(tx, item, reason)
     # What else a stopped digest held is owed still: it comes with the next one.
     digests = d.id.in_(_others(item)) & d.release_id.is_(None) & (d.state == DeliveryState.SENDING)
@@ -258,7 +270,7 @@ def _others(item: Item) -> Select[Any]:
 def _hold(tx: Tx, item: Item) -> None:
     """Let no lane start or settle what carries this item until we commit: what is unsent stays unsent."""
     own = select(d.id).where(d.item_id == item.id, d.state.in_(OPEN))
-    every: CompoundSelect[Any] = union(own, _others(item))
+    every: CompoundSelect[Any] = union(own, _others(item), _issues(item))
     hold(tx, d.id.in_(select(every.subquery().c.id)))
 
 
@@ -267,6 +279,39 @@ def _stop(tx: Tx, item: Item, reason: str, *which: ColumnElement[bool]) -> None:
     for carries in (d.item_id == item.id, d.id.in_(_others(item)) & d.release_id.is_not(None)):
         sending = update(schema.deliveries).where(carries, d.state == DeliveryState.SENDING, *which)
         tx.connection.execute(sending.values(stop=reason))
+
+
+def _issues(item: Item) -> Select[Any]:
+    """Open deliveries of issues of the newsletter that show this item."""
+    carried = select(dc.delivery_id).where(dc.item_id == item.id, dc.role == Role.SHOWN)
+    return select(d.id).where(d.id.in_(carried), d.state.in_(OPEN))
+
+
+def _stop_issues(tx: Tx, item: Item) -> None:
+    """No issue goes out with words of the item that are not true any more: it waits until a person changes it.
+
+    The words of an issue are its editor's, so they are not written anew here. Who may have it is told instead.
+    """
+    theirs, i = d.id.in_(_issues(item)), schema.items.c
+    issues = select(i.uid).where(i.id.in_(select(d.item_id).where(theirs)))
+    for uid in tx.connection.execute(issues).scalars().all():
+        words = (
+            f"Mails of the issue {uid} of the newsletter have not gone out, and wait: it shows the item {item.uid}, which "
+            f"was changed since. `syndicator item edit {uid} FILE` with words that are true sends them."
+        )
+        occasions.raise_(tx, STOPPED + uid, "mails of an issue of the newsletter wait for an edit", words)
+    cancel(tx, theirs & UNSENT & (d.doubts > 0), SHOWS_OLD)
+    back = {"state": DeliveryState.DUE, "due": None, "lease_until": None, "leased_by": None}
+    waiting = update(schema.deliveries).where(theirs, UNSENT)
+    tx.connection.execute(waiting.values(lease_no=d.lease_no + 1, stop=SHOWS_OLD, detail=SHOWS_OLD, **back))
+    tx.connection.execute(update(schema.deliveries).where(theirs, IS_SENDING).values(stop=SHOWS_OLD))
+
+
+def _let_go(tx: Tx, item: Item) -> None:
+    """An issue that was changed, or taken back: nothing of it waits for that any more."""
+    stopped = update(schema.deliveries).where(d.item_id == item.id, d.stop == SHOWS_OLD)
+    if tx.connection.execute(stopped.where(~IS_SENDING).values(stop=None)).rowcount:
+        occasions.end(tx, STOPPED + item.uid)
 
 
 def _compose_anew(tx: Tx, item: Item, *, without: bool = False) -> int:
