@@ -6,7 +6,7 @@ What is shown at the screen never depends on any of this; only what is mailed do
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Self
@@ -34,7 +34,10 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What somebody typed into the form; `topics` are slugs, `address` is as typed."""
+    """What somebody typed into the form; `topics` are slugs, `address` is as typed.
+
+    `each` is the one of them whose every mail comes when it is out, whatever `cadence` says: the newsletter's.
+    """
 
     address: str
     name: str = ""
@@ -44,6 +47,17 @@ class Wish:
     zone: str = "UTC"
     topics: tuple[str, ...] = ()
     cadence: Cadence = Cadence.IMMEDIATE
+    each: str = ""
+
+    def with_each(self, newsletter: str) -> Self:
+        """The same, knowing which of its topics is the newsletter's; empty: there is none."""
+        each = newsletter if newsletter in self.topics else ""
+        alone = bool(each) and self.topics == (each,)
+        return replace(self, each=each, cadence=Cadence.IMMEDIATE if alone else self.cadence)
+
+    def cadence_of(self, slug: str) -> Cadence:
+        """How often one of the topics is to come."""
+        return Cadence.IMMEDIATE if slug == self.each else self.cadence
 
     def as_json(self) -> dict[str, Any]:
         """As a row keeps it."""

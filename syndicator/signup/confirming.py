@@ -82,6 +82,9 @@ def _sign_up(tx: Tx, tokens: Tokens, token: str, visit: Visit) -> int | None:
     if request.wish is None:
         return None
     wish, who = request.wish, address(request.wish.address)
+    suppressions.hold(
+        tx, suppressions.digest(tx, who.key)
+    )  # an erasure finds the contact, or we find it done
     if not _welcome(tx, who):
         return None
     listed = _listed(tx, who, wish)
@@ -149,7 +152,7 @@ def _subscribe(tx: Tx, contact_id: int, wish: Wish, consent: str) -> list[str]:
             continue
         try:
             topic = topics.named(tx, slug)
-            _, new = audience.subscribe(tx, contact_id, topic.id, wish.cadence, consent)
+            _, new = audience.subscribe(tx, contact_id, topic.id, wish.cadence_of(slug), consent)
         except (NotFound, Refused):  # the topic is over, or closes: the others do not suffer for it
             continue
         begun += [slug] if new else []

@@ -64,6 +64,7 @@ def join(
     network = counted(visit.ip) or ""
     seen = requests.counts(tx, who, network)
     suppression, known = suppressions.of(tx, who), _known(tx, who)
+    wish = wish.with_each(terms.newsletter)
     became = outcome(suppression, seen, terms, trap=trap, news=not known.topics.issuperset(wish.topics))
     if seen.all >= terms.ceiling:
         _sound(tx, terms)

@@ -54,6 +54,7 @@ OFTEN = {
     Cadence.MONTHLY: "Once a month",
     Cadence.NTH_WEEKDAY: "On a weekday of the month",
 }
+EACH = "Each issue"  # how often a newsletter comes
 # What the sign-up offers, and what that means before anybody has chosen a day or an hour.
 HOW_OFTEN = {
     Cadence.IMMEDIATE: (OFTEN[Cadence.IMMEDIATE], "each release the moment it is public"),

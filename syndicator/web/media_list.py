@@ -95,9 +95,13 @@ class MediaList:
             found = asked(tx, self._tokens, token)
             if found is None and self._tokens.read(Purpose.CONFIRM, token) is None:
                 return self._over(request)
-        how = choices.HOW_OFTEN.get(found.wish.cadence) if found else None
+        each = found.wish.each if found else ""
+        how = choices.HOW_OFTEN.get(found.wish.cadence) if found and found.wish.topics != (each,) else None
         shown = sorted(found.titles.items(), key=lambda pair: pair[1].casefold()) if found else []
-        titles = [ALL_NEWS if slug == ALL_ITEMS else title for slug, title in shown]
+        titles = [
+            ALL_NEWS if slug == ALL_ITEMS else f"{title} ({choices.EACH.lower()})" if slug == each else title
+            for slug, title in shown
+        ]
         return self._pages.page(request, "confirm.html", headers=TOKEN, titles=titles, how=how)
 
     def confirm(self, request: Request) -> Response:

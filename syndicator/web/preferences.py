@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -214,6 +214,7 @@ class PreferencePages:
             "full": found.full,
             "accreditation": self._pages.path(f"/media-list/accreditation/{request.path_params['token']}"),
             "rows": self._rows(tx, found),
+            "newsletter": self._terms.newsletter,
             "next": _next(tx, found),
             "paused": _wall(paused, contact.zone) if paused else None,
             "left": stopped is not None and stopped.reason is Reason.LEFT,
@@ -226,8 +227,11 @@ class PreferencePages:
         return self._page(request, "preferences.html", 400 if said and said.fault else 200, **values)
 
     def _save(self, tx: Tx, found: centre.Preferences, form: Form, who: dict[str, Any]) -> str:
-        can = [slug for slug, *_ in self._rows(tx, found)]
-        centre.save(tx, found, _choice(form, can), **who)
+        chosen = {slug: cadence for slug, _, cadence, _ in self._rows(tx, found)}
+        choice, letter = _choice(form, list(chosen)), self._terms.newsletter
+        if (said := choice.topics.get(letter)) and said is not chosen[letter]:  # issues are not gathered
+            choice = replace(choice, topics={**choice.topics, letter: Cadence.IMMEDIATE})
+        centre.save(tx, found, choice, **who)
         return SAVED
 
     def _rows(self, tx: Tx, found: centre.Preferences) -> list[tuple[str, str, Cadence | None, bool]]:
@@ -334,7 +338,14 @@ def _lists() -> dict[str, Any]:
     """What the form offers to choose from."""
     zones = choices.zones()
     known = {zone for _, some in zones for zone in some}
-    return {"often": OFTEN, "days": DAYS, "nths": NTHS, "zones": zones, "known_zones": known}
+    return {
+        "often": OFTEN,
+        "each": choices.EACH,
+        "days": DAYS,
+        "nths": NTHS,
+        "zones": zones,
+        "known_zones": known,
+    }
 
 
 def _scope(text: str) -> Scope:
