@@ -6,17 +6,17 @@ asked when an audience is planned and again when a letter is claimed.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, exists, func, literal, or_, select
 
 from syndicator.errors import Refused
-from syndicator.model.audience import Address
+from syndicator.model.audience import Address, key_of
 from syndicator.model.suppression import LASTING, Reason, Suppression, check_expiry, outranks
 from syndicator.store import pepper, schema, stops
-from syndicator.store.engine import Tx, insert_or_skip
+from syndicator.store.engine import Tx, alone, insert_or_skip
 
 c, x = schema.contacts.c, schema.suppressions.c
 OF_DOMAIN = schema.suppressions.alias("of_domain")
@@ -113,6 +113,36 @@ def barred(tx: Tx, address: Address, *, own_affair: bool = False) -> str | None:
     if found is None or (own_affair and found.reason is Reason.LEFT and not found.domain):
         return None
     return f"suppressed: {found.words or found.reason}"
+
+
+def barred_now(tx: Tx, mailboxes: Mapping[int, tuple[str, bool]]) -> dict[int, str]:
+    """The same for many at once, by their keys, as they are about to go: each an address and `own_affair`.
+
+    What was suppressed while one was being planned is seen here.
+    """
+    keys: dict[str, list[int]] = {}
+    for one, (typed, _) in mailboxes.items():
+        key = key_of(typed)
+        for known in (digest(tx, key), f"@{key.rpartition('@')[2]}"):
+            keys.setdefault(known, []).append(one)
+    query = select(schema.suppressions).where(x.key.in_(list(keys)), _in_force(x, tx.now))
+    found: dict[int, str] = {}
+    for row in tx.connection.execute(query):
+        domain, left = row.key.startswith("@"), row.reason == Reason.LEFT
+        for one in keys[row.key]:
+            if domain and one in found:  # an address's own goes before
+                continue
+            if domain or not (left and mailboxes[one][1]):
+                found[one] = f"suppressed: {row.words or row.reason}"
+    return found
+
+
+def hold(tx: Tx, address_digest: str) -> None:
+    """Let nobody else sign up with this address, say yes, or be forgotten, until we end.
+
+    To be asked for before any row of theirs: whoever signs up needs the row of the contact after this.
+    """
+    alone(tx, int.from_bytes(bytes.fromhex(address_digest)[:8], signed=True))
 
 
 def erased(tx: Tx, address: Address) -> bool:

@@ -12,9 +12,10 @@ from syndicator import topics
 from syndicator.delivery.lanes import drain
 from syndicator.model.audience import address
 from syndicator.model.letters import Letter
+from syndicator.model.suppression import Reason
 from syndicator.runtime.addresses import letter_url
 from syndicator.signup import Tokens
-from syndicator.store import Store, deliveries, schema
+from syndicator.store import Store, deliveries, schema, suppressions
 from syndicator.store.letters import Owed, by_id, plan
 from syndicator.wire.folder import Folder
 from tests.delivery.test_mail import crew, letters, states
@@ -67,6 +68,33 @@ def test_a_letter_about_nobody_is_refused_in_words(store: Store, tmp_path: Path)
     with store.read() as tx:
         refused = deliveries.listing(tx)[0]
         assert "was forgotten" in deliveries.attempts(tx, refused.id)[0].detail
+
+
+@pytest.mark.parametrize(
+    ("reason", "goes"), [(Reason.COMPLAINT, set()), (Reason.LEFT, {"a@x.example", "c@x.example"})]
+)
+def test_a_bare_mailbox_is_asked_about_as_its_letter_goes(
+    store: Store, tmp_path: Path, reason: Reason, goes: set[str]
+) -> None:
+    """mail:LM10 security:R6 what was suppressed while a letter was planned stops it; who has only left is asked."""
+    with store.begin() as tx:
+        plan(tx, Letter.ASK, address("A@x.example"), about=7, facts=FACTS[Letter.ASK])
+        plan(tx, Letter.DENIED, address("b@x.example"), facts=FACTS[Letter.DENIED])
+        plan(tx, Letter.ASK, address("c@x.example"), about=8, facts=FACTS[Letter.ASK])
+        for about, one in enumerate(("d@y.example", "e@z.example")):
+            plan(tx, Letter.ASK, address(one), about=about, facts=FACTS[Letter.ASK])
+    with store.begin() as tx:
+        for one in ("a@x.example", "b@x.example", "c@x.example"):
+            suppressions.suppress(tx, address(one), reason, stop=False)
+        suppressions.suppress_domain(tx, "y.example", Reason.MANUAL)
+        # As though they were planned meanwhile.
+        tx.connection.execute(update(schema.deliveries).values(stop=None))
+    drain(crew(store, lambda: Folder(tmp_path / "out")))
+    assert goes | {"e@z.example"} == {letter["to"].lower() for letter in letters(tmp_path / "out")}
+    with store.read() as tx:
+        why = {row.recipient.lower(): row.detail for row in deliveries.listing(tx)}
+    assert f"suppressed: {reason}" == why["b@x.example"]
+    assert "suppressed: manual" == why["d@y.example"]
 
 
 def test_a_link_is_of_the_generation_of_now(store: Store) -> None:

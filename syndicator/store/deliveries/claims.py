@@ -36,7 +36,15 @@ from syndicator.store import schema
 from syndicator.store.columns import Instant
 from syndicator.store.deliveries import domains
 from syndicator.store.deliveries.destinations import IS_DUE
-from syndicator.store.deliveries.trying import AMONG_KEYS, as_try, cancel, claimed, ours, why_not
+from syndicator.store.deliveries.trying import (
+    AMONG_KEYS,
+    as_try,
+    barred_letters,
+    cancel,
+    claimed,
+    ours,
+    why_not,
+)
 from syndicator.store.engine import Tx
 
 d, s, lane = schema.deliveries.c, schema.subscriptions.c, schema.lanes.c
@@ -57,6 +65,7 @@ def claim(
     while rows := _take(tx, key, worker, limit, lease, policy):
         late = [row.id for row in rows if _is_late(tx, row, policy)]
         stopped = [(row.id, why) for row in rows if (why := why_not(row))]
+        stopped += barred_letters(tx, [row for row in rows if not row.stop])
         cancel(tx, stopped)
         gone = {delivery_id for delivery_id, _ in stopped}
         if late:

@@ -153,6 +153,19 @@ def why_not(row: Any) -> str | None:
     return NOTHING_LEFT if row.emptied else None
 
 
+def barred_letters(tx: Tx, rows: Sequence[Any]) -> list[tuple[int, str]]:
+    """Of rows of `query` the letters to bare mailboxes that must not go, each with why.
+
+    What is a contact's says so itself; these are few, and asked about in a statement of their own.
+    """
+    bare = {
+        row.id: (row.mailbox, _asked_for(row))
+        for row in rows
+        if row.mailbox and row.subject.startswith("letter/")
+    }
+    return list(suppressions.barred_now(tx, bare).items()) if bare else []
+
+
 def _asked_for(row: Any) -> bool:
     """Whether they asked for it themselves just now: a confirmation, or a letter about their own affairs (LM10)."""
     own = row.subject.startswith(("confirmation/", "letter/"))
