@@ -12,7 +12,7 @@ from pathlib import Path
 
 from syndicator.model.audience import Address
 from syndicator.observe import logger
-from syndicator.store import Store, audience, erasure
+from syndicator.store import Store, audience, erasure, suppressions
 from syndicator.wire.folder import forget
 
 log = logger("signup")
@@ -42,6 +42,7 @@ class Eraser:
     def erase_address(self, who: Address, by: str = "") -> list[str] | None:
         """Forget whoever has this address, on the list or not; None where there is nothing about it."""
         with self.store.begin() as tx:
+            suppressions.hold(tx, suppressions.digest(tx, who.key))  # their first yes may be on its way
             contact = audience.known_contact(tx, who)
             digest = None if contact else erasure.erase_stranger(tx, who, by)
             if digest and self.journal:

@@ -61,6 +61,7 @@ def join(
     visitor says nothing of the result.
     """
     who = address(wish.address)
+    suppressions.hold(tx, suppressions.digest(tx, who.key))  # an erasure sees all of this, or we see it done
     network = counted(visit.ip) or ""
     seen = requests.counts(tx, who, network)
     suppression, known = suppressions.of(tx, who), _known(tx, who)

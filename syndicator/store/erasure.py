@@ -43,6 +43,7 @@ def erase(tx: Tx, contact_id: int, by: str = "") -> str | None:
 
     Returns the digest of the address, by which a restored copy is known; None if they were forgotten already.
     """
+    suppressions.hold(tx, tx.connection.execute(select(c.digest).where(c.id == contact_id)).scalar_one())
     row = tx.connection.execute(select(schema.contacts).where(c.id == contact_id).with_for_update()).one()
     if row.standing == Standing.ERASED:
         return None
@@ -70,6 +71,7 @@ def erase_stranger(tx: Tx, known: Address, by: str = "") -> str | None:
     Returns the digest of the address, or None where there is nothing about it.
     """
     digest = suppressions.digest(tx, known.key)
+    suppressions.hold(tx, digest)
     asked = select(r.id).where(r.digest == digest)
     proven = select(e.id).where(e.digest == digest)
     mailed = select(d.id).where(stops.to_mailbox(tx, known.key))

@@ -16,6 +16,7 @@ from syndicator.model.letters import Letter
 from syndicator.model.suppression import Reason
 from syndicator.signup import Confirmation, Tokens, Visit, joining
 from syndicator.signup.confirming import confirmed
+from syndicator.signup.erasing import Eraser
 from syndicator.store import (
     Store,
     Tx,
@@ -377,6 +378,49 @@ def test_a_yes_while_somebody_is_being_forgotten(postgresql_own_url: str, clock:
         with store.read() as tx:
             (row,) = tx.connection.execute(select(schema.contacts)).all()
         assert ("erased", "", "", Standing.ERASED) == (row.address, row.name, row.outlet, row.standing)
+
+
+@pytest.mark.parametrize("first", ["join", "yes"])
+def test_a_stranger_forgotten_while_they_sign_up(
+    postgresql_own_url: str, clock: FakeClock, first: str
+) -> None:
+    """security:D7 mail:LM19 whatever of a sign-up comes first is wiped with the rest: no letter, nobody on the list."""
+    with open_store(postgresql_own_url, host_clock=clock, fixed_clock=clock) as store:
+        make_newsroom(store, "policy", "funding")
+        join(store)
+        token = newest(store)
+        clock.advance(days=2)
+        with ThreadPoolExecutor(1) as pool:
+            with store.begin() as tx:
+                if first == "yes":
+                    signup.confirm(tx, TOKENS, token)
+                else:
+                    signup.join(tx, WISH, VISIT, PLAIN)
+                erased = pool.submit(Eraser(store).erase_address, JANE)
+                wait_until(lambda: erased.done() or _somebody_waits(store))
+                assert not erased.done()
+            assert erased.result(30) is not None
+        with store.read() as tx:
+            assert audience.known_contact(tx, JANE) is None
+            states = {row.state for row in deliveries.listing(tx)}
+            every = tx.connection.execute(select(schema.requests.c.state, schema.requests.c.wish)).all()
+        assert {"cancelled"} == {str(one) for one in states}
+        assert {("erased", "{}")} == {(one.state, str(one.wish)) for one in every}
+
+
+def test_a_sign_up_waits_for_an_erasure(postgresql_own_url: str, clock: FakeClock) -> None:
+    """security:D7 mail:LM19 and then it finds it: nothing is mailed, nothing of it is kept."""
+    with open_store(postgresql_own_url, host_clock=clock, fixed_clock=clock) as store:
+        make_newsroom(store, "policy", "funding")
+        join(store)
+        clock.advance(days=2)
+        with ThreadPoolExecutor(1) as pool:
+            with store.begin() as tx:
+                erasure.erase_stranger(tx, JANE)
+                late = pool.submit(join, store)
+                wait_until(lambda: late.done() or _somebody_waits(store))
+                assert not late.done()
+            assert QUIET is late.result(30)
 
 
 def _somebody_waits(store: Store) -> bool:
