@@ -20,6 +20,7 @@ from syndicator.model.item import ALL, Item, Kind, Rule, Significance
 from syndicator.model.newsletter import Choice, Issue, IssueState, Rules
 from syndicator.model.release import Embargo
 from syndicator.model.schedule import Cron, Job, Schedule
+from syndicator.model.segment import Rule as SegmentRule
 from syndicator.model.why import why
 from syndicator.newsletter import House
 from syndicator.store import (
@@ -33,6 +34,7 @@ from syndicator.store import (
     newsletters,
     schedules,
     schema,
+    segments,
     topics,
     whys,
 )
@@ -614,6 +616,21 @@ def test_what_is_under_embargo_is_not_offered(room: Store, clock: FakeClock) -> 
     clock.advance(hours=1)
     press.release_due(room)
     assert ["Secret"] == [title for title, _ in offered(room)]
+
+
+def test_what_is_for_some_alone_is_not_for_all_readers(room: Store, clock: FakeClock) -> None:
+    """mail:LM14 peers:251 An item for a segment is offered as left out, and says why; a person may put it in."""
+    with room.begin() as tx:
+        segments.add(tx, "lab", "Labs", SegmentRule(accredited=True))
+    item, open_one = add(room, "For labs", audience=("lab",)), add(room, "For all")
+    assert [(open_one.content.title, Choice.INCLUDE), (item.content.title, Choice.NEVER)] == sorted(
+        offered(room)
+    )
+    with room.begin() as tx:
+        lines = {line.item.uid: line.why for line in newsletter.sheet_of(tx, 1).lines}
+        assert lines == {open_one.uid: "", item.uid: "is for lab alone"}
+        sheet = newsletter.choose(tx, 1, {item.uid: Choice.INCLUDE}, "Ed")
+        assert {line.why for line in sheet.lines} == {"", "is for lab alone, and would reach all readers"}
 
 
 def test_archives_are_no_news(room: Store, clock: FakeClock) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 app = given.group("Issues made from the items of a time: see, put in order, test, approve.")
 
 COLUMNS = ("number", "title", "state", "slot", "approved_by", "uid")
-ITEMS = ("choice", "kind", "topic", "title", "uid")
+ITEMS = ("choice", "kind", "topic", "title", "uid", "why")
 Number = Annotated[int, typer.Argument(min=1, max=given.LARGEST, metavar="N", help="Its number.")]
 Uids = Annotated[list[str] | None, typer.Option(metavar="UID", help="An item; may be given more than once.")]
 
@@ -103,6 +103,7 @@ def edit(
             _rebase(file, text, sheet.base)
         else:
             sheet = newsletter.choose(tx, number, choices, who)
+        _warn(sheet, newsletter.readers(tx, sheet, runtime.newsletter))
         _tell(sheet, as_json=as_json)
 
 
@@ -183,6 +184,17 @@ def _rebase(file: str, text: str, base: str) -> None:
         output.say(f'{file} cannot be written: put base: "{base}" there before you hand it in again')
 
 
+def _warn(sheet: Sheet, mails: int) -> None:
+    """Say who gets what was meant for some people alone, and was put in by hand."""
+    for line in sheet.lines:
+        if line.why and line.item in sheet.included:
+            output.say(
+                f"{line.item.uid} is for {', '.join(line.item.content.audience)} alone: in this issue "
+                f"{output.counted(mails, 'reader gets', 'readers get')} it by mail; "
+                f"--never {line.item.uid} leaves it out"
+            )
+
+
 def _say_when(issue: Issue, mails: int) -> None:
     if issue.uid:
         output.say(f"its slot had gone by: it is out, as {issue.uid}")
@@ -235,6 +247,7 @@ def _lines(sheet: Sheet) -> list[View]:
             "topic": next(iter(line.item.content.topics), None),
             "title": line.item.content.title,
             "state": line.item.state,
+            "why": line.why or None,
         }
         for line in sheet.lines
     ]

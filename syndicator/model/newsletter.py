@@ -119,6 +119,22 @@ class Line:
     choice: Choice = Choice.INCLUDE
     said: bool = False
 
+    @property
+    def why(self) -> str:
+        """Why it is offered as it is, or what a person should know of their choice; empty where all is as usual.
+
+        An item for certain segments alone would reach all readers of the newsletter.
+        """
+        if not self.item.content.audience:
+            return ""
+        some = f"is for {', '.join(self.item.content.audience)} alone"
+        return f"{some}, and would reach all readers" if self.choice is Choice.INCLUDE else some
+
+
+def offer(item: Item) -> Line:
+    """An item as it is on offer before anybody has said anything: one for some people alone is left out."""
+    return Line(item, Choice.NEVER if item.content.audience else Choice.INCLUDE)
+
 
 @dataclass(frozen=True, slots=True)
 class Sheet:

@@ -25,6 +25,7 @@ from syndicator.model.newsletter import (
     IssueState,
     Line,
     Sheet,
+    offer,
     ordered,
 )
 from syndicator.store import items, names, schema, topics
@@ -106,7 +107,7 @@ def sheet(tx: Tx, issue: Issue) -> Sheet:
     lines = [Line(found[key], choice, said=True) for key, choice in known.items() if key in found]
     if issue.state is IssueState.OPEN:
         slugs = [one.slug for one in topics.listing(tx)]
-        lines += [Line(item) for item in ordered(_offered(tx, issue, known), slugs)]
+        lines += [offer(item) for item in ordered(_offered(tx, issue, known), slugs)]
     return Sheet(issue, tuple(lines), tuple(_blocks(tx, issue)))
 
 

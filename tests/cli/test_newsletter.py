@@ -108,6 +108,16 @@ def test_a_stale_file_is_refused(desk: InProcess) -> None:
     assert "next" == shown(desk)["items"][0]["choice"]
 
 
+def test_what_is_for_some_alone_goes_to_all_by_hand_alone(desk: InProcess) -> None:
+    """mail:LM14 An item for a segment is left out with its reason; whoever puts it in hears who gets it then."""
+    desk("contact", "segment", "add", "lab", "--accredited")
+    desk("item", "add", desk.file("c.md", f"title: C\ntopics: [policy]\nuid: {UID}c\naudience: [lab]"))
+    assert "is for lab alone" in desk("newsletter", "show", "1")
+    assert ["never"] == [one["choice"] for one in shown(desk)["items"] if one["uid"] == f"{UID}c"]
+    said = desk.try_("newsletter", "edit", "1", "--include", f"{UID}c").err
+    assert f"{UID}c is for lab alone: in this issue 1 reader gets it by mail" in said
+
+
 def test_many_mails_are_confirmed(desk: InProcess) -> None:
     """peers:251 A yes to more mails than mail.confirm_above asks for the very number; without it nothing is approved."""
     desk.env["SYNDICATOR_MAIL__CONFIRM_ABOVE"] = "0"
