@@ -206,8 +206,8 @@ def mail_test(tx: Tx, number: int, addresses: Sequence[str], by: str) -> str:
     if not 0 < len(wanted) <= MOST_TESTS:
         raise Refused(f"a test goes to 1 to {MOST_TESTS} addresses, not to {len(wanted)}")
     for one in wanted.values():
-        if why := suppressions.of(tx, one):
-            raise Refused(f"{one.typed} is suppressed ({why}): nothing may be mailed there, a test neither")
+        if why := suppressions.barred(tx, one, own_affair=True):
+            raise Refused(f"{one.typed} is {why}: nothing may be mailed there, a test neither")
     subject = f"newsletter/{number}/{newsletters.samples(tx, number) + 1}"
     for one in wanted.values():
         deliveries.plan_mailbox(tx, subject, one.typed)

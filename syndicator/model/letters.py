@@ -27,6 +27,9 @@ class Letter(StrEnum):
 
 # What somebody waits for at their screen goes first; the rest may stand behind news.
 PROMPT = frozenset({Letter.ASK, Letter.KNOWN, Letter.MAGIC, Letter.MOVE, Letter.FAREWELL, Letter.OWNER})
+# To who works here. They have left the list at most, not their work: what they do as staff reaches them still.
+STAFF = frozenset({Letter.APPLIED, Letter.REMINDER})
+OWN_AFFAIRS = PROMPT | STAFF  # go to who has only left (mail:LM10)
 
 
 def letter_subject(letter_id: int) -> str:

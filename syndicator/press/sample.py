@@ -32,8 +32,8 @@ def sample(tx: Tx, uid: str, addresses: Sequence[str], by: str = "", *, rules: R
     if len(wanted) > MOST:
         raise Refused(f"{len(wanted)} addresses are no test any more: name {MOST} at most")
     for one in wanted.values():
-        if why := suppressions.of(tx, one):
-            raise Refused(f"{one.typed} is suppressed ({why}): nothing may be mailed there, a test neither")
+        if why := suppressions.barred(tx, one, own_affair=True):
+            raise Refused(f"{one.typed} is {why}: nothing may be mailed there, a test neither")
     embargoed = release.embargo is not None and release.state is not ReleaseState.RELEASED
     if embargoed and not rules.tls_ok:
         raise Refused(

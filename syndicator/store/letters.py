@@ -15,7 +15,7 @@ from sqlalchemy import func, insert, select
 
 from syndicator.model.audience import Address
 from syndicator.model.delivery import Channel, Priority
-from syndicator.model.letters import PROMPT, Letter, letter_subject
+from syndicator.model.letters import OWN_AFFAIRS, Letter, letter_subject
 from syndicator.store import schema, suppressions
 from syndicator.store.audience import ensure_lane
 from syndicator.store.deliveries.duties import MAIL_LANE, fresh
@@ -68,11 +68,11 @@ def plan(
         "domain": to.key.rpartition("@")[2],
         "channel": Channel.MAIL,
         "lane": MAIL_LANE,
-        "priority": Priority.CONFIRMATION if sort in PROMPT else Priority.IMMEDIATE,
+        "priority": Priority.CONFIRMATION if sort in OWN_AFFAIRS else Priority.IMMEDIATE,
         **fresh(tx.now),
         "due": due or tx.now,
         # Of a contact it is asked as the letter is claimed.
-        "stop": None if contact_id else suppressions.barred(tx, to, own_affair=sort in PROMPT),
+        "stop": None if contact_id else suppressions.barred(tx, to, own_affair=sort in OWN_AFFAIRS),
     }
     tx.connection.execute(insert(schema.deliveries).values(**delivery))
     return letter_id

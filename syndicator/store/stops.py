@@ -11,7 +11,7 @@ from collections.abc import Collection
 from sqlalchemy import ColumnElement, func, literal_column, or_, select, update
 
 from syndicator.model.audience import key_of
-from syndicator.model.delivery import DeliveryState
+from syndicator.model.delivery import DeliveryState, Priority
 from syndicator.store import schema
 from syndicator.store.engine import Tx, among
 
@@ -30,10 +30,15 @@ def stop_advances(tx: Tx, contact_id: int, reason: str) -> None:
     stop(tx, (d.contact_id == contact_id) & d.subject.like("advance/%"), reason)
 
 
-def stop_mail(tx: Tx, key: str, reason: str) -> None:
-    """No mail at all goes to the address with this key, for this reason."""
+def stop_mail(tx: Tx, key: str, reason: str, *, own_affairs: bool = True) -> None:
+    """No mail at all goes to the address with this key, for this reason.
+
+    Without `own_affairs`, what a bare address asked for itself, or gets because its owner works here, still goes.
+    """
     theirs = d.contact_id.in_(select(c.id).where(c.key == key))
     bare = to_mailbox(tx, key)
+    if not own_affairs:
+        bare &= d.priority != Priority.CONFIRMATION
     stop(tx, or_(theirs, bare), reason)
     _bar(tx, bare, reason)
 

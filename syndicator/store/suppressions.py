@@ -47,7 +47,7 @@ def suppress(
     check_expiry(reason, expires, tx.now)
     added = _put(tx, digest(tx, address.key), reason, words, source, expires)
     if stop:
-        stops.stop_mail(tx, address.key, f"suppressed: {reason}")
+        stops.stop_mail(tx, address.key, f"suppressed: {reason}", own_affairs=reason is not Reason.LEFT)
     return added
 
 

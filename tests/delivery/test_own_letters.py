@@ -97,6 +97,30 @@ def test_a_bare_mailbox_is_asked_about_as_its_letter_goes(
     assert "suppressed: manual" == why["d@y.example"]
 
 
+@pytest.mark.parametrize(
+    ("reason", "goes"),
+    [(Reason.LEFT, 5), *((one, 0) for one in Reason if one is not Reason.LEFT)],
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_who_works_here_and_left_the_list_hears_of_their_work(
+    store: Store, reason: Reason, goes: int, *, before: bool
+) -> None:
+    """mail:LM10 To have left stops no reminder, application, alarm nor test, planned before or after; all else does."""
+    who = address("Editor@x.example")
+    with store.begin() as tx:
+        if before:
+            suppressions.suppress(tx, who, reason)
+        for sort in (Letter.REMINDER, Letter.APPLIED):
+            plan(tx, sort, who, facts=FACTS[sort])
+        for subject in ("alarm/1", "sample/tag:x/1/1", "newsletter/1/1"):
+            deliveries.plan_mailbox(tx, subject, who.typed)
+        plan(tx, Letter.DENIED, who, facts=FACTS[Letter.DENIED])  # as anybody's: for nobody who left
+        if not before:
+            suppressions.suppress(tx, who, reason)
+    with store.begin() as tx:
+        assert goes == len(deliveries.claim(tx, "mail", "w", 9, timedelta(hours=1)))
+
+
 def test_a_link_is_of_the_generation_of_now(store: Store) -> None:
     """mail:LM9 The letter knows the contact's generations as they are when it is written, not when it was owed."""
     with store.begin() as tx:

@@ -97,7 +97,7 @@ def test_who_only_left_may_still_be_asked(store: Store) -> None:
             letters.plan(tx, Letter.ASK, address(mail), contact_id=contact.id)
             letters.plan(tx, Letter.PERMISSION, address(mail), contact_id=contact.id)
             letters.plan(tx, Letter.ASK, bare)
-            letters.plan(tx, Letter.REMINDER, bare)
+            letters.plan(tx, Letter.DENIED, bare)
     left = ["leased", "leased", "cancelled", "leased", "cancelled"]
     assert [*left, *["cancelled"] * 10] == [state for state, _ in _states(store)]
 

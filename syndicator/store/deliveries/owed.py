@@ -132,6 +132,7 @@ def plan_mailbox(
 ) -> int:
     """Owe one letter to an address that need not be a contact's: a sample, an alarm; 0 if it was planned before.
 
+    It is to who works here, or is asked for by them: to have left the media list does not stop it.
     It carries no item, so that it counts as having nothing and nobody is told of a correction because of it.
     """
     ensure_lane(tx, MAIL_LANE, Channel.MAIL)
@@ -146,7 +147,7 @@ def plan_mailbox(
         "lane": MAIL_LANE,
         "priority": Priority.CONFIRMATION,
         **fresh(tx.now),
-        "stop": suppressions.barred(tx, mail_address(address)),
+        "stop": suppressions.barred(tx, mail_address(address), own_affair=True),
     }
     return tx.connection.execute(insert_or_skip(tx, schema.deliveries).values(**row)).rowcount
 
