@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from syndicator.errors import Invalid
+from syndicator.errors import Invalid, Refused
 from syndicator.model.audience import (
     Address,
     Cadence,
@@ -42,6 +42,7 @@ from syndicator.store import (
 )
 
 CHOSEN = "chosen in their preferences"
+OBJECTS = "You have left everything, and only you lift that: ask for a link below, and choose by that one."
 MAGIC_MINUTES = 60
 MAGICS = ((timedelta(hours=1), 3), (timedelta(days=1), 8))  # a stranger may ask for them, too, all day long
 MOVE_WITHIN, MOVES = timedelta(days=1), 3
@@ -103,7 +104,10 @@ def held(tx: Tx, tokens: Tokens, token: str) -> Preferences | None:
 
 
 def save(tx: Tx, whose: Preferences, choice: Choice, **who: Any) -> bool:
-    """Make it as the form says; whether anything was another before. The same form again changes nothing."""
+    """Make it as the form says; whether anything was another before. The same form again changes nothing.
+
+    Raises Refused for a topic that is chosen while they object to all mail, unless by the link they asked for.
+    """
     contact = whose.contact
     wishes.hold(tx, contact.id)
     live = {one.topic: one for one in audience.subscriptions(tx, contact.id) if one.ended is None}
@@ -113,7 +117,7 @@ def save(tx: Tx, whose: Preferences, choice: Choice, **who: Any) -> bool:
         leaving.leave(tx, contact.id, gone, **who)
     for slug, cadence in choice.topics.items():
         if cadence is not None:
-            changed |= _choose(tx, contact, slug, cadence, live.get(slug), who)
+            changed |= _choose(tx, contact, slug, cadence, live.get(slug), who, full=whose.full)
     return changed or bool(gone)
 
 
@@ -209,14 +213,29 @@ def move(tx: Tx, tokens: Tokens, token: str, **who: Any) -> Moved:
     return Moved.MOVED
 
 
+def objects(tx: Tx, contact: Contact) -> bool:
+    """Whether they have left everything: that is lifted by themselves alone, not by whoever has a mail of theirs."""
+    known = suppressions.of(tx, contact.address)
+    return known is not None and known.reason is Reason.LEFT and not known.domain
+
+
 def _choose(
-    tx: Tx, contact: Contact, slug: str, cadence: Cadence, known: Subscription | None, who: dict[str, Any]
+    tx: Tx,
+    contact: Contact,
+    slug: str,
+    cadence: Cadence,
+    known: Subscription | None,
+    who: dict[str, Any],
+    *,
+    full: bool,
 ) -> bool:
     if known and known.cadence is cadence:  # a wish that waits for a yes by mail goes on waiting
         return False
     if known and known.consent:
         wishes.change_cadence(tx, known.id, cadence, **who)
         return True
+    if not full and objects(tx, contact):
+        raise Refused(OBJECTS)
     if contact.standing is Standing.LEGACY:  # nobody knew of a yes of theirs: this is one
         wishes.edit_contact(tx, contact.id, who, standing=Standing.LISTED)
     _barred(tx, contact.address)  # an objection of theirs is over when they choose something themselves

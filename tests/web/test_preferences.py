@@ -247,6 +247,22 @@ def test_an_objection_after_the_last_topic_is_told_and_taken_back(desk: Desk) ->
     assert _why(desk) is None
 
 
+def test_whoever_has_a_forwarded_mail_lifts_no_objection(desk: Desk) -> None:
+    """mail:LM9 mail:LM10 mail:LM21 choosing anew after leaving everything needs the link that was asked for, or undo."""
+    desk.post(desk.preferences, do="leave")
+    assert "let us mail you a link first" in desk.web.ask(desk.preferences).text
+    said = desk.post(desk.preferences, do="save", shown="1", hour="5", **{"topic:policy": "weekly"})
+    assert (400, True) == (said.status, "only you lift that" in said.text)
+    assert ({}, Reason.LEFT) == (desk.live(), _why(desk))
+    assert 5 != desk.jane.times.hour
+    assert 200 == desk.post(desk.preferences, do="save", shown="1", hour="5", **{"topic:policy": ""}).status
+    desk.post(desk.preferences, do="link")
+    assert 1 == len(desk.letters(Letter.MAGIC))
+    assert "let us mail you a link first" not in desk.web.ask(desk.magic).text
+    desk.post(desk.magic, do="save", **{"topic:policy": "weekly"})
+    assert ({"policy": "weekly"}, None) == (desk.live(), _why(desk))
+
+
 def test_preferences_are_changed_by_ending_and_beginning(desk: Desk) -> None:
     """mail:LM9 operations:PW10 peers:3 nothing is overwritten; the same form again changes nothing more."""
     page = desk.web.ask(desk.preferences)
