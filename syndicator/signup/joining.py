@@ -78,7 +78,9 @@ def join(
     sent = _owe(tx, who, to, request_id, wish)
     proof: dict[str, Any] = {"digest": suppressions.digest(tx, who.key), "request": request_id}
     evidence.record(tx, Act.REQUESTED, form=FORM, consent=consent, **visit.where, **proof)
-    evidence.record(tx, Act.KNOWN if to else Act.ASKED, message_id=named(*sent), **proof)
+    told = Act.KNOWN if to else Act.ASKED
+    evidence.record(tx, told, message_id=named(*sent), **proof)
+    requests.remember(tx, who, told)
     (trial.rollback if became is RequestState.QUIET else trial.commit)()
     return became
 

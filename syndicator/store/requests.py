@@ -15,10 +15,11 @@ from sqlalchemy import ColumnElement, ScalarSelect, TextClause, delete, exists, 
 from syndicator.model.audience import Address, Standing
 from syndicator.model.consent import Act
 from syndicator.model.joining import EACH_ADDRESS, LIMITS_FOR, Counts, RequestState, Wish, mailbox_key
-from syndicator.store import schema, suppressions
+from syndicator.store import evidence, schema, suppressions
 from syndicator.store.engine import Tx, alone
 
 q, e, c = schema.requests.c, schema.evidence.c, schema.contacts.c
+PLUS = "@plus/"  # before the key of a mailbox: no address begins so
 SIGN_UPS = 7_020_331  # the lock sign-ups stand in line at: what one counts, another must not be writing
 
 
@@ -66,15 +67,17 @@ def counts(tx: Tx, address: Address, network: str) -> Counts:
     An empty `network`, a visitor nobody can tell from others, is not counted.
     """
     alone(tx, SIGN_UPS)
-    digest = suppressions.digest(tx, address.key)
-    mailbox = q.mailbox == suppressions.digest(tx, mailbox_key(address.key))
+    box = mailbox_key(address.key)
+    behind, plus = suppressions.digest(tx, box), suppressions.digest(tx, PLUS + box)
+    mailbox = q.mailbox == behind
     day, hour = q.created > tx.now - EACH_ADDRESS, q.created > tx.now - LIMITS_FOR
     mailed = schema.people.MAILED  # written out, so that SQLite sees that its partial indexes fit
     query = select(
         _count(mailbox, day, q.state.in_((RequestState.ASKED, RequestState.CONFIRMED))).label("asked"),
         _count(mailbox, day, q.state == RequestState.KNOWN).label("known"),
         _count(mailbox, q.state == RequestState.ASKED).label("waiting"),
-        _unanswered(digest).label("ever"),
+        _unanswered(behind).label("ever"),
+        _unanswered_plus(plus).label("ever_plus"),
         _count(q.network == network, hour, mailed).label("network"),
         _count(q.domain == address.key.rpartition("@")[2], hour, mailed).label("domain"),
         _count(hour, mailed).label("all"),
@@ -83,11 +86,24 @@ def counts(tx: Tx, address: Address, network: str) -> Counts:
     return Counts(
         asked=row.asked,
         known=row.known,
-        unanswered=max(row.waiting, row.ever),
+        unanswered=max(row.waiting, row.ever + row.ever_plus),
         network=row.network if network else 0,
         domain=row.domain,
         all=row.all,
     )
+
+
+def remember(tx: Tx, address: Address, act: Act) -> None:
+    """Of an address with a plus, what was mailed is kept for the mailbox behind it, too, as long as all evidence (R4).
+
+    It stands under a digest that is no address's, so that it is found as quickly and is nobody's evidence; `of`
+    says whose yes answers it.
+    """
+    box = mailbox_key(address.key)
+    if box != address.key:
+        evidence.record(
+            tx, act, digest=suppressions.digest(tx, PLUS + box), of=suppressions.digest(tx, address.key)
+        )
 
 
 def mailed_since(tx: Tx, since: datetime) -> int:
@@ -153,6 +169,14 @@ def forget(tx: Tx, address: Address) -> None:
 
 def _count(*conditions: ColumnElement[bool] | TextClause) -> ScalarSelect[Any]:
     return select(func.count()).select_from(schema.requests).where(*conditions).scalar_subquery()
+
+
+def _unanswered_plus(digest: str) -> ScalarSelect[Any]:
+    """How often addresses of one mailbox that have a plus were asked, each since its last yes."""
+    yes, of = schema.evidence.alias("yes").c, e.detail["of"].as_string()
+    answered = exists().where(yes.digest == of, yes.act == Act.CONFIRMED, yes.id > e.id)
+    asked = (e.digest == digest) & (e.act == Act.ASKED) & of.is_not(None) & ~answered
+    return select(func.count()).select_from(schema.evidence).where(asked).scalar_subquery()
 
 
 def _unanswered(digest: str) -> ScalarSelect[Any]:

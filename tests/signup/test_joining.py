@@ -187,6 +187,21 @@ def test_a_plus_makes_no_new_mailbox(newsroom: Store) -> None:
     ]
 
 
+def test_a_plus_gets_no_three_more_each_month(newsroom: Store, clock: FakeClock) -> None:
+    """mail:LM4 security:R4 three times ever are a mailbox's, also once its sign-ups are forgotten; a yes is no flood."""
+    boxes = "jane", "john"
+    for n in range(3):
+        assert [ASKED] * 2 == [join(newsroom, f"{who}+{n}@example.org") for who in boxes]
+        assert Confirmation.CONFIRMED is say_yes(
+            newsroom, newest(newsroom)
+        )  # John is asked last, and answers
+        clock.advance(hours=24)
+    clock.advance(days=40)
+    assert 6 == joining.tidy(newsroom, PLAIN, timedelta(days=30))
+    late = [[join(newsroom, f"{who}{plus}@example.org") for plus in ("+9", "")] for who in boxes]
+    assert [[QUIET, QUIET], [ASKED, QUIET]] == late
+
+
 def test_networks_and_domains(newsroom: Store, clock: FakeClock) -> None:
     """mail:LM4 security:R2 so many letters an hour for one network and one domain; a visitor nobody can tell is no network."""
     by_domain = [join(newsroom, f"a{n}@example.org", terms=TERMS, ip=f"198.51.{n}.1") for n in range(4)]
