@@ -132,6 +132,8 @@ def import_(
         agreed = _agreed(confirm, runtime.settings.mail.confirm_above)
         done = roster.load(runtime.store, _bytes(file), order, say=output.say, agreed=agreed)
     _show(done, as_json=as_json)
+    if dry_run:
+        output.say("nothing was written")
     if done.bad:
         raise typer.Exit(4)
 
@@ -260,7 +262,9 @@ def _undo(ctx: typer.Context, import_id: int, by: str, *, as_json: bool) -> None
     from syndicator.store.undoing import COUNTS
 
     with session.opened(ctx) as runtime:
-        done = roster.undo(runtime.store, import_id, session.actor(by), say=_stays)
+        done = roster.undo(runtime.store, import_id, session.actor(by), say=_stays())
+    if len(done.kept) > SHOWN:
+        output.say(f"and {len(done.kept) - SHOWN:,} more stay; --json names everybody")
     counts = {name: getattr(done, name) for name in COUNTS}
     if as_json:
         output.show_json(done.as_json())
@@ -268,8 +272,15 @@ def _undo(ctx: typer.Context, import_id: int, by: str, *, as_json: bool) -> None
         print(f"taken back: {', '.join(f'{name} {n}' for name, n in counts.items())}, kept {len(done.kept)}")
 
 
-def _stays(address: str, why: str) -> None:
-    output.say(f"{address} stays: {why}")
+def _stays() -> Callable[[str, str], None]:
+    """What names the first who stay; of a long list nobody reads the rest."""
+    room = iter(range(SHOWN))
+
+    def say(address: str, why: str) -> None:
+        if next(room, None) is not None:
+            output.say(f"{address} stays: {why}")
+
+    return say
 
 
 def _list(ctx: typer.Context, *, as_json: bool) -> None:

@@ -179,6 +179,22 @@ def test_a_list_is_undone_by_its_number(newsroom: InProcess) -> None:
     assert {"contact.import", "contact.export", "contact.import-undo", "contact.ask"} <= set(acts)
 
 
+def test_a_list_without_topics_and_a_long_undo_are_few_words(newsroom: InProcess) -> None:
+    """mail:LM17 Who subscribes to nothing is counted, a dry run says that it was one, an undo names five who stay."""
+    rows = "email\n" + "".join(f"p{number}@x.example\n" for number in range(7))
+    said = newsroom.try_("contact", "import", "-", "--dry-run", stdin=rows)
+    assert "7 people subscribe to nothing, for no topic is named: --topics\n" in said.err
+    assert said.err.endswith("nothing was written\n")
+    newsroom("contact", "import", "-", stdin=rows)
+    number = newsroom.json("contact", "import", "--list")[-1]["id"]
+    for person in range(7):
+        newsroom("contact", "subscribe", f"p{person}@x.example", "policy", "--consent", "phone")
+    said = newsroom.try_("contact", "import", "--undo", str(number))
+    assert "kept 7\n" in said.out
+    assert 5 == said.err.count(" stays: ")
+    assert said.err.endswith("and 2 more stay; --json names everybody\n")
+
+
 def test_many_letters_need_the_very_number(newsroom: InProcess) -> None:
     """mail:LM17 A list without consents writes to many at once only for whoever says how many; else nothing is done."""
     newsroom.env["SYNDICATOR_MAIL__CONFIRM_ABOVE"] = "2"

@@ -83,6 +83,9 @@ class Reading:
         for what, count in self.left_out.items():
             rows = "row was" if count == 1 else "rows were"
             yield f"{count} {rows} taken without its {what}, which cannot be understood"
+        if bare := sum(not (one.wishes or one.gone) for one in self.people.values()):
+            who = "person subscribes" if bare == 1 else "people subscribe"
+            yield f"{bare:,} {who} to nothing, for no topic is named: --topics"
 
 
 def read(rows: Iterable[Row], manner: Manner) -> Iterator[Reading]:
