@@ -54,6 +54,18 @@ def asked(tx: Tx, tokens: Tokens, token: str) -> Asked | None:
     return Asked(request.wish, topics.titles(tx, names.present(tx, request.wish.topics)))
 
 
+def used(tx: Tx, tokens: Tokens, token: str) -> int | None:
+    """Whose link this is, where it has done what it was for and still holds: the key of the contact."""
+    if tokens.read_request(token) is not None:
+        request = _open(tx, tokens, token)
+        contact_id = request.contact_id if request and request.confirmed else None
+        return contact_id if contact_id is not None and wishes.live(tx, contact_id) else None
+    linked = audience.find_subscription(tx, tokens.read(Purpose.CONFIRM, token))
+    if linked and linked.reason in (audience.MERGED, audience.REPLACED):
+        linked = audience.latest(tx, linked)
+    return linked.contact_id if linked and linked.state is SubscriptionState.ACTIVE else None
+
+
 def confirm(tx: Tx, tokens: Tokens, token: str, visit: Visit | None = None) -> Confirmation:
     """Make true what this link asks for; the same link again says the same again (LM2).
 

@@ -15,10 +15,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from syndicator import signup
+from syndicator.model.audience import Contact
 from syndicator.model.item import ALL as ALL_ITEMS
 from syndicator.model.joining import Terms
 from syndicator.signup import Purpose, Tokens
-from syndicator.signup.confirming import asked, confirmed, signed
+from syndicator.signup.confirming import asked, confirmed, signed, used
 from syndicator.signup.joining import Named, unnamed
 from syndicator.store import Store, audience
 from syndicator.web import choices
@@ -89,9 +90,12 @@ class MediaList:
         return self._pages.page(request, "asked.html", headers=FRESH)
 
     def ask_confirm(self, request: Request) -> Response:
-        """What a click would confirm, and a button; nothing happens yet."""
+        """What a click would confirm, and a button; nothing happens yet. Where it was pressed before, only that."""
         token = request.path_params["token"]
         with self._store.read() as tx:
+            done = audience.find_contact(tx, used(tx, self._tokens, token))
+            if done:
+                return self._on_the_list(request, done, again=True)
             found = asked(tx, self._tokens, token)
             if found is None and self._tokens.read(Purpose.CONFIRM, token) is None:
                 return self._over(request)
@@ -114,6 +118,10 @@ class MediaList:
                 contact = audience.contact_by_id(tx, contact_id) if contact_id is not None else None
         if contact is None:
             return self._over(request)
+        return self._on_the_list(request, contact)
+
+    def _on_the_list(self, request: Request, contact: Contact, *, again: bool = False) -> Response:
+        """That they are on it; `again`: by a link that had been pressed before."""
         links = {"preferences": self._pages.path("/media-list/preferences")}
         if not contact.generation:  # where links were made void, an older one leads to no new one: mail does
             own = self._tokens.preferences_token(contact.id, contact.generation)
@@ -121,7 +129,7 @@ class MediaList:
                 name: self._pages.path(f"/media-list/{name}/{own}")
                 for name in ("preferences", "accreditation")
             }
-        return self._pages.page(request, "confirmed.html", headers=TOKEN, links=links)
+        return self._pages.page(request, "confirmed.html", headers=TOKEN, links=links, again=again)
 
     def _over(self, request: Request) -> Response:
         return self._pages.page(request, "expired.html", status=410, headers=TOKEN)

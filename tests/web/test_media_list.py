@@ -81,6 +81,17 @@ def test_confirming(web: Running, reader: Reader) -> None:
     assert replies[0].body == replies[1].body
 
 
+def test_a_link_that_was_pressed_says_so(web: Running, reader: Reader) -> None:
+    """mail:LM2 Opened again it shows no button but that it has done its work; pressed again it says the same as before."""
+    path = confirm_path(reader.pending)
+    assert '<button type="submit">Confirm' in web.ask(path).text
+    before = web.ask(path, "POST")
+    page = web.ask(path)
+    assert (200, True) == (page.status, "<h1>You are on the list already</h1>" in page.text)
+    assert '<button type="submit">Confirm' not in page.text
+    assert before.body == web.ask(path, "POST").body
+
+
 def test_confirming_too_late(web: Running, reader: Reader, clock: FakeClock) -> None:
     """mail:LM2 after three days the link is over, in the same words as one nobody ever had."""
     clock.advance(hours=72, seconds=1)
