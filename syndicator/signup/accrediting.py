@@ -7,7 +7,7 @@ row. It ends by itself at its date, and with the address it was given for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from syndicator.errors import Refused
 from syndicator.model.audience import Accreditation, Contact, address
@@ -19,6 +19,7 @@ from syndicator.store import Tx, accreditations, applications, evidence, letters
 from syndicator.store.applications import Application
 
 FORM = "accreditation/1"
+LINK_EACH = timedelta(days=1)
 
 
 def apply(tx: Tx, contact: Contact, words: str, visit: Visit, terms: Terms, desk: Sequence[str]) -> bool:
@@ -55,8 +56,7 @@ def grant(tx: Tx, contact: Contact, by: str, agreement: str, until: datetime | N
     known = agreement or (agreement_of(tx, asked) if asked else "")
     made = accreditations.accredit(tx, contact.id, by, known, until)
     if applications.decide(tx, contact.id, by, granted=True):
-        facts = {"until": until.isoformat() if until else ""}
-        letters.plan(tx, Letter.GRANTED, contact.address, contact_id=contact.id, facts=facts)
+        _tell(tx, contact, made)
     return made
 
 
@@ -75,5 +75,18 @@ def renew_link(tx: Tx, contact: Contact) -> None:
     if held is None:
         raise Refused("this contact is not accredited: there is no page to renew the link of")
     accreditations.renew_link(tx, contact.id)
+    _tell(tx, contact, held)
+
+
+def ask_link(tx: Tx, contact: Contact) -> bool:
+    """Mail the link to their own page once more, for whoever lost it, once a day at most; whether it is owed."""
+    held = accreditations.live(tx, contact.id)
+    if held is None or letters.lately(tx, Letter.GRANTED, contact.id, LINK_EACH):
+        return False
+    _tell(tx, contact, held)
+    return True
+
+
+def _tell(tx: Tx, contact: Contact, held: Accreditation) -> None:
     facts = {"until": held.until.isoformat() if held.until else ""}
     letters.plan(tx, Letter.GRANTED, contact.address, contact_id=contact.id, facts=facts)

@@ -19,15 +19,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from syndicator.errors import Invalid, SyndicatorError
-from syndicator.model.audience import Cadence, cadence_named
+from syndicator.model.audience import Cadence, Contact, cadence_named
 from syndicator.model.item import ALL
 from syndicator.model.joining import Terms
 from syndicator.model.release import in_zone, zone_named
 from syndicator.model.suppression import Reason
-from syndicator.signup import Purpose, Tokens, centre, leaving
+from syndicator.signup import Purpose, Tokens, accrediting, centre, leaving
 from syndicator.signup.erasing import Eraser
 from syndicator.signup.leaving import Scope
-from syndicator.store import Store, Tx, dossiers, suppressions, topics, windows
+from syndicator.store import Store, Tx, accreditations, applications, dossiers, suppressions, topics, windows
 from syndicator.web import choices
 from syndicator.web.banner import DAYS
 from syndicator.web.choices import OFTEN
@@ -208,6 +208,7 @@ class PreferencePages:
             return self._nothing(request)
         contact = found.contact
         stopped = suppressions.of(tx, contact.address)
+        left = stopped is not None and stopped.reason is Reason.LEFT
         paused = contact.paused_until if contact.paused_until and contact.paused_until > tx.now else None
         values = {
             "contact": contact,
@@ -216,8 +217,10 @@ class PreferencePages:
             "rows": self._rows(tx, found),
             "newsletter": self._terms.newsletter,
             "next": _next(tx, found),
-            "paused": _wall(paused, contact.zone) if paused else None,
-            "left": stopped is not None and stopped.reason is Reason.LEFT,
+            "paused": _wall(paused, contact.zone) if paused and not left else None,
+            "left": left,
+            "accredited": _accredited(tx, contact),
+            "applied": applications.of(tx, contact.id) is not None,
             "stopped": stopped is not None and stopped.reason is not Reason.LEFT,
             "lists": _lists(),
             "languages": choices.LANGUAGES,
@@ -289,6 +292,11 @@ def _mail_link(tx: Tx, found: centre.Preferences, _form: Form, _who: dict[str, A
     return "The link is on its way to your address, unless it was asked for too often this hour."
 
 
+def _mail_page(tx: Tx, found: centre.Preferences, _form: Form, _who: dict[str, Any]) -> str:
+    accrediting.ask_link(tx, found.contact)
+    return "The link to your page is on its way to your address, unless it was mailed within the last day."
+
+
 def _move(tx: Tx, found: centre.Preferences, form: Form, who: dict[str, Any]) -> str:
     centre.ask_move(tx, found, form.text("address")[:320], **who)
     return "A mail to the new address asks for a yes. Until then nothing changes."
@@ -299,6 +307,7 @@ DEEDS: Mapping[str, Deed] = {
     "resume": _resume,
     "leave": _leave_all,
     "link": _mail_link,
+    "page": _mail_page,
     "move": _move,
 }
 ONLY_FULL = frozenset({"move", "export", "erase"})
@@ -332,6 +341,14 @@ def _next(tx: Tx, found: centre.Preferences) -> list[tuple[str, str]]:
     asked = {one.cadence for one in found.subscriptions if one.consent}
     known = windows.of(tx, found.contact.id).items()
     return [(OFTEN[cadence], _wall(at, found.contact.zone)) for cadence, at in known if cadence in asked]
+
+
+def _accredited(tx: Tx, contact: Contact) -> str:
+    """How they are accredited, in words; empty where they are not."""
+    held = accreditations.live(tx, contact.id)
+    if held is None:
+        return ""
+    return f"until {_wall(held.until, contact.zone)}" if held.until else "without an end"
 
 
 def _lists() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from syndicator.signup import Tokens, centre
 from syndicator.store import (
     Store,
     accreditations,
+    applications,
     audience,
     deliveries,
     erasure,
@@ -402,6 +403,37 @@ def test_a_change_of_address(desk: Desk) -> None:
         assert accreditations.live(tx, desk.jane.id) is None
         assert JANE in [row.recipient for row in deliveries.listing(tx)]
     assert 404 == desk.web.ask(old).status
+
+
+def test_how_it_stands_with_an_accreditation(desk: Desk) -> None:
+    """mail:LM20 One may ask, or waits, or is accredited: then the link to one's page comes by mail, once a day."""
+    assert "Ask to be accredited" in desk.web.ask(desk.preferences).text
+    with desk.store.begin() as tx:
+        applications.add(tx, desk.jane.id, "The Paper", evidence.wording(tx, "1", "en", "I agree."))
+    waits = desk.web.ask(desk.preferences).text
+    assert ("Your request to be accredited waits" in waits, "Ask to be accredited" in waits) == (True, False)
+    desk.post(desk.preferences, do="page")
+    assert [] == desk.letters(Letter.GRANTED)
+    with desk.store.begin() as tx:
+        accreditations.accredit(tx, desk.jane.id, "mira", "terms 1", NOW + timedelta(days=30))
+    page = desk.web.ask(desk.preferences).text
+    assert "You are accredited until 1 April 2026, 09:00." in page
+    assert "Ask to be accredited" not in page
+    for _ in range(2):
+        assert 200 == desk.post(desk.preferences, do="page").status
+    assert 1 == len(desk.letters(Letter.GRANTED))
+    desk.clock.advance(days=1, seconds=1)
+    desk.post(desk.preferences, do="page")
+    assert 2 == len(desk.letters(Letter.GRANTED))
+
+
+def test_who_has_left_is_offered_no_pause(desk: Desk) -> None:
+    """mail:LM9 After everything was left during a pause, only that is said, and there is nothing to pause or leave."""
+    desk.post(desk.preferences, do="pause")
+    for page in (desk.post(desk.preferences, do="leave").text, desk.web.ask(desk.preferences).text):
+        assert 1 == page.count("You have left everything")
+        for words in ("News is paused", "Go on now", "<h2>Pause</h2>", "<h2>Leave</h2>"):
+            assert words not in page
 
 
 def test_an_older_link_opens_no_preferences_that_were_closed(desk: Desk) -> None:
