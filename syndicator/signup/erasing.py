@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from syndicator.model.audience import Address
+from syndicator.model.audience import Address, Standing
 from syndicator.observe import logger
 from syndicator.store import Store, audience, erasure, suppressions
 from syndicator.wire.folder import forget
@@ -29,11 +29,19 @@ class Eraser:
 
     def erase(self, contact_id: int, by: str = "") -> list[str]:
         """Forget a contact; what could not be done, in words. Twice is harmless."""
-        with self.store.begin() as tx:
+        with self.store.read() as tx:  # a search of all that was ever sent, for which nobody waits
             contact = audience.find_contact(tx, contact_id)
-            if contact is None:
+            if contact is None or contact.standing is Standing.ERASED:
                 return []
-            digest = erasure.erase(tx, contact_id, by)
+            who = contact.address
+            found = erasure.quotes(tx, who, contact.name)
+        with self.store.begin() as tx:
+            now = audience.find_contact(tx, contact_id)
+            if now is None:
+                return []
+            # Their address or name was changed since: then every row is looked at.
+            still = found if (now.address, now.name) == (who, contact.name) else None
+            digest = erasure.erase(tx, contact_id, by, still)
             if digest and self.journal:
                 _add(self.journal, digest)  # before the commit: better once too often than not at all
         log.info("erased", contact=contact_id)
@@ -41,10 +49,12 @@ class Eraser:
 
     def erase_address(self, who: Address, by: str = "") -> list[str] | None:
         """Forget whoever has this address, on the list or not; None where there is nothing about it."""
+        with self.store.read() as tx:
+            found = None if audience.known_contact(tx, who) else erasure.quotes(tx, who, "")
         with self.store.begin() as tx:
             suppressions.hold(tx, suppressions.digest(tx, who.key))  # their first yes may be on its way
             contact = audience.known_contact(tx, who)
-            digest = None if contact else erasure.erase_stranger(tx, who, by)
+            digest = None if contact else erasure.erase_stranger(tx, who, by, found)
             if digest and self.journal:
                 _add(self.journal, digest)
         if contact:

@@ -8,11 +8,25 @@ with `schema.people`: a test looks through every table for what it erased.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Text, cast, delete, func, literal, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Table,
+    Text,
+    cast,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from syndicator.model.audience import Address, Standing, key_of
 from syndicator.model.joining import RequestState
@@ -20,8 +34,10 @@ from syndicator.model.letters import letter_subject
 from syndicator.model.suppression import Reason
 from syndicator.store import accreditations, audit, evidence, schema, stops, suppressions, wishes
 from syndicator.store.deliveries import duties
-from syndicator.store.engine import Tx, insert_or_update
+from syndicator.store.engine import Tx, among, insert_or_update
 
+# Tables that grow with what is sent, each by keys that rise.
+_GROWING = (schema.deliveries, schema.attempts, schema.letters, schema.bounces)
 ERASED = "erased"  # stands where a column wants some text
 SWEPT = timedelta(days=2)  # longer than any letter is on the wire
 # Tables that held words about people: where a database must be told to forget what it deleted, these are meant.
@@ -38,9 +54,29 @@ c, d, e, r, le = (
 )
 
 
-def erase(tx: Tx, contact_id: int, by: str = "") -> str | None:
+@dataclass(frozen=True, slots=True)
+class Quotes:
+    """Rows others have that may quote somebody, by column; `after`: where tables ended as they were looked for."""
+
+    rows: Mapping[str, Sequence[Any]]
+    after: Mapping[str, int]
+
+
+def quotes(tx: Tx, known: Address, name: str) -> Quotes:
+    """Look for what quotes an address or a name, in every row there is: to be asked before anybody is kept waiting."""
+    growing = {table: select(func.max(_key(table))) for table in _GROWING}
+    after = {table.name: tx.connection.execute(last).scalar() or 0 for table, last in growing.items()}
+    rows = {
+        label: tx.connection.execute(select(_key(table)).where(tells)).scalars().all()
+        for label, table, tells, _ in _quoting(known, name)
+    }
+    return Quotes(rows, after)
+
+
+def erase(tx: Tx, contact_id: int, by: str = "", found: Quotes | None = None) -> str | None:
     """Forget a contact: blank every word about them, stop what is on its way, refuse the address for good.
 
+    `found` says what quotes the address; what came since then is looked for here. Without it, every row is.
     Returns the digest of the address, by which a restored copy is known; None if they were forgotten already.
     """
     suppressions.hold(tx, tx.connection.execute(select(c.digest).where(c.id == contact_id)).scalar_one())
@@ -57,7 +93,7 @@ def erase(tx: Tx, contact_id: int, by: str = "") -> str | None:
     _close_applications(tx, contact_id)
     _ledger(tx, contact_id, known)
     _people(tx, contact_id, row.digest)
-    _quoted(tx, known, row.name)
+    _quoted(tx, known, row.name, found)
     tx.connection.execute(delete(schema.windows).where(schema.windows.c.contact_id == contact_id))
     _contact(tx, contact_id)
     evidence.record(tx, "erased", contact_id=contact_id, digest=row.digest, person=by or None)
@@ -65,9 +101,10 @@ def erase(tx: Tx, contact_id: int, by: str = "") -> str | None:
     return str(row.digest)
 
 
-def erase_stranger(tx: Tx, known: Address, by: str = "") -> str | None:
+def erase_stranger(tx: Tx, known: Address, by: str = "", found: Quotes | None = None) -> str | None:
     """Forget somebody who is no contact: what they once asked for, and what was mailed to the bare address.
 
+    `found`: as in `erase`.
     Returns the digest of the address, or None where there is nothing about it.
     """
     digest = suppressions.digest(tx, known.key)
@@ -81,7 +118,7 @@ def erase_stranger(tx: Tx, known: Address, by: str = "") -> str | None:
     suppressions.suppress(tx, known, Reason.ERASED)
     refuse(tx, digest)
     _ledger(tx, None, known)
-    _quoted(tx, known, "")
+    _quoted(tx, known, "", found)
     evidence.record(tx, "erased", digest=digest, person=by or None)
     audit.record(tx, by, "contact.erase", f"address/{digest[:12]}")
     return digest
@@ -144,12 +181,15 @@ def _contact(tx: Tx, contact_id: int) -> None:
 def _ledger(tx: Tx, contact_id: int | None, known: Address) -> None:
     """What went to them, as a contact or as a bare mailbox: nothing waits, and no server's answer is kept."""
     bare = stops.to_mailbox(tx, known.key)
-    theirs = bare if contact_id is None else (d.contact_id == contact_id) | bare
+    mine = set(tx.connection.execute(select(d.id).where(bare)).scalars())
+    if contact_id is not None:
+        mine |= set(tx.connection.execute(select(d.id).where(d.contact_id == contact_id)).scalars())
+    theirs = among(d.id, "theirs").params(theirs=sorted(mine))
     stops.hold(tx, theirs & duties.UNSENT)
     duties.cancel(tx, theirs & duties.UNSENT, ERASED)
     letters = select(cast(func.substr(d.subject, len("letter/") + 1), le.id.type))
-    mine = le.contact_id.is_not(None) & (le.contact_id == contact_id)
-    about = or_(mine, le.id.in_(letters.where(theirs, d.subject.like("letter/%"))))
+    own = le.contact_id.is_not(None) & (le.contact_id == contact_id)
+    about = or_(own, le.id.in_(letters.where(theirs, d.subject.like("letter/%"))))
     tx.connection.execute(update(schema.letters).where(about).values(facts={}))
     _answers(tx, theirs)
     tx.connection.execute(update(schema.deliveries).where(theirs).values(domain=""))
@@ -201,20 +241,34 @@ def _blanks() -> Iterator[tuple[Any, dict[str, Any]]]:
     yield schema.bounces, {"detail": ""}
 
 
-def _quoted(tx: Tx, known: Address, name: str) -> None:
+def _quoted(tx: Tx, known: Address, name: str, found: Quotes | None) -> None:
     """What others were told of them, and what is said of destinations: whatever quotes the address."""
-    owned = func.lower(c.owner).in_(_spellings(known))
-    tx.connection.execute(update(schema.contacts).where(owned).values(owner=None))
-    if name:
-        named = le.facts["name"].as_string() == name
-        tx.connection.execute(update(schema.letters).where(named).values(facts={}))
-    spelt = _spellings(known)
-    for column, blank in _quoting():
-        told = func.lower(cast(column, Text))
-        some = or_(*(told.contains(one, autoescape=True) for one in sorted(spelt)))
-        tx.connection.execute(update(column.table).where(some).values({column.name: blank}))
+    for label, table, tells, values in _quoting(known, name):
+        for which in _where(table, label, found):
+            tx.connection.execute(update(table).where(which, tells).values(values))
     rows = schema.import_rows.c
     tx.connection.execute(delete(schema.import_rows).where(func.lower(rows.key) == known.key))
+
+
+def _where(table: Table, label: str, found: Quotes | None) -> Iterator[ColumnElement[bool]]:
+    """The rows to be looked at: those that were found, and those that came since."""
+    key = _key(table)
+    if found is None:
+        yield true()
+        return
+    rows = found.rows[label]
+    for start in range(0, len(rows), 500):
+        yield key.in_(rows[start : start + 500])
+    if table in _GROWING:
+        yield key > found.after[table.name]
+    if table is schema.deliveries:  # what a server says of a row is written to it later
+        tried = schema.attempts.c
+        yield key.in_(select(tried.delivery_id).where(tried.id > found.after["attempts"]))
+
+
+def _key(table: Table) -> Column[Any]:
+    """What names a row; of a mail domain any row of its lane."""
+    return next(iter(table.primary_key.columns))
 
 
 def _spellings(known: Address) -> set[str]:
@@ -224,9 +278,14 @@ def _spellings(known: Address) -> set[str]:
     return {*plain, *(json.dumps(one)[1:-1].lower() for one in (*plain, known.typed))}
 
 
-def _quoting() -> Iterator[tuple[Column[Any], Any]]:
-    yield le.facts, {}
+def _quoting(known: Address, name: str) -> Iterator[tuple[str, Table, ColumnElement[bool], dict[str, Any]]]:
+    """Where others quote somebody: how that place is called, its table, which rows do, and what stands there then."""
+    spelt = sorted(_spellings(known))
+    yield "owner", schema.contacts, func.lower(c.owner).in_(spelt), {"owner": None}
+    if name:
+        yield "name", schema.letters, le.facts["name"].as_string() == name, {"facts": {}}
     for table, names in (
+        (schema.letters, ("facts",)),
         (schema.alarms, ("words", "subject")),
         (schema.lanes, ("fault",)),
         (schema.domains, ("fault",)),
@@ -238,5 +297,8 @@ def _quoting() -> Iterator[tuple[Column[Any], Any]]:
         (schema.subscriptions, ("consent",)),
         (schema.imports, ("source",)),
     ):
-        for name in names:
-            yield table.c[name], ERASED
+        for one in names:
+            told = func.lower(cast(table.c[one], Text))
+            tells = or_(*(told.contains(word, autoescape=True) for word in spelt))
+            blank: Any = {} if table is schema.letters else ERASED
+            yield f"{table.name}.{one}", table, tells, {one: blank}

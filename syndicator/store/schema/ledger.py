@@ -25,6 +25,7 @@ TAKEN_ONLY = text("state IN ('leased', 'sending')")
 OWED_ONLY = text("role = 'owed'")
 ABOUT_RELEASE = text("release_id IS NOT NULL")
 BARE = text("mailbox IS NOT NULL")
+OF_CONTACT = text("contact_id IS NOT NULL")
 
 
 def _embedded(column: str, target: str) -> ForeignKeyConstraint:
@@ -137,6 +138,7 @@ deliveries = Table(
         "ix_deliveries_release_id", "release_id", sqlite_where=ABOUT_RELEASE, postgresql_where=ABOUT_RELEASE
     ),
     Index("ix_deliveries_mailbox", "mailbox", sqlite_where=BARE, postgresql_where=BARE),
+    Index("ix_deliveries_contact_id", "contact_id", sqlite_where=OF_CONTACT, postgresql_where=OF_CONTACT),
 )
 
 delivery_contents = Table(

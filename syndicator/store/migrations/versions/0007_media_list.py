@@ -21,6 +21,10 @@ def upgrade() -> None:
     op.create_index(
         "ix_deliveries_mailbox", "deliveries", ["mailbox"], sqlite_where=bare, postgresql_where=bare
     )
+    theirs = sa.text("contact_id IS NOT NULL")
+    op.create_index(
+        "ix_deliveries_contact_id", "deliveries", ["contact_id"], sqlite_where=theirs, postgresql_where=theirs
+    )
     _know_by_digest()
 
 
