@@ -14,12 +14,12 @@ class Letter(StrEnum):
     ASK = "ask"  # is it really you who signed up? [topics, cadence]; link: confirm the request
     KNOWN = "known"  # you are on the list already [topics]; link: preferences
     PERMISSION = "permission"  # legacy: may we write to you? [topics]; link: confirm the subscriptions
-    FAREWELL = "farewell"  # you have left [topics, until, left, all: left everything]; link: undo
+    FAREWELL = "farewell"  # you have left [topics, until, zone, left, all: left everything]; link: undo
     OWNER = "owner"  # somebody left for the desk you look after [address, and as above]; link: undo
     MAGIC = "magic"  # the link to all your preferences that you asked for [minutes]
     MOVE = "move"  # confirm your new address [former]; to the new one; link: confirm the move
     MOVED = "moved"  # your address was changed [masked]; to the old one
-    GRANTED = "granted"  # you are accredited [until]; link: private page
+    GRANTED = "granted"  # you are accredited [until, zone]; link: private page
     DENIED = "denied"  # you are not accredited [reason]
     APPLIED = "applied"  # to the desk: somebody asks to be accredited [name, outlet, words]
     REMINDER = "reminder"  # to the editor: an issue waits for a yes [title, number, slot]

@@ -88,5 +88,5 @@ def ask_link(tx: Tx, contact: Contact) -> bool:
 
 
 def _tell(tx: Tx, contact: Contact, held: Accreditation) -> None:
-    facts = {"until": held.until.isoformat() if held.until else ""}
+    facts = {"until": held.until.isoformat() if held.until else "", "zone": contact.zone}
     letters.plan(tx, Letter.GRANTED, contact.address, contact_id=contact.id, facts=facts)

@@ -157,6 +157,7 @@ def _farewell(tx: Tx, contact: Contact, ended: Sequence[Subscription], *, everyt
     facts = {
         "topics": [titles.get(one.topic, one.topic) for one in ended],
         "until": (tx.now + UNDO_FOR).isoformat(),
+        "zone": contact.zone,
         "left": tx.now.isoformat(),
         **({"all": True} if everything else {}),
     }

@@ -24,6 +24,7 @@ from syndicator.model.item import ALL
 from syndicator.model.joining import Terms
 from syndicator.model.release import in_zone, zone_named
 from syndicator.model.suppression import Reason
+from syndicator.render.mail.parts import deadline
 from syndicator.signup import Purpose, Tokens, accrediting, centre, leaving
 from syndicator.signup.erasing import Eraser
 from syndicator.signup.leaving import Scope
@@ -348,7 +349,7 @@ def _accredited(tx: Tx, contact: Contact) -> str:
     held = accreditations.live(tx, contact.id)
     if held is None:
         return ""
-    return f"until {_wall(held.until, contact.zone)}" if held.until else "without an end"
+    return f"until {deadline(held.until, contact.zone)}" if held.until else "without an end"
 
 
 def _lists() -> dict[str, Any]:

@@ -63,6 +63,22 @@ def test_both_parts_say_the_same(sort: Letter) -> None:
     assert message["List-Unsubscribe"] is message["List-Id"] is message["Precedence"] is None
 
 
+@pytest.mark.parametrize(
+    ("until", "words"),
+    [
+        ("2026-12-23T23:00:00+00:00", "until 23 December 2026, under"),
+        ("2026-12-23T09:00:41.123456+00:00", "until 23 December 2026, 10:00 CET, under"),
+        ("", "under embargo, under"),
+    ],
+)
+def test_a_deadline_is_told_by_the_readers_clock(until: str, words: str) -> None:
+    """mail:MC24 To the minute, in the zone of whoever reads it; by the last day where it ends with one."""
+    facts = {"until": until, "zone": "Europe/Berlin"}
+    letter = compose_letter(Letter.GRANTED, facts, site=SITE, sender=SENDER)
+    _, text, _ = parsed(letter.merge(SLOTS))
+    assert words in " ".join(text.split())
+
+
 def test_nothing_a_stranger_typed_is_in_a_confirmation() -> None:
     """security:R2 The name that came with a form stands nowhere in what asks: neither in a header nor in a part."""
     raw = every()["letter-ask"].merge(replace(SLOTS, to_name="Buy now at evil.example"))

@@ -417,7 +417,7 @@ def test_how_it_stands_with_an_accreditation(desk: Desk) -> None:
     with desk.store.begin() as tx:
         accreditations.accredit(tx, desk.jane.id, "mira", "terms 1", NOW + timedelta(days=30))
     page = desk.web.ask(desk.preferences).text
-    assert "You are accredited until 1 April 2026, 09:00." in page
+    assert "You are accredited until 1 April 2026, 09:00 UTC." in page
     assert "Ask to be accredited" not in page
     for _ in range(2):
         assert 200 == desk.post(desk.preferences, do="page").status
@@ -425,6 +425,15 @@ def test_how_it_stands_with_an_accreditation(desk: Desk) -> None:
     desk.clock.advance(days=1, seconds=1)
     desk.post(desk.preferences, do="page")
     assert 2 == len(desk.letters(Letter.GRANTED))
+
+
+def test_a_farewell_tells_the_time_of_its_reader(desk: Desk) -> None:
+    """mail:LM8 Until when it may be taken back is told by the clock of whoever left."""
+    with desk.store.begin() as tx:
+        wishes.edit_contact(tx, desk.jane.id, {}, zone="Asia/Tokyo")
+    desk.post(desk.preferences, do="leave")
+    (said,) = desk.letters(Letter.FAREWELL)
+    assert "Asia/Tokyo" == said.facts["zone"]
 
 
 def test_who_has_left_is_offered_no_pause(desk: Desk) -> None:

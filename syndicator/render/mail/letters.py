@@ -18,7 +18,7 @@ from syndicator.model.letters import Letter
 from syndicator.model.markup import UNLINEAR
 from syndicator.model.site import Site
 from syndicator.render.mail.letterhead import Sender, house, plain_headers, sheet
-from syndicator.render.mail.parts import day_and_time
+from syndicator.render.mail.parts import day_and_time, deadline
 from syndicator.render.mail.template import Template
 
 CADENCES: dict[str, str] = {
@@ -73,6 +73,11 @@ class Facts:
         except ValueError:
             return words
         return day_and_time(instant, self.site.zone) if instant.tzinfo else words
+
+    def until(self) -> str:
+        """The fact `until`, as its reader's wall clock shows it, where their `zone` is a fact; empty: it has no end."""
+        words, zone = self.text("until"), str(self._given.get("zone") or self.site.zone)
+        return deadline(datetime.fromisoformat(words), zone) if words else ""
 
     def how_often(self) -> str:
         """The cadence in words."""
@@ -163,7 +168,7 @@ def _farewell(facts: Facts) -> Wording:
         button="Undo",
         after=[
             (
-                f"Was it a mistake, or somebody you forwarded a mail to? Until {facts.when('until')} this takes it back."
+                f"Was it a mistake, or somebody you forwarded a mail to? Until {facts.until()} this takes it back."
                 " Otherwise there is nothing left to do."
             ),
         ],
@@ -184,7 +189,7 @@ def _owner(facts: Facts) -> Wording:
         ],
         listed=topics,
         button="Undo",
-        after=[f"If others at your desk still need it, this takes it back until {facts.when('until')}."],
+        after=[f"If others at your desk still need it, this takes it back until {facts.until()}."],
         why="because you are named as the one who looks after that desk's address.",
     )
 
@@ -237,7 +242,7 @@ def _moved(facts: Facts) -> Wording:
 
 
 def _granted(facts: Facts) -> Wording:
-    until = facts.when("until")
+    until = facts.until()
     return Wording(
         subject=f"You are accredited with {facts.site.title}",
         headline="You are accredited",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from html import escape
 
 from inscriptis.html_engine import Inscriptis
@@ -75,6 +75,18 @@ def changes(marked: str, site: Site, url: str, language: str) -> Body:
 def day_and_time(instant: datetime, zone: str) -> str:
     """The instant as a person in `zone` reads it, with the zone's own short name; no locale."""
     local = in_zone(instant, zone)
+    return f"{day_in_words(local)}, {_time(local)}"
+
+
+def deadline(instant: datetime, zone: str) -> str:
+    """Until when something holds, as a person in `zone` reads it: to the minute, by its last day where it ends with one.
+
+    >>> deadline(datetime(2026, 12, 23, 23, tzinfo=UTC), "Europe/Berlin")
+    '23 December 2026'
+    """
+    local = in_zone(instant, zone).replace(second=0, microsecond=0)
+    if (local.hour, local.minute) == (0, 0):
+        return day_in_words(local - timedelta(days=1))
     return f"{day_in_words(local)}, {_time(local)}"
 
 
