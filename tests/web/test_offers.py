@@ -102,6 +102,18 @@ def test_each_issue_of_the_newsletter_comes_whatever_else_is_gathered(web: Runni
         assert ["immediate"] == [one.cadence for one in wishes.live(tx, jo.id)]
 
 
+def test_the_only_topic_there_is_is_no_question(sqlite_url: str, clock: FakeClock) -> None:
+    """mail:LM1 It is said, and sent along; there is no box to tick, and none to forget."""
+    with open_store(sqlite_url, host_clock=clock, fixed_clock=clock) as store:
+        with store.begin() as tx:
+            topics.add(tx, make_topic("letter", title="The Example Letter"))
+        with running(store, terms=Terms(newsletter="letter")) as web:
+            page = web.ask("/media-list").text
+            assert [("hidden", "letter")] == re.findall(r'type="(\w+)" name="topics" value="(\w+)"', page)
+            assert "<p>The Example Letter<" in page
+            assert 200 == post(web, "/media-list", {**WISH, "topics": "letter"}).status
+
+
 def test_a_newsletter_that_ends_takes_no_readers(web: Running, store: Store) -> None:
     """peers:251 Once its topic is to close, nobody is offered it who does not have it."""
     with store.begin() as tx:
