@@ -65,7 +65,7 @@ def claim(
     while rows := _take(tx, key, worker, limit, lease, policy):
         late = [row.id for row in rows if _is_late(tx, row, policy)]
         stopped = [(row.id, why) for row in rows if (why := why_not(row))]
-        stopped += barred_letters(tx, [row for row in rows if not row.stop])
+        stopped += barred_letters(tx, rows)
         cancel(tx, stopped)
         gone = {delivery_id for delivery_id, _ in stopped}
         if late:

@@ -161,7 +161,7 @@ def barred_letters(tx: Tx, rows: Sequence[Any]) -> list[tuple[int, str]]:
     bare = {
         row.id: (row.mailbox, _asked_for(row))
         for row in rows
-        if row.mailbox and row.subject.startswith("letter/")
+        if row.mailbox and not row.stop and row.subject.startswith("letter/")
     }
     return list(suppressions.barred_now(tx, bare).items()) if bare else []
 
