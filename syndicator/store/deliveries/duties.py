@@ -15,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     case,
-    exists,
     func,
     insert,
     literal,
@@ -113,7 +112,9 @@ def cancel(tx: Tx, which: ColumnElement[bool], reason: str) -> int:
 def record_contents(tx: Tx, which: ColumnElement[bool], *, new: bool = False) -> None:
     """Write down what these due deliveries carry, unless it is written: so it is known who had what.
 
-    `new` says that nobody was owed what they carry before, as far as it is not written of these very rows.
+    `new` says that nobody was planned anything of what they carry before this transaction, and nothing is written
+    of it. To ask row by row could cost PostgreSQL the square of the audience: it thinks these tables as small as
+    when it last counted them.
     """
     # A role per recipient: who is told of a correction had it before, all others are owed it.
     told = d.priority.in_((int(Priority.KILL), int(Priority.CORRECTION)))
@@ -121,8 +122,6 @@ def record_contents(tx: Tx, which: ColumnElement[bool], *, new: bool = False) ->
     carried = select(d.id, d.item_id, d.revision, d.recipient, role).where(
         which, d.state == DeliveryState.DUE, d.item_id.is_not(None)
     )
-    if new:
-        carried = carried.where(~exists().where(dc.delivery_id == d.id))
     add = insert(schema.delivery_contents) if new else insert_or_skip(tx, schema.delivery_contents)
     names = ["delivery_id", "item_id", "revision", "recipient", "role"]
     tx.connection.execute(add.from_select(names, carried))
