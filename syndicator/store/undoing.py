@@ -11,19 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    Text,
-    cast,
-    delete,
-    exists,
-    literal,
-    select,
-    tuple_,
-    union_all,
-    update,
-)
+from sqlalchemy import Select, Text, cast, delete, exists, literal, select, tuple_, update
 
 from syndicator.errors import Refused
 from syndicator.model.audience import Standing, SubscriptionState
@@ -100,7 +88,7 @@ def step(tx: Tx, import_id: int, by: str) -> Undone | None:
 def _made(tx: Tx, import_id: int, keys: list[str], _by: str, done: Undone) -> None:
     """Forget contacts it made, but for those somebody has dealt with since: of these, what they came with ends."""
     mine = _numbers(keys)
-    stops.hold(tx, _theirs(mine) & duties.UNSENT)
+    stops.hold(tx, among(d.contact_id, "whose").params(whose=mine) & duties.UNSENT)
     used = dict(_used(tx, import_id, mine))
     done.kept += used.values()
     _contacts(tx, [one for one in mine if one not in used], done)
@@ -121,7 +109,7 @@ def _used(tx: Tx, import_id: int, mine: list[int]) -> Iterator[tuple[int, tuple[
     a, p, m = schema.accreditations, schema.applications, schema.moves
     first = select(s.contact_id).join(schema.contacts, c.id == s.contact_id)
     tables: list[tuple[Select[Any], Any, str]] = [
-        (select(d.contact_id).where(~untried, _theirs(mine)), d.contact_id, "was written to"),
+        (select(d.contact_id).where(~untried), d.contact_id, "was written to"),
         (select(m.c.contact_id), m.c.contact_id, "changes address"),
         (select(a.c.contact_id), a.c.contact_id, "was accredited"),
         (select(p.c.contact_id), p.c.contact_id, "asked to be accredited"),
@@ -147,26 +135,13 @@ def _used(tx: Tx, import_id: int, mine: list[int]) -> Iterator[tuple[int, tuple[
             yield key, (addresses[key], why)
 
 
-def _theirs(keys: list[int]) -> ColumnElement[bool]:
-    """Of a row of the ledger: it is for one of these contacts, by a subscription or as a letter about their own affairs.
-
-    So it is found by what the ledger is ordered by; whoever got anything else was accredited, and is kept for that.
-    """
-    one, letter = schema.deliveries.alias("one").c, schema.letters.c
-    by = select(one.id).join(schema.subscriptions, s.id == one.subscription_id)
-    subject = literal("letter/") + cast(letter.id, Text)
-    about = select(one.id).join(schema.letters, one.subject == subject)
-    whose = (by.where(among(s.contact_id, "whose")), about.where(among(letter.contact_id, "whose")))
-    return d.id.in_(union_all(*whose).params(whose=keys))
-
-
 def _contacts(tx: Tx, keys: list[int], done: Undone) -> None:
     """Take those nothing happened to out of every table; nothing of theirs was ever sent."""
     whose = {"whose": keys}
     dc = schema.delivery_contents
-    tx.connection.execute(delete(dc).where(dc.c.delivery_id.in_(select(d.id).where(_theirs(keys)))), whose)
-    tx.connection.execute(delete(schema.deliveries).where(_theirs(keys)), whose)
-    theirs = "letters requests windows contact_tags subscriptions evidence bounces".split()
+    carried = select(d.id).where(among(d.contact_id, "whose"))
+    tx.connection.execute(delete(dc).where(dc.c.delivery_id.in_(carried)), whose)
+    theirs = "deliveries letters requests windows contact_tags subscriptions evidence bounces".split()
     for name in theirs:
         table = schema.metadata.tables[name]
         tx.connection.execute(delete(table).where(among(table.c.contact_id, "whose")), whose)
