@@ -178,7 +178,7 @@ def make_partner(tx: Tx, slug: str = "agency", **other: Any) -> Partner:
     """A partner reached over a webhook."""
     from syndicator.model.audience import Partner
     from syndicator.model.delivery import Channel
-    from syndicator.store import audience
+    from syndicator.store import partners
 
     values = {"url": "https://hooks.example/in", "secret": SECRET, "channel": Channel.WEBHOOK}
-    return audience.add_partner(tx, Partner(id=0, slug=slug, created=NOW, **{**values, **other}))
+    return partners.add(tx, Partner(id=0, slug=slug, created=NOW, **{**values, **other}))

@@ -17,7 +17,7 @@ from syndicator.delivery import lanes
 from syndicator.delivery.lanes import drain
 from syndicator.model.delivery import Channel, Outcome, Policy, Result, Try
 from syndicator.model.item import Item, Significance
-from syndicator.store import Store, Tx, audience, deliveries, schema, topics
+from syndicator.store import Store, Tx, deliveries, partners, schema, topics
 from tests.delivery.test_lanes import UID as THEIRS
 from tests.delivery.test_lanes import Scripted, crew, owe
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_subscription
@@ -208,7 +208,7 @@ def test_exactly_those_of_the_promise(store: Store, clock: FakeClock, act: Signi
     people = [somebody(number, dice) for number in range(1, PEOPLE + 1)]
     make_newsroom(store, "policy", "health", "press")
     with store.begin() as tx:
-        audience.ensure_lane(tx, "mail", Channel.MAIL)
+        partners.ensure_lane(tx, "mail", Channel.MAIL)
         item = publish.publish(tx, UID, make_content())
         publish.publish(tx, "tag:other", make_content("Another"))
         settle_in(tx, item, people)

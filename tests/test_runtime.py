@@ -14,7 +14,7 @@ from syndicator.errors import Misconfigured
 from syndicator.model.site import Format
 from syndicator.runtime import Runtime, clock
 from syndicator.settings import load
-from syndicator.store import audience, names, open_store, schedules, upstreams
+from syndicator.store import names, open_store, partners, schedules, upstreams
 from syndicator.store import topics as rows
 from tests.make import FakeClock, make_topic
 
@@ -66,7 +66,7 @@ def test_many_processes_start_at_once(store_url: str, tmp_path: Path) -> None:
     with runtime(store_url, tmp_path / "a.toml").store as store, store.read() as tx:
         assert ["all", "policy"] == [topic.slug for topic in rows.listing(tx)]
         assert (1, 1, 1) == (
-            len(audience.partners(tx)),
+            len(partners.listing(tx)),
             len(upstreams.listing(tx)),
             len(schedules.listing(tx)),
         )
@@ -79,7 +79,7 @@ def test_what_the_file_names_no_more_is_local(store_url: str, tmp_path: Path) ->
     made = runtime(store_url, tmp_path / "a.toml", "")
     with made.store as store, store.read() as tx:
         assert [("all", False), ("policy", False)] == slugs(made)
-        files = [one.file for one in audience.partners(tx)] + [one.file for one in upstreams.listing(tx)]
+        files = [one.file for one in partners.listing(tx)] + [one.file for one in upstreams.listing(tx)]
         files += [one.file for one in schedules.listing(tx)]
     assert [False, False, False] == files
 

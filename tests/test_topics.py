@@ -25,6 +25,7 @@ from syndicator.store import (
     documents,
     items,
     open_store,
+    partners,
     schema,
     upstreams,
 )
@@ -141,7 +142,7 @@ def test_whatever_named_it_speaks_of_it_still(store: Store) -> None:
         assert ("affairs", "health") == items.named(tx, UID).content.topics
         assert ("affairs", "health") == items.history(tx, item.id)[0].content.topics
         assert ("health", "affairs") == upstreams.named(tx, "cms").topics
-        assert ("affairs",) == audience.named_partner(tx, "agency").topics
+        assert ("affairs",) == partners.named(tx, "agency").topics
         assert Rule(any=("affairs",), none=("health",)) == rows.named(tx, "ruled").rule
         assert 0 == rows.refill(tx, rows.named(tx, "ruled"))
         again = press.draft(tx, "tag:draft", make_content(), None)

@@ -44,14 +44,14 @@ def add(
 ) -> None:
     """Push to a partner from now on; a secret that is made here is printed once, and never again."""
     from syndicator.runtime import mint_secret
-    from syndicator.store import audience
+    from syndicator.store import partners
 
     if channel is not Channel.WEBHOOK:
         raise Invalid(f"--channel {channel}: partners are reached by webhook so far")
     key = _secret(secret) if secret else mint_secret()
     with session.writing(ctx) as (_, tx):
         _check_topics(tx, given.names(topics))
-        partner = audience.add_partner(
+        partner = partners.add(
             tx,
             Partner(
                 id=0,
@@ -72,10 +72,10 @@ def add(
 @app.command("list")
 def list_(ctx: typer.Context, *, as_json: given.Json = False) -> None:
     """List all partners; secrets are never shown."""
-    from syndicator.store import audience
+    from syndicator.store import partners
 
     with session.reading(ctx) as (_, tx):
-        output.listing(map(views.partner, audience.partners(tx)), COLUMNS, as_json=as_json)
+        output.listing(map(views.partner, partners.listing(tx)), COLUMNS, as_json=as_json)
 
 
 @app.command("test")
@@ -138,10 +138,10 @@ def _send_trial(runtime: Runtime, slug: str) -> int:
 
     from syndicator.delivery import lanes
     from syndicator.runtime import mint_name
-    from syndicator.store import audience, deliveries
+    from syndicator.store import deliveries, partners
 
     with runtime.store.begin() as tx:
-        partner = audience.named_partner(tx, slug)
+        partner = partners.named(tx, slug)
         if partner.paused:
             raise Refused(f'"{slug}" is paused: `syndicator partner resume {slug}` first')
         number = f"{slug}/{tx.now:%Y%m%dT%H%M%S.%fZ}"
@@ -152,8 +152,8 @@ def _send_trial(runtime: Runtime, slug: str) -> int:
 
 
 def _pause(ctx: typer.Context, slug: str, *, paused: bool) -> None:
-    from syndicator.store import audience
+    from syndicator.store import partners
 
     with session.writing(ctx) as (_, tx):
-        audience.pause_partner(tx, slug, paused=paused)
+        partners.pause(tx, slug, paused=paused)
     output.say(f'the partner "{slug}" is {"paused" if paused else "sent to again"}')

@@ -22,7 +22,7 @@ from syndicator.model.delivery import OnUnknown, Outcome, Policy, Result, Role, 
 from syndicator.model.site import Site
 from syndicator.observe import logger
 from syndicator.render import payload
-from syndicator.store import Tx, audience, items, topics
+from syndicator.store import Tx, items, partners, topics
 from syndicator.wire.exchange import Reply
 from syndicator.wire.http import Client
 
@@ -55,7 +55,7 @@ class WebhookRoad:
 
     def prepare(self, tx: Tx, tries: Sequence[Try]) -> list[Parcel]:
         """The bodies of these events, as of the revision each row names."""
-        self._partner = audience.named_partner(tx, self._slug)
+        self._partner = partners.named(tx, self._slug)
         titles = topics.titles(tx) if tries else {}
         return [self._parcel(tx, attempt, titles) for attempt in tries]
 

@@ -20,7 +20,7 @@ from syndicator.model.plan import LeftOut, Plan, Reached, Step, What
 from syndicator.model.release import OPEN_RELEASES, Release, ReleaseState, foreseen
 from syndicator.model.site import Format, Site
 from syndicator.press.rules import RULES, Rules
-from syndicator.store import Tx, audience, deliveries, items, releases, topics
+from syndicator.store import Tx, deliveries, items, partners, releases, topics
 from syndicator.store.deliveries.foreseen import Foresight, Wish, wishes
 
 ACCREDITED = "accredited, subscribed to {}"
@@ -159,8 +159,8 @@ def _why_not(theirs: list[Wish]) -> str:
 def _machines(
     tx: Tx, slugs: frozenset[str], release: Release, *, pushed: bool
 ) -> Iterator[Reached | LeftOut]:
-    paused = {lane.key for lane in audience.lanes(tx) if lane.paused}
-    for partner in audience.partners(tx):
+    paused = {lane.key for lane in partners.lanes(tx) if lane.paused}
+    for partner in partners.listing(tx):
         no = (
             "nothing of this kind, age or upstream is pushed"
             if not pushed
@@ -223,6 +223,6 @@ def _warnings(tx: Tx, release: Release, count: dict[What, int], *, pushed: bool)
         yield "its uid is public already: it cannot go out as it is"
     if not pushed:
         yield "nobody is mailed: it is too old, or its upstream's items are not pushed"
-    mail = next((lane for lane in audience.lanes(tx) if lane.key == deliveries.MAIL_LANE), None)
+    mail = next((lane for lane in partners.lanes(tx) if lane.key == deliveries.MAIL_LANE), None)
     if mail and mail.paused and count[What.MAILS] + count[What.ADVANCE]:
         yield "mail is paused: letters are planned and wait for `syndicator delivery resume mail`"

@@ -15,10 +15,10 @@ from syndicator.runtime.chance import mint_secret
 from syndicator.settings import Settings
 from syndicator.store import (
     Tx,
-    audience,
     documents,
     items,
     names,
+    partners,
     provisioned,
     schedules,
     topics,
@@ -125,9 +125,9 @@ def _let_go(tx: Tx, runtime: Runtime) -> None:
     for topic in topics.listing(tx):
         if topic.file and topic.slug not in slugs["topics"]:
             topics.edit(tx, replace(topic, file=False))
-    for partner in audience.partners(tx):
+    for partner in partners.listing(tx):
         if partner.file and partner.slug not in slugs["partners"]:
-            audience.edit_partner(tx, replace(partner, file=False))
+            partners.edit(tx, replace(partner, file=False))
     for upstream in upstreams.listing(tx):
         if upstream.file and upstream.slug not in slugs["upstreams"]:
             upstreams.edit(tx, replace(upstream, file=False))
@@ -151,17 +151,17 @@ def _reconcile_spokespeople(tx: Tx, runtime: Runtime) -> None:
 
 
 def _reconcile_partners(tx: Tx, runtime: Runtime) -> None:
-    known = {partner.slug: partner for partner in audience.partners(tx)}
+    known = {partner.slug: partner for partner in partners.listing(tx)}
     for wanted in runtime.settings.partners:
         before = known.get(wanted.slug)
         if before is None:
-            audience.add_partner(tx, wanted.partner(id=0, created=tx.now, minted=mint_secret()))
+            partners.add(tx, wanted.partner(id=0, created=tx.now, minted=mint_secret()))
             continue
         after = wanted.partner(
             id=before.id, created=before.created, minted=before.secret, paused=before.paused
         )
         if after != before:
-            audience.edit_partner(tx, after)
+            partners.edit(tx, after)
 
 
 def _reconcile_upstreams(tx: Tx, runtime: Runtime) -> None:

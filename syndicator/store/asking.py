@@ -18,7 +18,7 @@ from syndicator.model.delivery import Channel, DeliveryState, Priority, confirma
 from syndicator.model.joining import RequestState, Wish, mailbox_key
 from syndicator.model.letters import Letter, letter_subject
 from syndicator.model.roster import WORDS, Begin, Verdict
-from syndicator.store import audience, schema, suppressions
+from syndicator.store import audience, partners, schema, suppressions
 from syndicator.store.deliveries.duties import MAIL_LANE, fresh
 from syndicator.store.engine import Tx, among
 from syndicator.store.many import Many
@@ -76,7 +76,7 @@ def ask_of(
     begun: Mapping[tuple[int, int], int],
 ) -> int:
     """As `ask`, of people an import has just taken: their verdicts and keys, what waits, and the keys of that."""
-    audience.ensure_lane(tx, MAIL_LANE, Channel.MAIL)
+    partners.ensure_lane(tx, MAIL_LANE, Channel.MAIL)
     confirmations, letters = [], []
     for one, contact_id, begins in waiting:
         groups: dict[Cadence, list[str]] = {}
@@ -97,7 +97,7 @@ def _letters(tx: Tx, rows: Sequence[tuple[int, Address, Mapping[str, str], Caden
     """The letter that asks for a yes to these topics, and the request its link confirms, for each of these rows."""
     if not rows:
         return 0
-    audience.ensure_lane(tx, MAIL_LANE, Channel.MAIL)
+    partners.ensure_lane(tx, MAIL_LANE, Channel.MAIL)
     requests = [
         {
             "digest": suppressions.digest(tx, address.key),

@@ -36,10 +36,10 @@ from syndicator.model.delivery import Channel, DeliveryState, Priority, Role
 from syndicator.model.digest import digest_subject, earliest, last_close
 from syndicator.model.item import ItemState
 from syndicator.store import columns, schema, segments
-from syndicator.store.audience import ensure_lane
 from syndicator.store.deliveries.duties import COLUMNS, IS_OWED, MAIL_LANE, insert_planned
 from syndicator.store.deliveries.owed import reachable
 from syndicator.store.engine import Tx, among, insert_or_skip, worked_out
+from syndicator.store.partners import ensure_lane
 from syndicator.store.suppressions import barring
 from syndicator.store.windows import CLOCK, clock_of
 

@@ -17,9 +17,9 @@ from syndicator.model.audience import Address
 from syndicator.model.delivery import Channel, Priority
 from syndicator.model.letters import OWN_AFFAIRS, Letter, letter_subject
 from syndicator.store import schema, suppressions
-from syndicator.store.audience import ensure_lane
 from syndicator.store.deliveries.duties import MAIL_LANE, fresh
 from syndicator.store.engine import Tx
+from syndicator.store.partners import ensure_lane
 
 le, co = schema.letters.c, schema.contacts.c
 

@@ -21,7 +21,7 @@ from syndicator.ingest.poll import Polled
 from syndicator.observe import logger
 from syndicator.press.alarms import alarms_due
 from syndicator.runtime import Runtime, mint_name
-from syndicator.store import audience, schedules, upstreams
+from syndicator.store import partners, schedules, upstreams
 from syndicator.worker import jobs
 from syndicator.worker.clock import Alarm
 from syndicator.worker.jobs import BEAT, Hints
@@ -247,7 +247,7 @@ def run_worker(runtime: Runtime, grace: timedelta = GRACE) -> bool:
 def openings(runtime: Runtime) -> dict[str, list[str]]:
     """The private address ranges that the guard lets us reach, and for whose sake: partners, upstreams, hubs."""
     with runtime.store.read() as tx:
-        allowed = [(f"partner/{one.slug}", one.allow_private) for one in audience.partners(tx)]
+        allowed = [(f"partner/{one.slug}", one.allow_private) for one in partners.listing(tx)]
         allowed += [(f"upstream/{one.slug}", one.allow_private) for one in upstreams.listing(tx)]
     allowed.append(("feeds.hubs", runtime.settings.feeds.allow_private))
     found: dict[str, list[str]] = {}

@@ -19,7 +19,7 @@ from syndicator.model.delivery import Channel, Outcome, Policy, Priority, Result
 from syndicator.model.outcomes import Cause
 from syndicator.runtime import Runtime
 from syndicator.settings import load
-from syndicator.store import Store, Tx, alarms, audience, deliveries, open_store, schema
+from syndicator.store import Store, Tx, alarms, deliveries, open_store, partners, schema
 from syndicator.wire.relay import Timeouts
 from tests.delivery.test_lanes import ACCEPTED, Scripted, crew, owe, states
 from tests.make import NOW, FakeClock, make_content
@@ -35,7 +35,7 @@ def write(store: Store, *rows: dict[str, Any], doublings: int = 0) -> None:
         "due": NOW, "lease_no": 0, "attempts": 0, "doubts": 0, "created": NOW, "domain": "",
     }  # fmt: skip
     with store.begin() as tx:
-        audience.ensure_lane(tx, "mail", Channel.MAIL)
+        partners.ensure_lane(tx, "mail", Channel.MAIL)
         given = [{**usual, **row} for row in rows]
         tx.connection.execute(insert(schema.deliveries), given)
         names = ", ".join([*usual, "subject"])
@@ -150,7 +150,7 @@ def test_many_connections_that_fail_are_one_failure(store: Store, clock: FakeClo
     drain(crew(store, Scripted(opening=Unreachable("gone")), width=4))
     assert NOW + timedelta(seconds=2) == lane(store).open
     with store.read() as tx:
-        assert [1] == [one.failures for one in audience.lanes(tx)]
+        assert [1] == [one.failures for one in partners.lanes(tx)]
         assert [] == alarms.open_(tx)
 
 

@@ -17,7 +17,7 @@ from syndicator.errors import Refused, TryLater, Unreachable
 from syndicator.model.audience import address
 from syndicator.model.delivery import Channel, Outcome, Policy, Result, Try
 from syndicator.model.suppression import Reason
-from syndicator.store import Store, Tx, audience, deliveries, suppressions
+from syndicator.store import Store, Tx, deliveries, partners, suppressions
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_partner, make_subscription
 
 UID = "tag:x,1"
@@ -131,7 +131,7 @@ def test_a_destination_that_cannot_be_reached(store: Store, fault: Exception) ->
     assert 0 == drain(working)
     with store.read() as tx:
         assert {("due", 0)} == {(row.state, row.attempts) for row in deliveries.listing(tx)}
-        (lane,) = audience.lanes(tx)
+        (lane,) = partners.lanes(tx)
     assert (1, str(fault), NOW + timedelta(seconds=2)) == (lane.failures, lane.fault, lane.open)
     assert lane.open == next_due(working)
 
@@ -142,11 +142,11 @@ def test_a_lane_backs_off_when_nothing_is_accepted_and_heals(store: Store, clock
     road = Scripted(say=lambda _: Result(outcome=Outcome.DEFERRED, detail="busy"))
     drain(crew(store, road))
     with store.read() as tx:
-        assert [(1, "busy")] == [(lane.failures, lane.fault) for lane in audience.lanes(tx)]
+        assert [(1, "busy")] == [(lane.failures, lane.fault) for lane in partners.lanes(tx)]
     clock.advance(hours=1)
     assert 3 == drain(crew(store, Scripted()))
     with store.read() as tx:
-        assert [(0, None)] == [(lane.failures, lane.fault) for lane in audience.lanes(tx)]
+        assert [(0, None)] == [(lane.failures, lane.fault) for lane in partners.lanes(tx)]
 
 
 def test_one_letter_that_cannot_be_written_is_refused_alone(store: Store) -> None:
@@ -208,7 +208,7 @@ def test_a_pause_stops_a_lane_at_work(store: Store) -> None:
 
     def pause(_: Try) -> Result:
         with store.begin() as tx:
-            audience.pause_partner(tx, "agency", paused=True)
+            partners.pause(tx, "agency", paused=True)
         return ACCEPTED
 
     assert 1 == run(crew(store, Scripted(say=pause, batch=1)), "partner/agency", Channel.WEBHOOK)

@@ -14,7 +14,7 @@ from syndicator.delivery.lanes import drain
 from syndicator.delivery.road import Parcel
 from syndicator.errors import TryLater, Unreachable
 from syndicator.model.delivery import Channel, Policy, Result, Try
-from syndicator.store import Store, Tx, alarms, audience, deliveries
+from syndicator.store import Store, Tx, alarms, deliveries, partners
 from tests.delivery.test_incidents import DEAD, RELAY, lane, write
 from tests.delivery.test_lanes import ACCEPTED, Scripted, crew, states
 from tests.make import FakeClock, make_partner
@@ -66,7 +66,7 @@ def test_a_partner_who_is_paused_or_resumed_has_no_alarm(
         drain(crew(store, road))
         clock.now = lane(store, "partner/agency").open
     with store.begin() as tx:
-        audience.pause_partner(tx, "agency", paused=paused)
+        partners.pause(tx, "agency", paused=paused)
     assert [] == keys(store)
 
 

@@ -17,7 +17,7 @@ from syndicator.delivery.lanes import Crew, drain
 from syndicator.delivery.webhook import WebhookRoad, judge
 from syndicator.model.audience import Partner
 from syndicator.model.delivery import OnUnknown, Policy
-from syndicator.store import Store, audience, deliveries
+from syndicator.store import Store, deliveries, partners
 from syndicator.wire.exchange import Limits, Reply
 from syndicator.wire.guard import parse_guard
 from syndicator.wire.http import Client
@@ -131,7 +131,7 @@ def test_gone_pauses_the_partner(store: Store) -> None:
         assert 0 == drain(crew(store))
     with store.read() as tx:
         assert ["refused", "due"] == [one.state for one in deliveries.listing(tx)]
-        assert audience.named_partner(tx, "agency").paused
+        assert partners.named(tx, "agency").paused
     assert 1 == len(receiver.events)
 
 

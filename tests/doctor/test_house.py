@@ -13,7 +13,16 @@ from syndicator.errors import Unreachable
 from syndicator.model.bounce import Kind
 from syndicator.model.delivery import Channel
 from syndicator.model.schedule import Cron, Job, Schedule
-from syndicator.store import Store, alarms, audience, bounces, deliveries, open_store, schedules, topics
+from syndicator.store import (
+    Store,
+    alarms,
+    bounces,
+    deliveries,
+    open_store,
+    partners,
+    schedules,
+    topics,
+)
 from syndicator.store.bounces import Event
 from syndicator.wire.dns import Resolver
 from tests.bounces.sent import Room
@@ -122,7 +131,7 @@ def test_open_alarms_are_told(store: Store) -> None:
 def test_a_lane_in_trouble(store: Store, clock: FakeClock) -> None:
     """mail:DC1, mail:SE8 A relay away for minutes warns, for longer fails, with its own words; then all is well again."""
     with store.begin() as tx:
-        audience.ensure_lane(tx, "mail", Channel.MAIL)
+        partners.ensure_lane(tx, "mail", Channel.MAIL)
         deliveries.lane_failed(tx, "mail", "connection refused")
     for minutes, state in ((1, State.WARN), (5, State.FAIL)):
         clock.advance(minutes=minutes)
@@ -139,7 +148,7 @@ def test_a_lane_in_trouble(store: Store, clock: FakeClock) -> None:
 def test_a_paused_lane(store: Store) -> None:
     """mail:DC1 Somebody paused it: the check says who waits and how it goes on."""
     with store.begin() as tx:
-        audience.ensure_lane(tx, "mail", Channel.MAIL)
+        partners.ensure_lane(tx, "mail", Channel.MAIL)
         deliveries.pause(tx, "mail", "by hand")
     one = only(found for found in house.standing(store) if found.check == "lanes")
     assert (State.WARN, "`syndicator delivery resume mail` lets it go on") == (one.state, one.advice)

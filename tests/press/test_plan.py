@@ -19,7 +19,17 @@ from syndicator.model.plan import LeftOut, Plan, Reached, What
 from syndicator.model.release import Embargo
 from syndicator.model.suppression import Reason
 from syndicator.press.plan import letters, plan
-from syndicator.store import Store, Tx, accreditations, audience, deliveries, releases, suppressions, topics
+from syndicator.store import (
+    Store,
+    Tx,
+    accreditations,
+    audience,
+    deliveries,
+    partners,
+    releases,
+    suppressions,
+    topics,
+)
 from tests.make import (
     NOW,
     FakeClock,
@@ -73,7 +83,7 @@ def send(store: Store, limit: int = 1000) -> list[Try]:
 
 
 def _lane(tx: Tx) -> bool:
-    return any(lane.key == deliveries.MAIL_LANE for lane in audience.lanes(tx))
+    return any(lane.key == deliveries.MAIL_LANE for lane in partners.lanes(tx))
 
 
 def why(made: Plan, what: What = What.MAILS) -> dict[str, str]:
@@ -244,7 +254,7 @@ def test_steps_come_in_their_order_with_instants_and_counts(store: Store) -> Non
         make_partner(tx, "picky", kinds=(Kind.ADVISORY,))
         make_partner(tx, "other", topics=("health",))
         make_partner(tx, "asleep", topics=("policy",))
-        audience.pause_partner(tx, "asleep", paused=True)
+        partners.pause(tx, "asleep", paused=True)
         ready(tx, "tag:x")
         press.schedule(tx, "tag:x", None, "Ann", rules=press.Rules(undo=timedelta(minutes=5)))
     made = planned(store, "tag:x")

@@ -29,11 +29,11 @@ from syndicator.settings import load
 from syndicator.store import (
     Store,
     accreditations,
-    audience,
     documents,
     items,
     names,
     open_store,
+    partners,
     schema,
     suppressions,
     topics,
@@ -102,7 +102,7 @@ def send(runtime: Runtime, out: Path) -> dict[str, bytes]:
     """The real thing: whatever mail is due leaves, over the real lanes, into a folder."""
     with runtime.store.begin() as tx:  # no partner listens here
         for slug in ("agency", "other"):
-            audience.pause_partner(tx, slug, paused=True)
+            partners.pause(tx, slug, paused=True)
     hands = Crew(
         store=runtime.store,
         roads=lambda *_: MailRoad(runtime.desk, lambda: Folder(out)),

@@ -11,7 +11,7 @@ from syndicator.model.audience import Cadence, SubscriptionState, address
 from syndicator.model.delivery import OnUnknown
 from syndicator.model.item import Kind
 from syndicator.model.suppression import Reason
-from syndicator.store import Store, audience, suppressions, topics
+from syndicator.store import Store, audience, partners, suppressions, topics
 from tests.make import NOW, FakeClock, make_contact, make_newsroom, make_partner, make_subscription
 
 WEEKLY, IMMEDIATE = Cadence.WEEKLY, Cadence.IMMEDIATE
@@ -100,12 +100,12 @@ def test_a_partner_comes_back_whole(store: Store) -> None:
             on_unknown=OnUnknown.HOLD,
             allow_private=("10.0.0.0/8",),
         )
-        assert [made] == audience.partners(tx)
+        assert [made] == partners.listing(tx)
         with pytest.raises(Conflict, match="partner list"):
             make_partner(tx)
-        audience.edit_partner(tx, replace(made, url="https://new.example/"))
-        audience.pause_partner(tx, "agency", paused=True)
-        assert replace(made, url="https://new.example/", paused=True) == audience.named_partner(tx, "agency")
-        assert [("partner/agency", True)] == [(lane.key, lane.paused) for lane in audience.lanes(tx)]
+        partners.edit(tx, replace(made, url="https://new.example/"))
+        partners.pause(tx, "agency", paused=True)
+        assert replace(made, url="https://new.example/", paused=True) == partners.named(tx, "agency")
+        assert [("partner/agency", True)] == [(lane.key, lane.paused) for lane in partners.lanes(tx)]
         with pytest.raises(NotFound):
-            audience.pause_partner(tx, "nobody", paused=True)
+            partners.pause(tx, "nobody", paused=True)

@@ -23,7 +23,7 @@ from syndicator.model.delivery import (
 )
 from syndicator.model.item import Item
 from syndicator.model.suppression import Reason
-from syndicator.store import Store, audience, deliveries, items, schema, suppressions, topics
+from syndicator.store import Store, audience, deliveries, items, partners, schema, suppressions, topics
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_partner, make_subscription
 
 UID = "tag:x,1"
@@ -401,7 +401,7 @@ def test_a_lane_in_trouble_is_left_alone_ever_longer(store: Store, clock: FakeCl
     with store.begin() as tx:
         assert [("mail", "mail")] == deliveries.due_lanes(tx)
         deliveries.lane_works(tx, "mail")
-        assert (0, None) == (audience.lanes(tx)[0].failures, audience.lanes(tx)[0].fault)
+        assert (0, None) == (partners.lanes(tx)[0].failures, partners.lanes(tx)[0].fault)
         assert 2 == deliveries.lane_failed(tx, "mail", "again").pause.total_seconds()
 
 
@@ -410,12 +410,12 @@ def test_a_paused_partner_gets_nothing_and_loses_nothing(store: Store) -> None:
     with store.begin() as tx:
         make_partner(tx)
         publish.publish(tx, UID, make_content())
-        audience.pause_partner(tx, "agency", paused=True)
+        partners.pause(tx, "agency", paused=True)
         assert ([], None) == (deliveries.due_lanes(tx), deliveries.next_due(tx))
     assert [] == claim(store, lane="partner/agency")
     with store.begin() as tx:
         publish.publish(tx, "tag:2", make_content())
-        audience.pause_partner(tx, "agency", paused=False)
+        partners.pause(tx, "agency", paused=False)
     assert 2 == len(claim(store, lane="partner/agency"))
 
 
@@ -425,9 +425,9 @@ def test_a_destination_that_is_over_is_paused(store: Store) -> None:
         make_partner(tx)
         make_partner(tx, "other")
         deliveries.lane_over(tx, "partner/agency", "answered 410")
-        assert {"agency": True, "other": False} == {one.slug: one.paused for one in audience.partners(tx)}
+        assert {"agency": True, "other": False} == {one.slug: one.paused for one in partners.listing(tx)}
         assert {"partner/agency": True, "partner/other": False} == {
-            one.key: one.paused for one in audience.lanes(tx)
+            one.key: one.paused for one in partners.lanes(tx)
         }
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import event, func, insert, select, text
 from syndicator import publish
 from syndicator.model.delivery import Channel, Outcome, Policy, Priority, Result, Try
 from syndicator.model.outcomes import Cause
-from syndicator.store import Store, Tx, audience, deliveries, schema
+from syndicator.store import Store, Tx, deliveries, partners, schema
 from syndicator.store.deliveries import domains
 from syndicator.store.deliveries.claims import due_rows
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_subscription
@@ -152,7 +152,7 @@ def test_claims_ask_only_for_what_limits_now(store: Store, clock: FakeClock) -> 
 def test_limits_by_domain_are_for_mail(store: Store) -> None:
     """mail:SE4: a partner's lane has no domains of recipients: its claims wait for nobody's."""
     with store.begin() as tx:
-        audience.ensure_lane(tx, "partner/x", Channel.WEBHOOK)
+        partners.ensure_lane(tx, "partner/x", Channel.WEBHOOK)
         assert domains.limits(tx, "partner/x", Policy(domain_connections=2)) is None
 
 
@@ -167,7 +167,7 @@ def test_a_greylist_is_no_complaint(store: Store) -> None:
 def test_a_crowd_behind_a_closed_domain_holds_up_nobody(store: Store) -> None:
     """mail:SE4, delivery:1.4.7: 50,000 due rows of a closed domain are walked past inside the index."""
     with store.begin() as tx:
-        audience.ensure_lane(tx, "mail", Channel.MAIL)
+        partners.ensure_lane(tx, "mail", Channel.MAIL)
         row: dict[str, Any] = {
             "recipient": "", "channel": Channel.MAIL, "lane": "mail", "priority": Priority.IMMEDIATE, "state": "due",
             "due": NOW, "lease_no": 0, "attempts": 0, "doubts": 0, "created": NOW, "domain": "big.example",

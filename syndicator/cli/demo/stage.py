@@ -35,6 +35,7 @@ from syndicator.store import (
     deliveries,
     documents,
     items,
+    partners,
     releases,
     suppressions,
     topics,
@@ -222,7 +223,7 @@ class DemoStage:
             allow_private=LOOPBACK,
             created=tx.now,
         )
-        audience.add_partner(tx, partner)
+        partners.add(tx, partner)
 
     def _add_upstream(self, tx: Tx, url: str) -> None:
         upstream = Upstream(

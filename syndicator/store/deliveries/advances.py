@@ -41,7 +41,6 @@ from syndicator.model.item import Item, memberships
 from syndicator.model.release import Notice, NoticeKind, Release
 from syndicator.store import columns, releases, schema, segments, topics
 from syndicator.store.accreditations import holding
-from syndicator.store.audience import ensure_lane
 from syndicator.store.deliveries.duties import (
     COLUMNS,
     MAIL_LANE,
@@ -53,6 +52,7 @@ from syndicator.store.deliveries.duties import (
 )
 from syndicator.store.deliveries.owed import WHO, audience, reachable
 from syndicator.store.engine import Tx, insert_or_skip
+from syndicator.store.partners import ensure_lane
 from syndicator.store.stops import hold
 
 d, dc, s, a, c = (

@@ -27,10 +27,10 @@ from syndicator.model.audience import address as mail_address
 from syndicator.model.delivery import Channel, Priority, Role, confirmation_subject
 from syndicator.model.item import Content, Item
 from syndicator.store import columns, schema, segments, suppressions
-from syndicator.store.audience import ensure_lane
-from syndicator.store.audience import partners as all_partners
 from syndicator.store.deliveries.duties import MAIL_LANE, fresh, insert_planned, record_contents, row_columns
 from syndicator.store.engine import Tx, insert_or_skip
+from syndicator.store.partners import ensure_lane
+from syndicator.store.partners import listing as all_partners
 
 d, dc, s, c = (
     schema.deliveries.c,

@@ -24,8 +24,8 @@ from syndicator.model.delivery import (
     ping_subject,
 )
 from syndicator.store import schema
-from syndicator.store.audience import ensure_lane
 from syndicator.store.engine import Tx, insert_or_skip
+from syndicator.store.partners import ensure_lane
 
 d, a = schema.deliveries.c, schema.attempts.c
 PRUNE = 5000  # rows forgotten by one transaction at most
