@@ -17,9 +17,26 @@ from syndicator.errors import Invalid
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 LARGEST = 2**63 - 1  # what a database takes for a whole number
-Limit = Annotated[int | None, typer.Option(min=1, max=LARGEST, metavar="N", help="At most so many.")]
-After = Annotated[int, typer.Option(min=0, max=LARGEST, metavar="ID", help="Only those after this id.")]
-Id = Annotated[int, typer.Argument(min=1, max=LARGEST, metavar="ID", help="Its number in the ledger.")]
+
+
+def whole(least: int) -> Callable[[str | int], int]:
+    """What understands a whole number from `least` on; no help spells out how large one may be."""
+
+    def number(text: str | int) -> int:
+        try:
+            found = int(text)
+        except ValueError:
+            raise typer.BadParameter(f"{text!r} is no whole number.") from None
+        if not least <= found <= LARGEST:
+            raise typer.BadParameter(f"{text} is {'too large' if found > least else f'less than {least}'}.")
+        return found
+
+    return number
+
+
+Limit = Annotated[int | None, typer.Option(parser=whole(1), metavar="N", help="At most so many.")]
+After = Annotated[int, typer.Option(parser=whole(0), metavar="ID", help="Only those after this id.")]
+Id = Annotated[int, typer.Argument(parser=whole(1), metavar="ID", help="Its number in the ledger.")]
 Uid = Annotated[str, typer.Argument(metavar="UID", help="Its permanent uid.")]
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Its name.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name.")]
@@ -38,7 +55,7 @@ By = Annotated[
 Confirm = Annotated[
     int | None,
     typer.Option(
-        "--confirm", min=0, max=LARGEST, metavar="N", help="Yes to so many mails, the very number shown."
+        "--confirm", parser=whole(0), metavar="N", help="Yes to so many mails, the very number shown."
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; write nothing.")]

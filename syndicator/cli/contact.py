@@ -23,28 +23,10 @@ from syndicator.model.markup import one_line
 from syndicator.model.release import zone_named
 
 app = given.group("The media list.")
-app.command()(contact_accredit.accredit)
-app.command("list")(contact_words.list_)
-app.command()(contact_words.history)
-# What begins with a hyphen is a tag to take, not an option.
-app.command(context_settings={"ignore_unknown_options": True})(contact_words.tag)
-app.command()(contact_words.note)
-app.add_typer(contact_segment.app, name="segment")
-app.command("import")(contact_import.import_)
-app.command()(contact_import.export)
-app.command()(contact_import.ask)
-app.command()(contact_person.edit)
-app.command()(contact_person.cadence)
-app.command()(contact_person.unsubscribe)
-app.command()(contact_person.erase)
-app.command()(contact_suppress.suppress)
-app.command()(contact_suppress.unsuppress)
-app.command("suppressions")(contact_suppress.listing)
 
 CadenceOption = Annotated[Cadence, typer.Option(help="How often it brings mail.")]
 
 
-@app.command()
 def add(
     ctx: typer.Context,
     email: given.Email,
@@ -69,7 +51,6 @@ def add(
         print(contact.address.typed)
 
 
-@app.command()
 def subscribe(
     ctx: typer.Context,
     email: given.Email,
@@ -106,7 +87,6 @@ def subscribe(
         output.show_json(views.subscription(subscription))
 
 
-@app.command()
 def show(
     ctx: typer.Context,
     email: given.Email,
@@ -143,3 +123,30 @@ def show(
         "accreditations": [views.accreditation(one) for one in leave],
     }
     output.show_json(everything | views.contact(contact) | more)
+
+
+# As they are needed, one after another; what each does in few enough words for one line.
+for name, work, about in (
+    ("add", add, "Put somebody on the media list."),
+    ("subscribe", subscribe, "Subscribe somebody to a topic."),
+    ("list", contact_words.list_, "List everybody, or those whom options take."),
+    ("show", show, "Show somebody with all their subscriptions."),
+    ("history", contact_words.history, "Show all somebody got, and all that changed."),
+    ("import", contact_import.import_, "Take people from a list, or take that back."),
+    ("export", contact_import.export, "Write everybody to stdout, as CSV."),
+    ("ask", contact_import.ask, "Ask who was imported without a yes for it."),
+    ("edit", contact_person.edit, "Change what is known of somebody."),
+    ("cadence", contact_person.cadence, "Change how often a subscription brings mail."),
+    ("tag", contact_words.tag, "Give somebody tags, or take them."),
+    ("note", contact_words.note, "Write a note about somebody, for staff."),
+    ("accredit", contact_accredit.accredit, "Trust somebody with what is under embargo."),
+    ("unsubscribe", contact_person.unsubscribe, "End a subscription of somebody, or all."),
+    ("suppress", contact_suppress.suppress, "Never mail an address or a domain again."),
+    ("unsuppress", contact_suppress.unsuppress, "Allow mail to it again."),
+    ("suppressions", contact_suppress.listing, "List who is not mailed."),
+    ("erase", contact_person.erase, "Forget somebody for good."),
+):
+    # What begins with a hyphen is a tag to take, not an option.
+    said = {"ignore_unknown_options": True} if name == "tag" else {}
+    app.command(name, short_help=about, context_settings=said)(work)
+app.add_typer(contact_segment.app, name="segment")

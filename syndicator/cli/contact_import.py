@@ -53,7 +53,7 @@ Basis = Annotated[
         help="A lawful basis in place of their own yes, such as: press officers' contract; needs --by.",
     ),
 ]
-Undo = Annotated[int | None, typer.Option(min=1, max=given.LARGEST, metavar="ID", help="Take this one back.")]
+Undo = Annotated[int | None, typer.Option(parser=given.whole(1), metavar="ID", help="Take this one back.")]
 AskNow = Annotated[
     bool, typer.Option("--ask", help="Ask people of a foreign export for their yes now, once each.")
 ]
@@ -64,8 +64,7 @@ Letters = Annotated[
     int | None,
     typer.Option(
         "--confirm",
-        min=0,
-        max=given.LARGEST,
+        parser=given.whole(0),
         metavar="N",
         help="Yes to so many letters that ask, the very number shown.",
     ),
@@ -142,7 +141,7 @@ def ask(
     ctx: typer.Context,
     segment: Annotated[str, typer.Option(metavar="SLUG", help="Only those in this segment.")] = "",
     limit: Annotated[
-        int, typer.Option(min=1, max=given.LARGEST, metavar="N", help="At most so many.")
+        int, typer.Option(parser=given.whole(1), metavar="N", help="At most so many.", show_default=False)
     ] = 1_000_000,
     by: given.By = "",
     *,

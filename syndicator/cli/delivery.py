@@ -60,7 +60,7 @@ def retry(
     ctx: typer.Context,
     id: Annotated[
         int | None,
-        typer.Argument(min=1, max=given.LARGEST, metavar="[ID]", help="Its number in the ledger."),
+        typer.Argument(parser=given.whole(1), metavar="[ID]", help="Its number in the ledger."),
     ] = None,
     *,
     late: Annotated[

@@ -21,8 +21,18 @@ app = given.group("Issues made from the items of a time: see, put in order, test
 
 COLUMNS = ("number", "title", "state", "slot", "approved_by", "uid")
 ITEMS = ("choice", "kind", "topic", "title", "uid", "why")
-Number = Annotated[int, typer.Argument(min=1, max=given.LARGEST, metavar="N", help="Its number.")]
-Uids = Annotated[list[str] | None, typer.Option(metavar="UID", help="An item; may be given more than once.")]
+Number = Annotated[int, typer.Argument(parser=given.whole(1), metavar="N", help="Its number.")]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(metavar="UID", help="Put this item into the issue; may be given more than once."),
+]
+Later = Annotated[
+    list[str] | None,
+    typer.Option("--next", metavar="UID", help="Leave it out now, and offer it to the next issue again."),
+]
+Never = Annotated[
+    list[str] | None, typer.Option(metavar="UID", help="Leave it out, and never offer it again.")
+]
 
 
 @app.command("list")
@@ -77,16 +87,14 @@ def edit(
         str | None,
         typer.Argument(metavar="FILE", help="As `newsletter show N --file` prints it; - for stdin."),
     ] = None,
-    include: Uids = None,
-    later: Annotated[
-        list[str] | None, typer.Option("--next", metavar="UID", help="The same: next time.")
-    ] = None,
-    never: Uids = None,
+    include: Include = None,
+    later: Later = None,
+    never: Never = None,
     by: given.By = "",
     *,
     as_json: given.Json = False,
 ) -> None:
-    """Hand in its words, order and blocks, or say of single items: in, next time, never."""
+    """Change an issue: by its file, or item by item."""
     from syndicator import newsletter
     from syndicator.model import issuefile
     from syndicator.model.newsletter import Choice
