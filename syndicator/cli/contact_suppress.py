@@ -45,9 +45,11 @@ def suppress(
     from syndicator.store import suppressions
 
     who, words, actor = _whom(email), one_line(reason, "--reason"), session.actor(by)
-    kind = given.choice(sort, Reason, "sort")
-    if kind not in GIVEN:
-        raise Invalid(f"--as {kind} is not for staff: `syndicator contact erase` forgets somebody")
+    if sort == Reason.ERASED:
+        raise Invalid(f"--as {sort} is not for staff: `syndicator contact erase` forgets somebody")
+    if sort not in GIVEN:
+        raise Invalid(f"unknown sort {sort!r}: use {', '.join(GIVEN)}")
+    kind = Reason(sort)
     with session.writing(ctx) as (runtime, tx):
         ends = given.instant(until, runtime.site.zone) if until else None
         if isinstance(who, Address):
@@ -120,6 +122,8 @@ def _row(key: str, one: Suppression, whose: str) -> dict[str, Any]:
 
 def _whom(text: str) -> Address | str:
     """An address, or the domain of `@domain`."""
+    if "@" not in text and "." in text:
+        raise Invalid(f"{text!r} is no mail address; for a domain: @{text}")
     if not text.startswith("@"):
         return address(text)
     return address(f"postmaster{text}").key.rpartition("@")[2]

@@ -59,7 +59,7 @@ def news(ctx: typer.Context) -> list[str]:
         with runtime.store.read() as tx:
             open_ = [f"{ALARM} {output.cell(one.raised)}: {one.subject}" for one in alarms.open_(tx)]
             queues = [
-                f"{lane.key}: {lane.waiting} wait, the oldest for {span(tx.now - lane.oldest)}"
+                f"{lane.key}: {output.counted(lane.waiting, 'waits', 'wait')}, the oldest for {span(tx.now - lane.oldest)}"
                 for lane in deliveries.lanes(tx)
                 if lane.oldest is not None
             ]

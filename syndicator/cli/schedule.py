@@ -30,7 +30,12 @@ def add(
     cron: Annotated[str | None, typer.Option(metavar="LINE", help="minute hour day month weekday.")] = None,
     every: Annotated[str | None, typer.Option(metavar="SPAN", help="An interval: 15m.")] = None,
     at: Annotated[str | None, typer.Option(metavar="INSTANT", help="Once.")] = None,
-    timezone: given.Zone = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ZONE", help="An IANA zone; else the site's as it is now, and it stays that one."
+        ),
+    ] = None,
     upstream: Annotated[
         str | None, typer.Option(metavar="SLUG", help="With --job poll: only this one.")
     ] = None,

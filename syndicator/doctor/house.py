@@ -124,10 +124,10 @@ def _lanes(store: Store) -> Iterator[Finding]:
     well = True
     for lane in lanes:
         if lane.paused:
-            words = f"{lane.key} is paused; {lane.waiting} wait"
+            words = f"{lane.key} is paused; {_wait(lane.waiting)}"
             yield warn("lanes", words, f"`syndicator delivery resume {lane.key}` lets it go on")
         elif lane.since is not None:
-            words = f"{lane.key} is in trouble since {lane.since:%Y-%m-%d %H:%M} UTC, {lane.waiting} wait: {lane.fault}"
+            words = f"{lane.key} is in trouble since {lane.since:%Y-%m-%d %H:%M} UTC, {_wait(lane.waiting)}: {lane.fault}"
             advice = "mend that; what waits goes out by itself once the destination answers"
             yield (fail if now - lane.since > PATIENCE else warn)("lanes", words, advice)
         if lane.late:
@@ -135,7 +135,8 @@ def _lanes(store: Store) -> Iterator[Finding]:
             yield warn("lanes", f"{lane.late} for {lane.key} are late and wait for a person", advice)
         well = well and not (lane.paused or lane.since or lane.late)
     if well:
-        yield ok("lanes", f"{len(lanes)} destinations, none in trouble")
+        count = "1 destination" if len(lanes) == 1 else f"{len(lanes)} destinations"
+        yield ok("lanes", f"{count}, none in trouble")
 
 
 def _mailbox(store: Store, name: str, every: timedelta) -> Iterator[Finding]:
@@ -175,3 +176,7 @@ def _complaints(store: Store) -> Iterator[Finding]:
         yield fail("complaints", words, advice)
     elif rate.complaints and rate.share >= UNEASY:
         yield warn("complaints", words, advice)
+
+
+def _wait(count: int) -> str:
+    return f"{count} {'waits' if count == 1 else 'wait'}"

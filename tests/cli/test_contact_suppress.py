@@ -44,6 +44,8 @@ def test_what_cannot_be_is_refused_in_words(lite: InProcess) -> None:
         ([JANE, "--until", "2001-01-01T00:00:00Z"], "gone by"),
         (["@"], "no mail address"),
         (["jane"], "no mail address"),
+        (["zeitung2.example"], "for a domain: @zeitung2.example"),
     ):
         refused = lite.try_("contact", "suppress", *words)
         assert (2, True) == (refused.code, said in refused.err), refused
+    assert "erased" not in lite.try_("contact", "suppress", JANE, "--as", "boring").err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from syndicator.runtime import clock as host_clock
 from syndicator.store import alarms, open_store, schema
@@ -42,6 +42,12 @@ def test_how_long_the_oldest_has_waited(cli: InProcess, store_url: str) -> None:
             tx.connection.execute(update(schema.deliveries).values(created=then))
         with running(store) as web:
             said = cli.try_("health", "--host", "127.0.0.1", "--port", str(web.port))
+            with store.begin() as tx:
+                one = select(func.min(schema.deliveries.c.id)).scalar_subquery()
+                gone = update(schema.deliveries).where(schema.deliveries.c.id == one)
+                tx.connection.execute(gone.values(state="cancelled", settled=then))
+            later = cli.try_("health", "--host", "127.0.0.1", "--port", str(web.port))
+    assert "mail: 1 waits, the oldest for 3 h 1 min" in later.err.splitlines()
     assert "mail: 2 wait, the oldest for 3 h 1 min" in said.err.splitlines()
     (lane,) = cli.json("delivery", "lanes")
     assert then.isoformat(timespec="seconds")[:19] == lane["oldest"][:19]

@@ -35,6 +35,15 @@ def test_a_limit_that_is_none_is_refused(lite: InProcess, number: str) -> None:
     assert (2, "", True) == (said.code, said.out, "'--limit'" in said.err)
 
 
+def test_help_says_what_becomes_of_a_schedules_zone(lite: InProcess) -> None:
+    """operations:PW9 A schedule made at the command line keeps its zone, whatever becomes of the site's."""
+    assert "the site's as it is now" in " ".join(lite("schedule", "add", "--help").split())
+    lite("schedule", "add", "daily", "--job", "prune", "--cron", "0 9 * * *")
+    before = lite.json("schedule", "list")[0]["timezone"]
+    lite.env["SYNDICATOR_SITE__TIMEZONE"] = "Asia/Tokyo"
+    assert before == lite.json("schedule", "list")[0]["timezone"] != "Asia/Tokyo"
+
+
 def test_help_names_every_job_of_a_worker(lite: InProcess) -> None:
     """operations:PW9 The same names as are taken."""
     refused = lite.try_("worker", "--once", "nothing").err

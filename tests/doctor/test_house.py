@@ -142,7 +142,8 @@ def test_a_lane_in_trouble(store: Store, clock: FakeClock) -> None:
         )
     with store.begin() as tx:
         deliveries.lane_works(tx, "mail")
-    assert State.OK == next(found for found in house.standing(store) if found.check == "lanes").state
+    well = next(found for found in house.standing(store) if found.check == "lanes")
+    assert (State.OK, "1 destination, none in trouble") == (well.state, well.words)
 
 
 def test_a_paused_lane(store: Store) -> None:
