@@ -128,6 +128,15 @@ def undo(tx: Tx, contact_id: int, left: datetime, **who: Any) -> bool:
     return lifted or bool(begun) or wishes.taken_back(tx, contact_id, left)
 
 
+def told_of_all(tx: Tx, contact_id: int) -> bool:
+    """Whether a farewell takes back that they left everything, as it stands now: not each time one is sent."""
+    objection = suppressions.of(tx, audience.contact_by_id(tx, contact_id).address)
+    told = letters.said_lately(tx, Letter.FAREWELL, contact_id, UNDO_FOR)
+    return objection is not None and any(
+        datetime.fromisoformat(one["left"]) == objection.created for one in told
+    )
+
+
 def of_token(tx: Tx, tokens: Tokens, token: str) -> Subscription | None:
     """The subscription a link to leave is about now: the last that took its place, live or ended."""
     subscription = audience.find_subscription(tx, tokens.read(Purpose.UNSUBSCRIBE, token))

@@ -285,7 +285,8 @@ def _resume(tx: Tx, found: centre.Preferences, _form: Form, who: dict[str, Any])
 
 def _leave_all(tx: Tx, found: centre.Preferences, _form: Form, who: dict[str, Any]) -> str:
     leaving.leave_all(tx, found.contact.id, **who)
-    return "You have left everything. A short mail lets you take it back for seven days."
+    more = " A short mail lets you take it back for seven days."
+    return f"You have left everything.{more if leaving.told_of_all(tx, found.contact.id) else ''}"
 
 
 def _mail_link(tx: Tx, found: centre.Preferences, _form: Form, _who: dict[str, Any]) -> str:

@@ -427,6 +427,20 @@ def test_how_it_stands_with_an_accreditation(desk: Desk) -> None:
     assert 2 == len(desk.letters(Letter.GRANTED))
 
 
+def test_a_farewell_is_promised_where_one_comes(desk: Desk) -> None:
+    """mail:LM8 Also pressed twice; not where somebody who came back leaves anew within a day, and none is sent."""
+    for _ in range(2):
+        assert "A short mail lets you take it back" in desk.post(desk.preferences, do="leave").text
+    assert 1 == len(desk.letters(Letter.FAREWELL))
+    desk.clock.advance(hours=1)
+    with desk.store.begin() as tx:
+        suppressions.unsuppress(tx, desk.jane.address)
+        make_subscription(tx, JANE, "policy")
+    page = desk.post(desk.preferences, do="leave").text
+    assert ("A short mail lets you take it back" in page) is (2 == len(desk.letters(Letter.FAREWELL)))
+    assert "You have left everything." in page
+
+
 def test_a_farewell_tells_the_time_of_its_reader(desk: Desk) -> None:
     """mail:LM8 Until when it may be taken back is told by the clock of whoever left."""
     with desk.store.begin() as tx:
