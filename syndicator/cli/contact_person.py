@@ -43,6 +43,9 @@ def edit(
         bool | None,
         typer.Option("--capped/--not-capped", help="Never more than their digests, urgent or not."),
     ] = None,
+    text_only: Annotated[
+        bool | None, typer.Option("--text-only/--not-text-only", help="Letters without their HTML part.")
+    ] = None,
     new_links: Annotated[
         bool, typer.Option("--new-links", help="Links to their preferences mailed so far lead nowhere.")
     ] = False,
@@ -64,6 +67,7 @@ def edit(
         "monthday": monthday,
         "nth": nth,
         "capped": capped,
+        "text_only": text_only,
     }
     wanted = {field: value for field, value in fields.items() if value is not None}
     if not wanted and not new_links:

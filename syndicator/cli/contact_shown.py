@@ -35,6 +35,7 @@ def lines(
         "monthday": times.monthday,
         "nth": "last" if times.nth == 5 else times.nth,
         "capped": contact.capped,
+        "text_only": contact.text_only,
         "paused_until": paused if paused and paused > now else None,
         "accredited": any(one.holds(now) for one in accreditations),
         "subscriptions": output.Lines(map(subscription, subscriptions)),

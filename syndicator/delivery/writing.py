@@ -148,7 +148,9 @@ class Writer:
         if sort(attempt) == "letter":
             return self._own_affairs(tx, attempt)
         release = releases.named(tx, _about(attempt)[0]) if sort(attempt) in OF_RELEASES else None
-        return self._template(tx, attempt, release).merge(self._slots(attempt, release, answers))
+        return _worn(self._template(tx, attempt, release), attempt).merge(
+            self._slots(attempt, release, answers)
+        )
 
     def _own_affairs(self, tx: Tx, attempt: Try) -> bytes:
         """A letter about the recipient's own affairs; the same words are composed once for all they are true of."""
@@ -169,7 +171,7 @@ class Writer:
 
         template = self._once(key, compose)
         slots = self._slots(attempt, None, None)
-        return template.merge(replace(slots, letter_url=self._desk.links.letter(owed)))
+        return _worn(template, attempt).merge(replace(slots, letter_url=self._desk.links.letter(owed)))
 
     def _slots(self, attempt: Try, release: Release | None, answers: str | None) -> Slots:
         links, subscription, contact = self._desk.links, attempt.subscription_id or 0, contact_id(attempt)
@@ -304,6 +306,11 @@ class _Around(TypedDict):
     topics: Sequence[str]
     spokesperson: Spokesperson | None
     stand_in: Spokesperson | None
+
+
+def _worn(template: Template, attempt: Try) -> Template:
+    """The letter as its recipient wants it: with an HTML part, or bare."""
+    return template.bare if attempt.text_only and template.bare else template
 
 
 def sort(attempt: Try) -> str:

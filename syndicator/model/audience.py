@@ -73,7 +73,7 @@ class Contact:
     """Somebody on the media list. `zone` is the IANA zone their digests keep to.
 
     `country` is ISO 3166-1 alpha-2 and `language` a tag of RFC 5646, empty where unknown. `capped`: they want never
-    more mail than their cadences say, urgent or not. `basis` is the lawful basis somebody recorded in place of
+    more mail than their cadences say, urgent or not; `text_only`: letters without an HTML part. `basis` is the lawful basis somebody recorded in place of
     their own yes; `owner` the address of whoever looks after a desk's address. The generations void former links.
     """
 
@@ -86,6 +86,7 @@ class Contact:
     zone: str = "UTC"
     times: Times = Times()
     capped: bool = False
+    text_only: bool = False
     paused_until: datetime | None = None
     standing: Standing = Standing.LISTED
     basis: str | None = None

@@ -156,6 +156,7 @@ class Try:
     on_unknown: OnUnknown | None = None  # the partner's own wish
     generation: int = 0  # of the contact's links
     press_generation: int = 0  # of those to releases under embargo
+    text_only: bool = False  # without an HTML part
 
     @property
     def role(self) -> Role:

@@ -286,6 +286,7 @@ def _contact(row: Row[Any]) -> Contact:
         zone=row.zone,
         times=Times(hour=row.hour, weekday=row.weekday, monthday=row.monthday, nth=row.nth),
         capped=row.capped,
+        text_only=row.text_only,
         paused_until=row.paused_until,
         standing=Standing(row.standing),
         basis=row.basis,

@@ -25,7 +25,7 @@ dc, m = schema.delivery_contents.c, schema.memberships.c
 LEFT, PAUSED = "unsubscribed", "the contact has paused all mail"
 # What decides when a contact's digests come.
 TIMES = frozenset({"zone", "hour", "weekday", "monthday", "nth"})
-SAID = TIMES | {"language", "country", "capped", "paused_until"}  # evidence says from what to what
+SAID = TIMES | {"language", "country", "capped", "text_only", "paused_until"}  # evidence says from what to what
 EDITABLE = SAID | {"name", "outlet", "owner", "notes", "basis", "standing"}
 
 
@@ -61,7 +61,7 @@ def edit_contact(tx: Tx, contact_id: int, who: dict[str, Any] | None = None, **f
     """Write these fields of a contact; the names of those that were another before.
 
     Fields are `name`, `outlet`, `country`, `language`, `zone`, `hour`, `weekday`, `monthday`, `nth`, `capped`,
-    `paused_until`, `owner`, `notes`, `basis`, `standing`, already checked. Where the times change, digests that
+    `text_only`, `paused_until`, `owner`, `notes`, `basis`, `standing`, already checked. Where the times change, digests that
     wait come at the new ones. Raises Invalid for any other field.
     """
     if unknown := sorted(fields.keys() - EDITABLE):

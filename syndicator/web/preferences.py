@@ -326,7 +326,7 @@ def _choice(form: Form, slugs: list[str]) -> centre.Choice:
     if "shown" not in wanted:  # only topics, as a reader without forms may send them
         return centre.Choice(cadences)
     numbers = {"hour": range(24), "weekday": range(7), "monthday": range(1, 32), "nth": range(1, 6)}
-    fields: dict[str, Any] = {"capped": "capped" in wanted}
+    fields: dict[str, Any] = {"capped": "capped" in wanted, "text_only": "text_only" in wanted}
     for name, allowed in numbers.items():
         figure = wanted.get(name, "")
         if figure.isdecimal() and int(figure[:4]) in allowed:

@@ -281,12 +281,12 @@ def test_preferences_are_changed_by_ending_and_beginning(desk: Desk) -> None:
         "topic:all": "monthly",
     }
     more = {"shown": "1", "hour": "6", "zone": "Asia/Kathmandu", "weekday": "3", "monthday": "31", "nth": "5"}
-    form = {**fields, **more, "capped": "1", "language": "de", "do": "save"}
+    form = {**fields, **more, "capped": "1", "text_only": "1", "language": "de", "do": "save"}
     assert [200, 200] == [desk.post(desk.preferences, **form).status for _ in range(2)]
     assert {"all": "monthly", "policy": "weekly", "research": "daily"} == desk.live()
     jane = desk.jane
     assert (6, 3, 31, 5) == (jane.times.hour, jane.times.weekday, jane.times.monthday, jane.times.nth)
-    assert ("Asia/Kathmandu", "de", True) == (jane.zone, jane.language, jane.capped)
+    assert ("Asia/Kathmandu", "de", True, True) == (jane.zone, jane.language, jane.capped, jane.text_only)
     with desk.store.read() as tx:
         ended = {one.topic: one.reason for one in audience.subscriptions(tx, jane.id) if one.ended}
     assert {"policy": "replaced", "climate": "unsubscribed"} == ended

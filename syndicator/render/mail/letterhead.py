@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -30,7 +30,7 @@ from syndicator.render.mail.headers import (
     vetted,
 )
 from syndicator.render.mail.parts import Body
-from syndicator.render.mail.template import Hole, Marks, Piece, Template, alternative, template
+from syndicator.render.mail.template import Hole, Marks, Piece, Template, alternative, plain, template
 
 LONGEST_SUBJECT = 300  # characters; the headline stands whole in both parts
 LARGEST_HTML = 100_000  # octets; Gmail clips a mail above 102 KB (MC22)
@@ -150,7 +150,9 @@ def sheet(
             f"the mail about {facts.get('title')!r} is over {LARGEST_HTML:,} octets without its text"
         )
     text = _environment().get_template(f"{name}.txt").render(values)
-    return template(alternative(headers, marks.pieces(text, "text"), marks.pieces(html, "html")))
+    words = tuple(marks.pieces(text, "text"))
+    whole = template(alternative(headers, words, marks.pieces(html, "html")))
+    return replace(whole, bare=template(plain(headers, words)))
 
 
 def _replies(sender: Sender, person: Spokesperson | None) -> tuple[str, str] | None:

@@ -75,6 +75,7 @@ class Template:
     _encoders: tuple[Encoder, ...]
     _in_order: Callable[[Sequence[bytes]], tuple[bytes, ...]]
     _sound: bool  # whatever a slot holds: no encoder lets through what could spoil a line
+    bare: Template | None = None  # the same letter without its HTML part, for who wants it so (mail:LM9)
 
     def merge(self, slots: Slots) -> bytes:
         """The complete RFC 5322 message for one recipient: CRLF, seven bits, no dot at the head of a line.
@@ -131,6 +132,16 @@ class Marks:
                 opening = b"" if n == 0 or part.startswith("\r\n") else b"=\r\n"
                 closing = b"" if n == len(parts) - 1 or part.endswith("\r\n") else b"=\r\n"
                 yield opening + quoted(part) + closing
+
+
+def plain(headers: Iterable[Piece], text: Iterable[Piece]) -> Iterator[Piece]:
+    """The pieces of a whole message that is text alone."""
+    yield from headers
+    yield (
+        b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    )
+    yield from text
 
 
 def alternative(headers: Iterable[Piece], text: Iterable[Piece], html: Iterable[Piece]) -> Iterator[Piece]:

@@ -72,6 +72,7 @@ def query(now: Any) -> Select[Any]:
             c.name,
             c.generation,
             c.press_generation,
+            c.text_only,
             p.slug,
             p.on_unknown,
             suppressions.WHY.label("suppressed"),
@@ -128,6 +129,7 @@ def as_try(row: Any) -> Try:
         on_unknown=OnUnknown(row.on_unknown) if row.on_unknown else None,
         generation=row.generation or 0,
         press_generation=row.press_generation or 0,
+        text_only=bool(row.text_only),
     )
 
 

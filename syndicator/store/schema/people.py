@@ -33,6 +33,7 @@ contacts = Table(
     Column(
         "capped", Boolean, nullable=False, server_default=false()
     ),  # "never more than this", urgent or not
+    Column("text_only", Boolean, nullable=False, server_default=false()),  # letters without their HTML part
     Column("paused_until", Instant),
     Column("standing", Text, nullable=False, server_default="listed"),
     Column("basis", Text),  # the lawful basis somebody recorded in place of the contact's own yes
