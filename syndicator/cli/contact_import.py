@@ -28,7 +28,7 @@ File = Annotated[
     str | None,
     typer.Argument(
         metavar="FILE",
-        help="CSV, .xlsx, pasted addresses, Mailchimp's ZIP, listmonk's or Keila's CSV; - for stdin.",
+        help="CSV, .xlsx, JSON, pasted addresses, Mailchimp's ZIP, listmonk's or Keila's CSV; - for stdin.",
     ),
 ]
 Maps = Annotated[
@@ -38,7 +38,7 @@ Maps = Annotated[
 Format = Annotated[
     str,
     typer.Option(
-        "--format", metavar="FORMAT", help="csv, xlsx, text, mailchimp, listmonk or keila; else seen."
+        "--format", metavar="FORMAT", help="csv, xlsx, text, json, mailchimp, listmonk or keila; else seen."
     ),
 ]
 Encoding = Annotated[str, typer.Option(metavar="NAME", help="Of a text file; else guessed.")]
@@ -176,7 +176,7 @@ def export(
     ] = False,
     as_json: given.Json = False,
 ) -> None:
-    """Write everybody and their live subscriptions to stdout, as CSV that `contact import` reads."""
+    """Write everybody and their live subscriptions to stdout, as CSV or JSON that `contact import` reads."""
     from syndicator.signup import roster
     from syndicator.store import audit
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 
 import pytest
@@ -110,6 +111,29 @@ def test_an_item_for_a_segment_names_one_there_is(newsroom: InProcess) -> None:
     newsroom("contact", "segment", "remove", "desks")
     file.write_text(f"{file.read_text()}\nMore.\n", encoding="utf-8")
     newsroom("item", "edit", uid, str(file))
+
+
+def test_json_that_was_exported_is_read_again(newsroom: InProcess) -> None:
+    """mail:LM17 `export --json` and back changes nobody, with --overwrite too; who is suppressed stays so elsewhere."""
+    newsroom("contact", "edit", "desk@x.example", "--name", '\'=1+1, "Desk"')
+    newsroom("contact", "subscribe", "desk@x.example", "policy", "--cadence", "weekly")
+    newsroom("contact", "add", "gone@x.example")
+    newsroom("contact", "suppress", "gone@x.example", "--reason", "asked by phone")
+    text, mails = newsroom("contact", "export", "--json"), len(newsroom.json("delivery", "list"))
+    rows = json.loads(text)
+    for more in ((), ("--overwrite",), ("--format", "json")):
+        said = json.loads(newsroom("contact", "import", "-", "--json", *more, stdin=text))
+        assert ("json", 1, len({one["email"] for one in rows}) - 1) == (
+            said["format"], said["suppressed"], said["unchanged"]
+        )  # fmt: skip
+    assert (rows, mails) == (
+        json.loads(newsroom("contact", "export", "--json")),
+        len(newsroom.json("delivery", "list")),
+    )
+    said = newsroom("contact", "import", "-", stdin=text.replace("gone@", "other@"))
+    assert "suppressed 1\n  other@x.example: manual\n" in said
+    refused = newsroom.try_("contact", "import", "-", stdin='{"error": "no"}')
+    assert (2, 1, True) == (refused.code, refused.err.count("\n"), "no list of people" in refused.err)
 
 
 def test_the_history_of_somebody(newsroom: InProcess) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import struct
 import zipfile
 from collections.abc import Callable
@@ -208,6 +209,44 @@ def test_the_exports_of_listmonk_and_keila() -> None:
     assert (Form.KEILA, "A B", Reason.DEAD) == (found.form, a.words["name"], b.gone)
 
 
+def test_an_array_of_objects_is_read() -> None:
+    """By the columns' names, several topics as a list or a text; what is no such entry is named (mail:LM17)."""
+    rows = [
+        {
+            "email": "a@x.example",
+            "name": '-Ada, "A"',
+            "topics": ["policy", "funding"],
+            "consent": "phone",
+            "tags": [],
+        },
+        {
+            "E-Mail": "b@x.example",
+            "topics": "policy;funding",
+            "notes": None,
+            "country": "DE",
+            "cadence": "daily",
+        },
+        {"email": "gone@x.example", "suppressed": "unsubscribed: by a link"},
+        {"email": "law@x.example", "suppressed": "legal"},
+        {"name": "nobody"},
+        {"email": "c@x.example", "name": {"first": "C"}},
+        7,
+    ]
+    for text in (json.dumps(rows), "\ufeff\n " + json.dumps(rows, indent=2)):
+        found, (a, b, gone, law), bad = understood(text.encode())
+        assert (Form.JSON, {"name": '-Ada, "A"'}, "phone") == (found.form, a.words, a.wishes[0].consent)
+        assert ["policy", "funding"] == [one.topic for one in a.wishes] == [one.topic for one in b.wishes]
+        assert ({"country": "DE"}, Cadence.DAILY) == (b.words, b.wishes[0].cadence)
+        assert (Reason.LEFT, Reason.MANUAL) == (gone.gone, law.gone)
+        assert ["entry 5: '' is no mail address: it has no @", "entry 6: its 'name' is no text"] == bad[:2]
+        assert "entry 7: it is no object with an email" == bad[2]
+    assert [] == people(b"[ ]")
+    (one,) = people(b'[{"Zeile": "a@x.example"}]', maps=("Zeile=email",))
+    assert "a@x.example" == one.address.key
+    pasted, _, _ = understood(b"[Desk] a@x.example\n")
+    assert Form.TEXT is pasted.form
+
+
 def test_rows_about_one_address_are_one_person() -> None:
     """Their subscriptions are joined, the first word stays, whatever says they left wins (mail:LM10)."""
     text = (
@@ -263,6 +302,28 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: zipped_workbook("<workbook"),
         "is a broken workbook",
     ),
+    "JSON of one": (lambda: b'{"email": "a@x.example"}', "no list of people"),
+    "JSON of something else": (lambda: b'[{"id": 1}]', "no list of people"),
+    "JSON of numbers": (lambda: b"[1, 2]", "no list of people"),
+    "JSON cut short": (
+        lambda: b'[{"email": "a@x.example"},\n{"email": "b@x',
+        "entry 2, from line 2, is no JSON",
+    ),
+    "JSON without its end": (
+        lambda: b'[{"email": "a@x.example"}',
+        "after entry 1 it is no JSON array any more",
+    ),
+    "JSON and more": (lambda: b'[{"email": "a@x.example"}] []', "after entry 1 it is no JSON array any more"),
+    "JSON too deep": (lambda: b"[" * 1_000_000, "entry 1 is nested too deeply|entry 1 is broken"),
+    "a deep cell": (
+        lambda: b'[{"email": "a@x.example", "notes": ' + b"[" * 500_000 + b"]" * 499_000 + b"}]",
+        "entry 1 is nested too deeply",
+    ),
+    "JSON of a long text": (lambda: b'[{"email": "' + b"x" * 2_000_000 + b'"}]', "longer than 1,000,000"),
+    "JSON of 2,000 names": (
+        lambda: json.dumps([{"email": "a@x.example", **{f"n{n}": "" for n in range(2_000)}}]).encode(),
+        "has 2,001 names; the limit is 1,000",
+    ),
     "half an UTF-16": (lambda: "email,x\n".encode("utf-16") + b"\n", "is not UTF-16"),
 }
 
@@ -291,6 +352,8 @@ def test_a_format_that_was_named_must_be_it() -> None:
         understood(workbook(["email"]), form=Form.MAILCHIMP)
     with pytest.raises(Invalid, match="is no workbook"):
         understood(b"email\n", form=Form.XLSX)
+    with pytest.raises(Invalid, match="no list of people"):
+        understood(b"email\na@x.example\n", form=Form.JSON)
     found, (one,), _ = understood(b"email a@x.example\n", form=Form.TEXT)
     assert (Form.TEXT, "a@x.example") == (found.form, one.address.key)
     assert (

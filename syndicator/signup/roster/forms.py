@@ -1,4 +1,4 @@
-"""What was handed in, told by its content: our CSV, somebody's, a workbook, pasted text, exports of other houses. Pure.
+"""What was handed in, told by its content: our CSV or JSON, a workbook, pasted text, exports of other houses. Pure.
 
 What the exports hold: Mailchimp's is a ZIP of CSV files whose names begin with what became of the people in them;
 OPTIN_TIME is when they sent off a form and stays empty for those an owner added, CONFIRM_TIME is set for both.
@@ -11,11 +11,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from itertools import chain
 
 from syndicator.errors import Invalid
 from syndicator.model.zipped import Archive
-from syndicator.signup.roster import columns, tables
+from syndicator.signup.roster import columns, objects, tables
 from syndicator.signup.roster.decoding import text_of
 
 NO_EMAIL = (
@@ -30,6 +31,7 @@ class Form(StrEnum):
     CSV = "csv"
     XLSX = "xlsx"
     TEXT = "text"
+    JSON = "json"
     MAILCHIMP = "mailchimp"
     LISTMONK = "listmonk"
     KEILA = "keila"
@@ -64,13 +66,14 @@ MEMBERS |= {"nonsubscribed": "nonsubscribed"}
 class Row:
     """One row by our names; `where` names its line, and its file where there are several.
 
-    `surplus`: it has more cells than the header names.
+    `surplus`: it has more cells than the header names. `fault`: why it cannot be taken for a row at all.
     """
 
     number: int
     where: str
     cells: Mapping[str, str]
     surplus: bool = False
+    fault: str = ""
 
 
 @dataclass(slots=True)
@@ -97,7 +100,9 @@ def sheet(data: bytes, *, form: Form | None = None, maps: tuple[str, ...] = (), 
     text, told = text_of(data, encoding)
     if form is Form.XLSX:
         raise Invalid("it is no workbook (.xlsx): leave --format out and see what it is taken for")
-    if form is Form.TEXT or (form is None and _is_pasted(text, said)):
+    if form is Form.JSON or (form is None and objects.looks_listed(text)):
+        found = _entries(text, said)
+    elif form is Form.TEXT or (form is None and _is_pasted(text, said)):
         found = _rows(tables.pasted_rows(text), {}, Form.TEXT)
     else:
         found = _rows(tables.csv_rows(text), said, form)
@@ -139,6 +144,40 @@ def _named(table: tables.Table, found: columns.Columns, form: Form, part: str) -
                 cells.setdefault("status", part)
             where = f"{part + ', ' if part else ''}{what} {number}"
             yield Row(number, where, cells, surplus=found.surplus(row))
+
+
+def _entries(text: str, said: Mapping[str, str]) -> Sheet:
+    """JSON: each entry has names of its own, so that they are matched for each sort of them; the first is told of."""
+    some = objects.entries(text)
+    first = next(some, None)
+    if first is None:
+        return Sheet(Form.JSON, iter(()))
+    try:
+        names = columns.matched(tuple(objects.cells(first[1])), said)
+    except Invalid as fault:
+        raise Invalid(f"{objects.NO_LIST} (entry 1: {fault})") from None
+    if "email" not in names.names:
+        raise Invalid(objects.NO_LIST)
+    return Sheet(Form.JSON, _objects(chain([first], some), said), list(names.told))
+
+
+def _objects(some: Iterator[tuple[int, object]], said: Mapping[str, str]) -> Iterator[Row]:
+    @lru_cache(maxsize=100)
+    def matched(names: tuple[str, ...]) -> columns.Columns:
+        return columns.matched(names, said)
+
+    for number, value in some:
+        if number > tables.MOST_ROWS:
+            raise Invalid(f"it has more than {tables.MOST_ROWS:,} entries: hand it in by parts")
+        where = f"entry {number}"
+        try:
+            cells = objects.cells(value)
+        except Invalid as fault:
+            yield Row(number, where, {}, fault=str(fault))
+        else:
+            if len(cells) > tables.MOST_COLUMNS:
+                raise Invalid(f"{where} has {len(cells):,} names; the limit is {tables.MOST_COLUMNS:,}")
+            yield Row(number, where, matched(tuple(cells)).cells(tuple(cells.values())))
 
 
 def _told_by(header: list[str]) -> Form:

@@ -107,7 +107,11 @@ def read(rows: Iterable[Row], manner: Manner) -> Iterator[Reading]:
 
 
 def _person(row: Row, manner: Manner, reading: Reading) -> Person:
-    cells = {name: as_it_was(cell) for name, cell in row.cells.items()}
+    if row.fault:
+        raise Invalid(row.fault)
+    # No formula of a spreadsheet was ever disarmed in JSON.
+    plain = str.strip if manner.form is Form.JSON else as_it_was
+    cells = {name: plain(cell) for name, cell in row.cells.items()}
     person = Person(_address(cells.get("email", ""), reading.domains), row.number, row.where)
     person.gone = _gone(cells)
     if person.gone:
