@@ -138,7 +138,8 @@ def edit(tx: Tx, number: int, said: Edit, by: str) -> Sheet:
     lines += [line for uid, line in known.items() if uid not in said.choices and line.said]
     newsletters.choose(tx, sheet.issue, lines, by)
     newsletters.set_blocks(tx, sheet.issue, said.blocks)
-    newsletters.change(tx, sheet.issue, title=said.title or sheet.issue.title, introduction=said.introduction)
+    words = {"headline": said.headline, "introduction": said.introduction}
+    newsletters.change(tx, sheet.issue, title=said.title or sheet.issue.title, **words)
     return _changed(tx, number, by)
 
 
@@ -368,8 +369,8 @@ def _changed(tx: Tx, number: int, by: str) -> Sheet:
 def _says_the_same(sheet: Sheet, said: Edit) -> bool:
     """Whether a file holds what stands there already: it was handed in twice."""
     choices = [(line.item.uid, line.choice) for line in sheet.lines if line.said]
-    words = (said.title, said.introduction, list(said.choices.items()), said.blocks)
-    return words == (sheet.issue.title, sheet.issue.introduction, choices, sheet.blocks)
+    words = (said.title, said.headline, said.introduction, list(said.choices.items()), said.blocks)
+    return words == (sheet.issue.title, sheet.issue.headline, sheet.issue.introduction, choices, sheet.blocks)
 
 
 def _stale(sheet: Sheet, said: Edit) -> Stale:
@@ -377,8 +378,12 @@ def _stale(sheet: Sheet, said: Edit) -> Stale:
         f"{sheet.issue.name} was changed since this file was made (base {said.base}, it is {sheet.base} now): take it "
         f"anew with `syndicator newsletter show {sheet.issue.number} --file`; it says:"
     )
-    mine = [said.introduction, *(f"{uid}: {choice}" for uid, choice in said.choices.items())]
-    now = [sheet.issue.introduction, *(f"{line.item.uid}: {line.choice}" for line in sheet.lines)]
+    mine = [said.headline, said.introduction, *(f"{uid}: {choice}" for uid, choice in said.choices.items())]
+    now = [
+        sheet.issue.headline,
+        sheet.issue.introduction,
+        *(f"{line.item.uid}: {line.choice}" for line in sheet.lines),
+    ]
     lines = difflib.unified_diff(mine, now, "your file", "the issue", lineterm="", n=0)
     blocks = [] if said.blocks == sheet.blocks else ["its blocks differ, too"]
     return Stale([head, *lines, *blocks])

@@ -227,6 +227,7 @@ def _view(issue: Issue) -> View:
     return {
         "number": issue.number,
         "title": issue.title,
+        "headline": issue.headline or None,
         "state": issue.state,
         "slot": issue.slot,
         "opened": issue.opened,

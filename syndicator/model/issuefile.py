@@ -21,9 +21,15 @@ from syndicator.model.newsletter import Block, BlockKind, Choice, Sheet
 from syndicator.model.release import embargo_from, in_zone
 from syndicator.model.written import ENDLESS
 
-FIELDS = frozenset({"newsletter", "base", "title", "slot", "items", "blocks"})
+FIELDS = frozenset({"newsletter", "base", "title", "headline", "slot", "items", "blocks"})
 ITEM_FIELDS = frozenset({"uid", "choice", "title"})
 BLOCK_FIELDS = frozenset({"kind", "title", "text", "url", "at", "place"})
+MEANING = """\
+# title: what the newsletter is called. headline: this issue's own, its heading and the subject of its mail; empty, it is
+# the title with number and month. slot: when it goes out, for reading only, as are the titles of items.
+# items: in the order they stand; choice is include, next (left out now, offered again) or never.
+# blocks: kind is event, job or link; title, text, url, at, place. Below the second line of hyphens: the introduction.
+"""
 LONGEST = 100_000  # characters of an introduction: an issue is read in a mail
 MOST_BLOCKS = 100
 
@@ -35,6 +41,7 @@ class Edit:
     number: int | None
     base: str
     title: str
+    headline: str
     introduction: str
     choices: Mapping[str, Choice]  # uid → choice
     blocks: tuple[Block, ...]
@@ -47,6 +54,7 @@ def written(sheet: Sheet, zone: str) -> str:
         "newsletter": issue.number,
         "base": sheet.base,
         "title": issue.title,
+        "headline": issue.headline,
         "slot": in_zone(issue.slot, zone).isoformat(),
         "items": [
             {"uid": line.item.uid, "choice": line.choice.value, "title": line.item.content.title}
@@ -55,7 +63,7 @@ def written(sheet: Sheet, zone: str) -> str:
         "blocks": [_block(block, zone) for block in sheet.blocks],
     }
     front = yaml.safe_dump(fields, allow_unicode=True, sort_keys=False, width=ENDLESS)
-    return f"---\n{front}---\n\n{issue.introduction}\n"
+    return f"---\n{MEANING}{front}---\n\n{issue.introduction}\n"
 
 
 def read(text: str, zone: str) -> Edit:
@@ -71,6 +79,7 @@ def read(text: str, zone: str) -> Edit:
         number=number,
         base=words(fields.get("base"), "base").strip(),
         title=_line(fields, "title"),
+        headline=_line(fields, "headline"),
         introduction=strip_illegal(body).strip(),
         choices=_choices(_rows(fields, "items")),
         blocks=tuple(_read_block(row, zone) for row in _rows(fields, "blocks", MOST_BLOCKS)),

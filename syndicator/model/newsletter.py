@@ -86,6 +86,7 @@ class Block:
 class Issue:
     """One issue. `slot` is when it is to go out; its window of items is half-open from `opened` to `closes`.
 
+    `title` is what the newsletter is called; `headline` is this issue's own, empty where it has none.
     `reminded` and `escalated` say when the editor and whoever stands in were reminded; `uid` is the item's it
     was published as.
     """
@@ -97,6 +98,7 @@ class Issue:
     opened: datetime
     closes: datetime
     title: str
+    headline: str = ""
     introduction: str = ""
     approved: datetime | None = None
     approved_by: str | None = None
@@ -158,7 +160,7 @@ class Sheet:
     def base(self) -> str:
         """What an edit starts from: it changes with everything an editor says, not with what is offered since."""
         said = [(line.item.uid, line.choice.value) for line in self.lines if line.said]
-        parts = (self.issue.title, self.issue.introduction, said, self.blocks)
+        parts = (self.issue.title, self.issue.headline, self.issue.introduction, said, self.blocks)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
@@ -225,7 +227,9 @@ def groups(items: Iterable[Item]) -> dict[tuple[Kind, str], list[Item]]:
 
 
 def title_of(issue: Issue, site: Site) -> str:
-    """The headline: name, number, and the month of its slot on the newsroom's calendar."""
+    """The headline: its own, or name, number, and the month of its slot on the newsroom's calendar."""
+    if issue.headline:
+        return issue.headline
     local = in_zone(issue.slot, site.zone)
     return f"{issue.name} — {MONTHS[local.month - 1]} {local.year}"
 
@@ -241,7 +245,7 @@ def content_of(sheet: Sheet, site: Site, titles: Mapping[str, str], topic: str =
     return Content(
         title=title_of(sheet.issue, site),
         kind=Kind.NEWS,
-        kicker=sheet.issue.title,
+        kicker=sheet.issue.name if sheet.issue.headline else sheet.issue.title,
         summary=excerpt("In this issue: " + "; ".join(heads) if heads else intro, SUMMARY),
         body=clean(body, site.base_url),
         topics=(topic,) if topic else (),

@@ -236,6 +236,6 @@ def _blocks(tx: Tx, issue: Issue) -> list[Block]:
 
 def _issue(row: Row[Any]) -> Issue:
     names = (
-        "id number slot opened closes title introduction approved approved_by reminded escalated uid created"
+        "id number slot opened closes title headline introduction approved approved_by reminded escalated uid created"
     ).split()
     return Issue(state=IssueState(row.state), **{name: getattr(row, name) for name in names})

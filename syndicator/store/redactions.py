@@ -150,7 +150,7 @@ def _wipe_issue(tx: Tx, uid: str) -> None:
     own = select(e.id).where(e.uid == uid)
     blocks = delete(schema.newsletter_blocks)
     tx.connection.execute(blocks.where(schema.newsletter_blocks.c.newsletter_id.in_(own)))
-    tx.connection.execute(update(schema.newsletters).where(e.uid == uid).values(introduction=""))
+    tx.connection.execute(update(schema.newsletters).where(e.uid == uid).values(introduction="", headline=""))
 
 
 def _wipe_words(tx: Tx, uid: str) -> None:

@@ -97,6 +97,23 @@ def test_from_the_first_look_to_the_mail(desk: InProcess) -> None:
     assert "<newsletter.lists." in mail["list-id"]
 
 
+def test_an_issue_may_have_a_headline_of_its_own(desk: InProcess) -> None:
+    """peers:251 It heads the issue and its mail; the newsletter keeps its name, and the file says what each field does."""
+    text = desk("newsletter", "show", "1", "--file")
+    assert "# title: what the newsletter is called. headline: this issue's own" in text
+    file = desk.folder / "issue.md"
+    file.write_text(text.replace("headline: ''", "headline: Our first letter"), encoding="utf-8")
+    desk("newsletter", "edit", "1", str(file))
+    assert ("Monthly letter", "Our first letter") == (shown(desk)["title"], shown(desk)["headline"])
+    let_its_slot_pass(desk)
+    said = desk.json("newsletter", "approve", "1")
+    assert "Our first letter" == desk.json("item", "show", said["uid"])["title"]
+    desk("worker", "--once", "deliver")
+    (mail,) = written(desk)
+    assert "Our first letter" in mail["subject"]
+    assert "Monthly letter" in mail.as_string()
+
+
 def test_a_stale_file_is_refused(desk: InProcess) -> None:
     """peers:7 Two editors at one issue: the second hears what was changed, with exit code 6, and nothing is lost."""
     file = desk.folder / "issue.md"

@@ -306,6 +306,7 @@ newsletters = Table(
     Column("opened", Instant, nullable=False),  # its window of items, half-open
     Column("closes", Instant, nullable=False),
     Column("title", Text, nullable=False),
+    Column("headline", Text, nullable=False, server_default=""),  # empty: its name and month
     Column("introduction", Text, nullable=False),
     Column("approved", Instant),
     Column("approved_by", Text),

@@ -247,6 +247,7 @@ def _digests() -> None:
         sa.Column("opened", Instant(), nullable=False),
         sa.Column("closes", Instant(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("headline", sa.Text(), server_default="", nullable=False),
         sa.Column("introduction", sa.Text(), nullable=False),
         sa.Column("approved", Instant(), nullable=True),
         sa.Column("approved_by", sa.Text(), nullable=True),
