@@ -66,8 +66,12 @@ Letters = Annotated[
         "--confirm",
         parser=given.whole(0),
         metavar="N",
-        help="Yes to so many letters that ask, the very number shown.",
+        help="Yes to so many letters that ask or tell, the very number shown.",
     ),
+]
+NoNotice = Annotated[
+    bool,
+    typer.Option("--no-notice", help="With --basis: they were told already whence we have their address."),
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Take the list's words for people we know; never their status.")
@@ -91,6 +95,7 @@ def import_(
     *,
     ask: AskNow = False,
     legacy: Legacy = False,
+    no_notice: NoNotice = False,
     overwrite: Overwrite = False,
     list_: ListThem = False,
     dry_run: given.DryRun = False,
@@ -109,6 +114,8 @@ def import_(
         _list(ctx, as_json=as_json) if list_ else _undo(ctx, undo or 0, by, as_json=as_json)
         return
     file = _checked(file, basis, by, both=ask and legacy)
+    if no_notice and not basis:
+        raise Invalid("--no-notice is for people taken by a --basis: nobody else is told")
     from syndicator.signup import roster
 
     said = one_line(source, "--source") or ("stdin" if file == STDIN else Path(file).name)
@@ -126,9 +133,10 @@ def import_(
             overwrite=overwrite,
             ask=ask,
             legacy=legacy,
+            notice=not no_notice,
             dry_run=dry_run,
         )
-        agreed = _agreed(confirm, runtime.settings.mail.confirm_above)
+        agreed = _agreed(confirm, runtime.settings.mail.confirm_above, basis=bool(basis))
         done = roster.load(runtime.store, _bytes(file), order, say=output.say, agreed=agreed)
     _show(done, as_json=as_json)
     if dry_run:
@@ -209,9 +217,11 @@ def _checked(file: str | None, basis: str, by: str, *, both: bool) -> str:
     return file
 
 
-def _agreed(given_: int | None, limit: int) -> Callable[[int], None]:
+def _agreed(given_: int | None, limit: int, *, basis: bool) -> Callable[[int], None]:
     """What asks a person before many letters leave."""
-    what = "letters that ask for a yes (none goes out now with --legacy)"
+    asks = "letters that ask for a yes (none goes out now with --legacy)"
+    tells = "letters that say where an address is from (none goes out with --no-notice)"
+    what = tells if basis else asks  # a basis stands for every yes: nobody is left to ask
     return lambda letters: confirmed(letters, given_, limit, what)
 
 
@@ -246,6 +256,8 @@ def _show(done: Loaded, *, as_json: bool) -> None:
     print(f"{figures}, bad {len(done.bad)}")
     if done.asked:
         print(f"letters that ask for a yes: {done.asked:,}")
+    if done.told:
+        print(f"letters that say where an address is from: {done.told:,}")
     for sort in Sort:
         some = done.difference[sort]
         if some:

@@ -164,7 +164,8 @@ class Writer:
 
         def compose() -> Template:
             facts = dict(owed.facts)
-            if owed.sort is Letter.PERMISSION:  # many at once, so their row names topics as the house does
+            # Of these go many at once, so their row names topics as the house does.
+            if owed.sort in (Letter.PERMISSION, Letter.SOURCE):
                 titles = topics.titles(tx)
                 facts["topics"] = [titles.get(slug, slug) for slug in facts.get("topics", ())]
             return compose_letter(owed.sort, facts, site=site, sender=sender)

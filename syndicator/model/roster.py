@@ -66,14 +66,16 @@ class Person:
     left: datetime | None = None
     why: str = ""
     yes: Yes = Yes()
-    basis: bool = False  # all that is shown of their yes is a basis somebody of ours recorded
+    basis: bool = False  # for some of it all that is shown of a yes is a basis somebody of ours recorded
     foreign: bool = False
 
     def join(self, other: Person) -> None:
         """Take in what another row says of the same address; what this one says stays."""
         self.words = other.words | self.words
         known = {one.topic for one in self.wishes}
-        self.wishes += [one for one in other.wishes if one.topic not in known]
+        more = [one for one in other.wishes if one.topic not in known]
+        self.wishes += more
+        self.basis = self.basis or (other.basis and bool(more))
         self.tags |= other.tags
         if other.gone and not self.gone:
             self.gone, self.left, self.why = other.gone, other.left, other.why
@@ -103,6 +105,7 @@ class Known:
     held: tuple[Held, ...] = ()
     tags: frozenset[str] = frozenset()
     suppressed: str | None = None
+    told: bool = False  # by a letter, where their address is from
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,12 @@ class Verdict:
     def letters(self) -> int:
         """How many letters ask for a yes to what begins, where whoever has none is asked: one for each cadence."""
         return len({one.cadence for one in self.begins if not one.consent})
+
+    @property
+    def tells(self) -> bool:
+        """Whether a letter is to say where the address is from: it comes by a basis, and nothing said so before."""
+        taken = bool(self.begins) or (self.adds and self.standing is Standing.LISTED)
+        return self.person.basis and taken and not self.known.told
 
     @property
     def acts(self) -> bool:

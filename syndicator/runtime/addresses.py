@@ -67,6 +67,7 @@ _PATHS: dict[Letter, Callable[[Tokens, Owed], str]] = {
     Letter.ASK: _request,
     Letter.KNOWN: _preferences,
     Letter.PERMISSION: _request,
+    Letter.SOURCE: _preferences,
     Letter.FAREWELL: _undo,
     Letter.OWNER: _undo,
     Letter.MAGIC: _magic,

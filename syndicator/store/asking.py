@@ -85,8 +85,8 @@ def ask_of(
         alone = begun.get((contact_id, begins[0].topic_id)) if len(begins) == 1 else None
         address = one.person.address
         if alone and not one.person.foreign:
-            duty = _duty(tx, confirmation_subject(alone), contact_id, address, Priority.CONFIRMATION)
-            confirmations.append(duty | {"subscription_id": alone})
+            mail = duty(tx, confirmation_subject(alone), contact_id, address, Priority.CONFIRMATION)
+            confirmations.append(mail | {"subscription_id": alone})
         else:
             letters += [(contact_id, address, one.person.words, *group) for group in groups.items()]
     _DELIVERIES.write(tx, confirmations)
@@ -142,7 +142,7 @@ def _letters(tx: Tx, rows: Sequence[tuple[int, Address, Mapping[str, str], Caden
         ],
     )
     duties = [
-        _duty(tx, letter_subject(key), contact_id, address, Priority.IMMEDIATE)
+        duty(tx, letter_subject(key), contact_id, address, Priority.IMMEDIATE)
         for key, (contact_id, address, *_) in zip(keys, rows, strict=True)
     ]
     _DELIVERIES.write(tx, duties)
@@ -172,7 +172,8 @@ def _wish(address: Address, words: Mapping[str, str], cadence: Cadence, slugs: l
     )
 
 
-def _duty(tx: Tx, subject: str, contact_id: int, address: Address, priority: Priority) -> dict[str, Any]:
+def duty(tx: Tx, subject: str, contact_id: int, address: Address, priority: Priority) -> dict[str, Any]:
+    """The row of a mail that is owed to a contact about their own affairs."""
     return {
         "subject": subject,
         "recipient": f"contact/{contact_id}",

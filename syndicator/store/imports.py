@@ -33,6 +33,7 @@ from syndicator.store import (
     stops,
     suppressions,
     tags,
+    telling,
     windows,
 )
 from syndicator.store.engine import Tx, among
@@ -139,6 +140,7 @@ def known(tx: Tx, addresses: Sequence[Address]) -> dict[str, Known]:
     }
     keys = [row.id for row in rows.values()]
     held, tagged = (_held(tx, keys), tags.of_all(tx, keys)) if keys else ({}, {})
+    told = telling.told(tx, keys) if keys else {}
     found = {}
     for one in addresses:
         digest, row = digests[one.key], rows.get(one.key)
@@ -154,6 +156,7 @@ def known(tx: Tx, addresses: Sequence[Address]) -> dict[str, Known]:
                 held=tuple(held.get(row.id, ())),
                 tags=frozenset(tagged.get(row.id, ())),
                 suppressed=why,
+                told=row.id in told,
             )
         )
     return found

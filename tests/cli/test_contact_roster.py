@@ -242,6 +242,31 @@ def test_many_letters_need_the_very_number(newsroom: InProcess) -> None:
     assert 0 == newsroom.json("contact", "import", "-", stdin=rows)["asked"]
 
 
+def test_letters_about_a_basis_need_the_very_number(newsroom: InProcess) -> None:
+    """mail:LM17 With --basis those who are told where their address is from are counted; --no-notice tells nobody."""
+    newsroom.env["SYNDICATOR_MAIL__CONFIRM_ABOVE"] = "1"
+    mails = len(newsroom.json("delivery", "list"))
+    rows = "email,topics,consent\np@x.example,policy,\nq@x.example,policy,\ny@x.example,policy,phone\n"
+    basis = ("contact", "import", "-", "--basis", "their contract", "--by", "Ann")
+    assert "letters that say where an address is from: 2\n" in newsroom(*basis, "--dry-run", stdin=rows)
+    said = newsroom.try_(*basis, stdin=rows)
+    assert (6, True, True) == (said.code, "say --confirm 2" in said.err, "--no-notice" in said.err)
+    assert 2 == newsroom.try_("contact", "import", "-", "--no-notice", stdin=rows).code
+    assert mails == len(newsroom.json("delivery", "list"))
+    done = newsroom.json(*basis, "--no-notice", stdin=rows)
+    assert (0, 2, mails) == (done["told"], done["told_elsewhere"], len(newsroom.json("delivery", "list")))
+    more = "email,topics\np2@x.example,policy\nq2@x.example,policy\n"
+    assert 2 == newsroom.json(*basis, "--confirm", "2", stdin=more)["told"]
+    newsroom("worker", "--once", "deliver")
+    (mail,) = [
+        one for one in sorted((newsroom.folder).rglob("*.eml")) if b"To: p2@x.example" in one.read_bytes()
+    ]
+    text = " ".join(mail.read_text().replace("=\n", "").split())
+    assert "their contract" in text
+    assert "/media-list/preferences/" in text
+    assert "list for journalists" in text
+
+
 def test_a_list_can_be_taken_unasked(newsroom: InProcess) -> None:
     """mail:LM17 With --legacy nobody is written to, however many they are, until `contact ask`."""
     newsroom.env["SYNDICATOR_MAIL__CONFIRM_ABOVE"] = "0"

@@ -138,6 +138,7 @@ def test_a_link_is_of_the_generation_of_now(store: Store) -> None:
         (Letter.ASK, f"/media-list/confirm/{TOKENS.request_token(9)}"),
         (Letter.PERMISSION, f"/media-list/confirm/{TOKENS.request_token(9)}"),
         (Letter.KNOWN, f"/media-list/preferences/{TOKENS.preferences_token(4, 2)}"),
+        (Letter.SOURCE, f"/media-list/preferences/{TOKENS.preferences_token(4, 2)}"),
         (Letter.MAGIC, f"/media-list/preferences/{TOKENS.magic_token(4, 2, NOW + timedelta(minutes=45))}"),
         (Letter.FAREWELL, f"/media-list/undo/{TOKENS.undo_token(4, LEFT)}"),
         (Letter.MOVE, f"/media-list/move/{TOKENS.move_token(9)}"),

@@ -186,6 +186,7 @@ FACTS: dict[Letter, dict[str, Any]] = {
     Letter.ASK: {"topics": TOPICS, "cadence": "daily"},
     Letter.KNOWN: {"topics": TOPICS},
     Letter.PERMISSION: {"topics": TOPICS},
+    Letter.SOURCE: {"source": "press.csv <2026>", "basis": "press officers' contract", "topics": TOPICS},
     Letter.FAREWELL: {"topics": TOPICS, "until": UNTIL_DAY, "left": "2026-03-02T09:00:00+00:00"},
     Letter.OWNER: {
         "address": "desk@paper.example", "topics": TOPICS, "until": UNTIL_DAY, "left": "2026-03-02T09:00:00+00:00",

@@ -18,6 +18,7 @@ from syndicator import signup
 from syndicator.errors import NotFound, Refused
 from syndicator.model.audience import Cadence, Standing, SubscriptionState, address
 from syndicator.model.delivery import DeliveryState, Outcome, Policy, Result
+from syndicator.model.letters import Letter
 from syndicator.model.roster import Sort
 from syndicator.model.suppression import Reason
 from syndicator.signup import roster
@@ -239,6 +240,62 @@ def test_a_basis_that_a_person_records_stands_for_a_yes(newsroom: Store) -> None
             made.basis,
             made.counts["added"],
         )
+
+
+def notices(store: Store) -> dict[str, dict[str, Any]]:
+    """The facts of each letter that is on its way to say where an address is from, by whose it is."""
+    le, d, c = schema.letters.c, schema.deliveries.c, schema.contacts.c
+    with store.read() as tx:
+        query = select(c.address, le.id, le.facts).where(le.contact_id == c.id, le.sort == Letter.SOURCE)
+        due = set(tx.connection.execute(select(d.subject).where(d.state == DeliveryState.DUE)).scalars())
+        return {row.address: row.facts for row in tx.connection.execute(query) if f"letter/{row.id}" in due}
+
+
+def test_who_is_taken_by_a_basis_is_told_so_once(newsroom: Store) -> None:
+    """Whence, on which basis, what they will get; not who said yes, and for ever once (mail:LM17, Art. 14 GDPR)."""
+    with newsroom.begin() as tx:
+        make_subscription(tx, "known@x.example", "funding")
+        make_subscription(tx, "same@x.example", "policy")
+    rows = f"{HEAD}\n" + "".join(
+        f"{name}@x.example,,,,{topics},,{consent}\n"
+        for name, topics, consent in [
+            ("a", "policy;funding", ""), ("yes", "policy", "phone"), ("known", "policy", ""), ("same", "policy", ""),
+            ("both", "policy", "phone"), ("both", "funding", ""), ("bare", "", ""),
+        ]
+    )  # fmt: skip
+    order: dict[str, Any] = {"basis": "press contract", "source": "the union's list"}
+    before = seen(newsroom)
+    shown = take(newsroom, rows, dry_run=True, **order)
+    assert (4, 0, before) == (shown.told, shown.asked, seen(newsroom))
+    counted: list[int] = []
+    planned = replace(ORDER, **order)
+    done = roster.load(newsroom, rows.encode(), planned, say=lambda _: None, agreed=counted.append)
+    assert ([4], 4, 0, 0) == (counted, done.told, done.asked, done.told_elsewhere)
+    found = notices(newsroom)
+    assert {f"{name}@x.example" for name in ("a", "known", "both", "bare")} == found.keys()
+    assert order | {"topics": ["policy", "funding"]} == found["a@x.example"]
+    assert ([], ["policy"]) == (found["bare@x.example"]["topics"], found["known@x.example"]["topics"])
+    send(newsroom)
+    assert {} == notices(newsroom)
+    more = f"{HEAD}\na@x.example,,,,,,\nbare@x.example,,,,funding,,\nnew@x.example,,,,policy,,\n"
+    again = take(newsroom, more, topics=("policy",), **order)
+    assert (1, {"new@x.example"}) == (again.told, set(notices(newsroom)))
+
+
+def test_who_was_told_elsewhere_is_not_told_again(newsroom: Store) -> None:
+    """The import keeps how many these were; a list taken back tells nobody any more (mail:LM17, Art. 14 GDPR)."""
+    rows = f"{HEAD}\na@x.example,,,,policy,,\nb@x.example,,,,policy,,phone\n"
+    shown = take(newsroom, rows, basis="press contract", notice=False, dry_run=True)
+    done = take(newsroom, rows, basis="press contract", notice=False)
+    for one in (shown, done):
+        assert (0, 1, {}) == (one.told, one.told_elsewhere, notices(newsroom))
+    with newsroom.read() as tx:
+        assert 1 == imports.named(tx, done.id or 0).counts["told_elsewhere"]
+    undo(newsroom, done)
+    other = take(newsroom, rows, basis="press contract")
+    assert (1, {"a@x.example"}) == (other.told, set(notices(newsroom)))
+    undo(newsroom, other)
+    assert {} == notices(newsroom)
 
 
 def test_who_left_elsewhere_is_suppressed_here(newsroom: Store) -> None:

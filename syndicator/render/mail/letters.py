@@ -158,6 +158,33 @@ def _permission(facts: Facts) -> Wording:
     )
 
 
+def _source(facts: Facts) -> Wording:
+    topics, contact = facts.several("topics"), facts.site.media_contact
+    return Wording(
+        subject=f"Your address on the media list of {facts.site.title}",
+        headline="We have your address: where from, and why",
+        before=[
+            "You did not give us this address yourself, so we tell you, once, that it is on our list for journalists.",
+            f"Where it is from: {facts.text('source')}",
+            f"On which basis we keep it and write to you: {facts.text('basis')}",
+            "From now on you get our press mail about:" if topics else "So far we send no press mail to it.",
+        ],
+        listed=topics,
+        button="Object, or change what you get",
+        after=[
+            (
+                "You can object at once: on the page behind this link you end all of it, or ask to see or have erased"
+                " what we keep of you. Every later mail has a way out by one click."
+            ),
+            (
+                f"{f'Questions go to {contact}' if contact else 'For questions, reply to this mail'}; you may also"
+                " complain to a data protection authority."
+            ),
+        ],
+        why="this once, because that address came to us from somebody else.",
+    )
+
+
 def _farewell(facts: Facts) -> Wording:
     topics = facts.several("topics")
     return Wording(
@@ -315,6 +342,7 @@ _WORDINGS: dict[Letter, Callable[[Facts], Wording]] = {
     Letter.ASK: _ask,
     Letter.KNOWN: _known,
     Letter.PERMISSION: _permission,
+    Letter.SOURCE: _source,
     Letter.FAREWELL: _farewell,
     Letter.OWNER: _owner,
     Letter.MAGIC: _magic,

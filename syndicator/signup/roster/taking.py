@@ -15,7 +15,7 @@ from syndicator.model.audience import Cadence, SubscriptionState
 from syndicator.model.roster import Person, Rules, Sort, Verdict, judge
 from syndicator.signup.roster.forms import FOREIGN, Form, sheet
 from syndicator.signup.roster.people import Bad, Manner, Reading, read
-from syndicator.store import Store, Tx, asking, audience, audit, imports, names, topics
+from syndicator.store import Store, Tx, asking, audience, audit, imports, names, telling, topics
 
 BATCH = 1_000  # people in one transaction
 TOLD_EVERY = 20_000  # rows between two lines of progress
@@ -25,7 +25,8 @@ TOLD_EVERY = 20_000  # rows between two lines of progress
 class Order:
     """How a list is to be taken. `topics` and `cadence` are for rows that name none; `by` answers for it.
 
-    Who shows no yes is asked at once; from an export of another house, or with `legacy`, only with `ask`.
+    Who shows no yes is asked at once; from an export of another house, or with `legacy`, only with `ask`. Who is taken
+    by a `basis` is told so by a letter, once ever; without `notice` none is, for somebody told them already.
     """
 
     source: str
@@ -40,11 +41,16 @@ class Order:
     overwrite: bool = False
     ask: bool = False
     legacy: bool = False
+    notice: bool = True
     dry_run: bool = False
 
     def asks(self, form: Form) -> bool:
         """Whether letters ask for a yes at once."""
         return self.ask or not (self.legacy or form in FOREIGN)
+
+    def letters(self, one: Verdict, form: Form) -> int:
+        """How many letters go out at once to somebody: that ask, or that say where their address is from."""
+        return (one.letters if self.asks(form) else 0) + (one.tells and self.notice)
 
 
 # Address, where it stands, and why: plain tuples, for a hundred thousand of anything else is looked at again and again
@@ -56,7 +62,8 @@ Line = tuple[str, str, str]
 class Loaded:
     """What an import did, or would do. `id` is its number, by which it can be taken back; None where nothing was done.
 
-    `asked` counts the letters that ask for a yes at once.
+    `asked` counts the letters that ask for a yes at once, `told` those that say where an address is from, and
+    `told_elsewhere` who got none of these because they were told already, as whoever imported them says.
     """
 
     form: Form
@@ -66,6 +73,8 @@ class Loaded:
     active: int = 0
     pending: int = 0
     asked: int = 0
+    told: int = 0
+    told_elsewhere: int = 0
     bad: list[Bad] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     difference: dict[Sort, list[Line]] = field(default_factory=lambda: {one: [] for one in Sort})
@@ -76,7 +85,7 @@ class Loaded:
         rows = {"added": self.added, "known": self.known, "active": self.active, "pending": self.pending}
         return (
             rows
-            | {"asked": self.asked}
+            | {"asked": self.asked, "told": self.told, "told_elsewhere": self.told_elsewhere}
             | {one.value: len(some) for one, some in self.difference.items()}
             | {"refused": len(self.bad)}
         )
@@ -107,8 +116,8 @@ def load(
 ) -> Loaded:
     """Take a list in, or see what that would do; raises Invalid for what is no list, in one line.
 
-    `say` is told of what was guessed, of each bad row, and how far it is; `agreed` how many letters will ask for a
-    yes, before anything is written, and raises where that is too many.
+    `say` is told of what was guessed, of each bad row, and how far it is; `agreed` how many letters will go
+    out, before anything is written, and raises where that is too many.
     """
     found = sheet(data, form=order.form, maps=order.maps, encoding=order.encoding)
     with store.read() as tx:
@@ -130,8 +139,8 @@ def load(
     for words in (*found.told, *warnings):
         say(words)
     done = Loaded(found.form, bad=reading.bad, warnings=warnings)
-    if agreed and not order.dry_run and order.asks(found.form):
-        agreed(_letters(store, reading, order))
+    if agreed and not order.dry_run and (order.asks(found.form) or order.basis):
+        agreed(_letters(store, reading, order, found.form))
     total, begun = len(reading.people), 0
     while keys := list(islice(reading.people, BATCH)):
         batch = [reading.people.pop(key) for key in keys]
@@ -174,15 +183,15 @@ def _read(steps: Iterator[Reading], say: Callable[[str], None]) -> Reading:
     return reading
 
 
-def _letters(store: Store, reading: Reading, order: Order) -> int:
-    """How many letters would ask for a yes; judged as it will be, and nothing is written."""
+def _letters(store: Store, reading: Reading, order: Order, form: Form) -> int:
+    """How many letters would ask for a yes, or tell of a basis; judged as it will be, and nothing is written."""
     count, people = (
         0,
-        (one for one in reading.people.values() if any(not wish.consent for wish in one.wishes)),
+        (one for one in reading.people.values() if one.basis or any(not wish.consent for wish in one.wishes)),
     )
     while batch := list(islice(people, BATCH)):
         with store.read() as tx:
-            count += sum(one.letters for one in _judged(tx, batch, order))
+            count += sum(order.letters(one, form) for one in _judged(tx, batch, order))
     return count
 
 
@@ -201,8 +210,12 @@ def _batch(store: Store, batch: Sequence[Person], order: Order, done: Loaded) ->
             _take(tx, verdicts, order, done)
     for one in verdicts:
         _count(done, one)
-    if order.dry_run and order.asks(done.form):
-        done.asked += sum(one.letters for one in verdicts)
+    untold = sum(one.tells for one in verdicts)
+    if not order.notice:
+        done.told_elsewhere += untold
+    if order.dry_run:
+        done.asked += sum(one.letters for one in verdicts) if order.asks(done.form) else 0
+        done.told += untold if order.notice else 0
 
 
 def _take(tx: Tx, verdicts: Sequence[Verdict], order: Order, done: Loaded) -> None:
@@ -212,6 +225,8 @@ def _take(tx: Tx, verdicts: Sequence[Verdict], order: Order, done: Loaded) -> No
         audit.record(tx, by, "contact.import", f"import/{done.id}", order.basis or None, source=source)
     ask = order.asks(done.form)
     done.asked += imports.take(tx, done.id, verdicts, by=by, source=source, form=done.form, ask=ask)
+    if order.notice and (some := [one for one in verdicts if one.tells]):
+        done.told += telling.tell(tx, some, source=source, basis=order.basis)
 
 
 def _count(done: Loaded, one: Verdict) -> None:
