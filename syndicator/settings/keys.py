@@ -295,8 +295,14 @@ class Privacy:
     evidence: timedelta = key(
         v.span(SECOND), "1095d", "How long proof of a yes is kept after the last subscription ended."
     )
-    requests: timedelta = key(v.span(SECOND), "30d", "How long a sign-up is kept, and the address of who never confirmed.")
-    bounces: timedelta = key(v.span(SECOND), "400d", "How long bounces are kept; what counts against an address stays until it does not.")
+    requests: timedelta = key(
+        v.span(SECOND), "30d", "How long a sign-up is kept, and the address of who never confirmed."
+    )
+    bounces: timedelta = key(
+        v.span(SECOND),
+        "400d",
+        "How long bounces are kept; what counts against an address stays until it does not.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

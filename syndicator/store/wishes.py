@@ -25,7 +25,13 @@ dc, m = schema.delivery_contents.c, schema.memberships.c
 LEFT, PAUSED = "unsubscribed", "the contact has paused all mail"
 # What decides when a contact's digests come.
 TIMES = frozenset({"zone", "hour", "weekday", "monthday", "nth"})
-SAID = TIMES | {"language", "country", "capped", "text_only", "paused_until"}  # evidence says from what to what
+SAID = TIMES | {
+    "language",
+    "country",
+    "capped",
+    "text_only",
+    "paused_until",
+}  # evidence says from what to what
 EDITABLE = SAID | {"name", "outlet", "owner", "notes", "basis", "standing"}
 
 

@@ -37,9 +37,7 @@ def _columns() -> None:
     op.add_column("contacts", sa.Column("monthday", sa.Integer(), server_default="1", nullable=False))
     op.add_column("contacts", sa.Column("nth", sa.Integer(), server_default="1", nullable=False))
     op.add_column("contacts", sa.Column("capped", sa.Boolean(), server_default=sa.false(), nullable=False))
-    op.add_column(
-        "contacts", sa.Column("text_only", sa.Boolean(), server_default=sa.false(), nullable=False)
-    )
+    op.add_column("contacts", sa.Column("text_only", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("contacts", sa.Column("paused_until", Instant(), nullable=True))
     op.add_column("contacts", sa.Column("standing", sa.Text(), server_default="listed", nullable=False))
     op.add_column("contacts", sa.Column("basis", sa.Text(), nullable=True))
