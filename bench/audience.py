@@ -74,7 +74,7 @@ def _count(store: Store, content: Content, found: list[int]) -> None:
 def _explain(store: Store, content: Content) -> None:
     """Print the plan of it."""
     with store.read() as tx:
-        tongue = sqlite.dialect() if tx.on_sqlite else postgresql.dialect()  # type: ignore[no-untyped-call]
+        tongue = sqlite.dialect() if tx.on_sqlite else postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy gives dialects no types
         words = _asked(tx, content).compile(dialect=tongue, compile_kwargs={"literal_binds": True})
         how = "EXPLAIN QUERY PLAN" if tx.on_sqlite else "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF)"
         for row in tx.connection.exec_driver_sql(f"{how} {words}".replace("%", "%%")):

@@ -113,9 +113,7 @@ def import_(
             raise Invalid("--undo ID and --list stand alone, without FILE")
         _list(ctx, as_json=as_json) if list_ else _undo(ctx, undo or 0, by, as_json=as_json)
         return
-    file = _checked(file, basis, by, both=ask and legacy)
-    if no_notice and not basis:
-        raise Invalid("--no-notice is for people taken by a --basis: nobody else is told")
+    file = _checked(file, basis, by, both=ask and legacy, no_notice=no_notice)
     from syndicator.signup import roster
 
     said = one_line(source, "--source") or ("stdin" if file == STDIN else Path(file).name)
@@ -207,13 +205,15 @@ def export(
                 roster.dump(tx, sys.stdout, segment)
 
 
-def _checked(file: str | None, basis: str, by: str, *, both: bool) -> str:
+def _checked(file: str | None, basis: str, by: str, *, both: bool, no_notice: bool) -> str:
     if not file:
         raise Invalid("name the list: a file, or - for stdin")
     if basis and not by.strip():
         raise Invalid("--basis stands for other people's yes: say with --by who answers for it")
     if both:
         raise Invalid("--ask writes to people now and --legacy does not: say one of them")
+    if no_notice and not basis:
+        raise Invalid("--no-notice is for people taken by a --basis: nobody else is told")
     return file
 
 

@@ -23,6 +23,14 @@ Owner = Annotated[
     str | None, typer.Option(metavar="EMAIL", help="Who is told when this desk's address leaves; or empty.")
 ]
 
+Capped = Annotated[
+    bool | None,
+    typer.Option("--capped/--not-capped", help="Never more than their digests, urgent or not."),
+]
+TextOnly = Annotated[
+    bool | None, typer.Option("--text-only/--not-text-only", help="Letters without their HTML part.")
+]
+
 
 def edit(
     ctx: typer.Context,
@@ -39,13 +47,8 @@ def edit(
     owner: Owner = None,
     by: given.By = "",
     *,
-    capped: Annotated[
-        bool | None,
-        typer.Option("--capped/--not-capped", help="Never more than their digests, urgent or not."),
-    ] = None,
-    text_only: Annotated[
-        bool | None, typer.Option("--text-only/--not-text-only", help="Letters without their HTML part.")
-    ] = None,
+    capped: Capped = None,
+    text_only: TextOnly = None,
     new_links: Annotated[
         bool, typer.Option("--new-links", help="Links to their preferences mailed so far lead nowhere.")
     ] = False,

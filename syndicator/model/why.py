@@ -106,11 +106,13 @@ GONE = {
 def why(case: Case) -> str:
     """Why this person did or did not get this item."""
     if case.duties:
-        # An issue that shows it counts only where nothing of its own does.
-        form = lambda one: (one.form is Form.ISSUE, SENT.index(one.state), one.form is Form.ADVANCE)  # noqa: E731
-        best = min(case.duties, key=form)
-        return _of_duty(best, case)
+        return _of_duty(min(case.duties, key=_rank), case)
     return next(_reasons(case))
+
+
+def _rank(duty: Duty) -> tuple[bool, int, bool]:
+    """Which duty tells most, the smallest first: an issue that shows it counts only where nothing of its own does."""
+    return duty.form is Form.ISSUE, SENT.index(duty.state), duty.form is Form.ADVANCE
 
 
 def _of_duty(duty: Duty, case: Case) -> str:

@@ -211,6 +211,7 @@ _OURS = (
     select(d.id, d.lease_no, d.state, d.sending, d.stop).where(AMONG_KEYS).order_by(d.id).with_for_update()
 )
 # Rows of a lane are asked for all they hold; a name costs a tuple of names a tenth of what it costs SQLAlchemy's.
+# The names are those of the query, so there is one list of them; types cannot follow, and a NamedTuple would be a second.
 _Claimed = namedtuple("_Claimed", _CLAIMED.selected_columns.keys())  # type: ignore[misc]  # noqa: PYI024
 _Locked = namedtuple("_Locked", _OURS.selected_columns.keys())  # type: ignore[misc]  # noqa: PYI024
 
