@@ -11,6 +11,7 @@ NOT_ENDED = text("state <> 'ended'")
 NOT_OVER = text("ended IS NULL")
 UNDECIDED = text("decided IS NULL")
 MAILED = text("state IN ('asked', 'known', 'confirmed')")
+ONCE = text("sort = 'source'")
 
 contacts = Table(
     "contacts",
@@ -152,6 +153,8 @@ letters = Table(
     Column("facts", Json, nullable=False),
     Column("created", Instant, nullable=False),
     Index("ix_letters_contact_id", "contact_id"),
+    # Where their address is from is told to a contact once ever.
+    Index("uq_letters_source", "contact_id", unique=True, sqlite_where=ONCE, postgresql_where=ONCE),
 )
 
 accreditations = Table(

@@ -136,6 +136,15 @@ def _people() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_letters")),
     )
     op.create_index("ix_letters_contact_id", "letters", ["contact_id"], unique=False)
+    once = sa.text("sort = 'source'")
+    op.create_index(
+        "uq_letters_source",
+        "letters",
+        ["contact_id"],
+        unique=True,
+        sqlite_where=once,
+        postgresql_where=once,
+    )
     op.create_table(
         "moves",
         sa.Column("id", Id, nullable=False),
