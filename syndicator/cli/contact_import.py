@@ -45,12 +45,18 @@ Encoding = Annotated[str, typer.Option(metavar="NAME", help="Of a text file; els
 Topics = Annotated[
     str, typer.Option("--topics", metavar="A,B", help="What rows without topics subscribe to.")
 ]
-Source = Annotated[str, typer.Option(metavar="TEXT", help="Where the list comes from; else the file.")]
+Source = Annotated[
+    str,
+    typer.Option(
+        metavar="TEXT",
+        help="Where the list is from, in words for its people: with --basis they read it. The file is named to staff alone.",
+    ),
+]
 Basis = Annotated[
     str,
     typer.Option(
         metavar="TEXT",
-        help="A lawful basis in place of their own yes, such as: press officers' contract; needs --by.",
+        help="A lawful basis in place of their own yes, in words they read, such as: press officers' contract; needs --by.",
     ),
 ]
 Undo = Annotated[int | None, typer.Option(parser=given.whole(1), metavar="ID", help="Take this one back.")]
@@ -116,10 +122,10 @@ def import_(
     file = _checked(file, basis, by, both=ask and legacy, no_notice=no_notice)
     from syndicator.signup import roster
 
-    said = one_line(source, "--source") or ("stdin" if file == STDIN else Path(file).name)
     with session.opened(ctx) as runtime:
         order = roster.Order(
-            source=said,
+            source=one_line(source, "--source"),
+            file="stdin" if file == STDIN else Path(file).name,
             by=session.actor(by),
             zone=runtime.site.zone,
             form=_form(form),

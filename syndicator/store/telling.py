@@ -21,18 +21,27 @@ _DELIVERIES, _LETTERS = Many(schema.deliveries), Many(schema.letters)
 
 
 def tell(tx: Tx, people: Sequence[Verdict], *, source: str, basis: str) -> int:
-    """Owe each of these, whom an import has just taken, the letter about it, unless they had one; how many do now."""
+    """Owe each of these, whom an import has just taken, the letter about it, unless they had one; how many do now.
+
+    Without a `source` in words for them, they are told of a list, and when it was taken over.
+    """
     theirs = _locked(tx, {one.person.address.key: one for one in people})
     had = told(tx, theirs)
     whose = {contact_id: one for contact_id, one in theirs.items() if contact_id not in had}
     if not whose:
         return 0
     partners.ensure_lane(tx, MAIL_LANE, Channel.MAIL)
+    when = {} if source else {"taken": tx.now.isoformat()}
     rows = [
         {
             "sort": Letter.SOURCE,
             "contact_id": contact_id,
-            "facts": {"source": source, "basis": basis, "topics": [begin.topic for begin in one.begins]},
+            "facts": {
+                "source": source,
+                "basis": basis,
+                "topics": [begin.topic for begin in one.begins],
+                **when,
+            },
             "created": tx.now,
         }
         for contact_id, one in whose.items()
@@ -54,7 +63,7 @@ def told(tx: Tx, contact_ids: Collection[int]) -> dict[int, int]:
 
 
 def _locked(tx: Tx, people: Mapping[str, Verdict]) -> dict[int, Verdict]:
-    """By the key of the contact; rows are locked, so that of two imports at once the later sees the other's letters."""
+    """By the key of the contact; locked, so that of two imports at once the later counts none of the other's letters."""
     found: dict[int, Verdict] = {}
     keys = sorted(people)
     for start in range(0, len(keys), PIECE):

@@ -265,6 +265,9 @@ def test_letters_about_a_basis_need_the_very_number(newsroom: InProcess) -> None
     assert "their contract" in text
     assert "/media-list/preferences/" in text
     assert "list for journalists" in text
+    assert "Where it is from: a list of contacts that " in text  # what the file is called is for staff
+    assert "stdin" not in text
+    assert "stdin" in {one["source"] for one in newsroom.json("contact", "import", "--list")}
 
 
 def test_a_list_can_be_taken_unasked(newsroom: InProcess) -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
 from syndicator import signup
 from syndicator.errors import NotFound, Refused
@@ -280,6 +281,10 @@ def test_who_is_taken_by_a_basis_is_told_so_once(newsroom: Store) -> None:
     more = f"{HEAD}\na@x.example,,,,,,\nbare@x.example,,,,funding,,\nnew@x.example,,,,policy,,\n"
     again = take(newsroom, more, topics=("policy",), **order)
     assert (1, {"new@x.example"}) == (again.told, set(notices(newsroom)))
+    with newsroom.read() as tx:
+        one = audience.contact(tx, address("a@x.example"))
+    with newsroom.begin() as tx, pytest.raises(IntegrityError, match="letters"):
+        letters.plan(tx, Letter.SOURCE, one.address, contact_id=one.id)
 
 
 def test_who_was_told_elsewhere_is_not_told_again(newsroom: Store) -> None:

@@ -16,9 +16,10 @@ from syndicator.errors import Invalid
 from syndicator.model.audience import Cadence
 from syndicator.model.letters import Letter
 from syndicator.model.markup import UNLINEAR
+from syndicator.model.release import in_zone
 from syndicator.model.site import Site
 from syndicator.render.mail.letterhead import Sender, house, plain_headers, sheet
-from syndicator.render.mail.parts import day_and_time, deadline
+from syndicator.render.mail.parts import day_and_time, day_in_words, deadline
 from syndicator.render.mail.template import Template
 
 CADENCES: dict[str, str] = {
@@ -73,6 +74,10 @@ class Facts:
         except ValueError:
             return words
         return day_and_time(instant, self.site.zone) if instant.tzinfo else words
+
+    def day(self, name: str) -> str:
+        """A fact that is an instant (ISO 8601), as its day on the newsroom's calendar."""
+        return day_in_words(in_zone(datetime.fromisoformat(self.text(name)), self.site.zone))
 
     def until(self) -> str:
         """The fact `until`, as its reader's wall clock shows it, where their `zone` is a fact; empty: it has no end."""
@@ -160,12 +165,15 @@ def _permission(facts: Facts) -> Wording:
 
 def _source(facts: Facts) -> Wording:
     topics, contact = facts.several("topics"), facts.site.media_contact
+    source = facts.text("source") or (
+        f"a list of contacts that {facts.site.title} was given, and took over on {facts.day('taken')}"
+    )
     return Wording(
         subject=f"Your address on the media list of {facts.site.title}",
         headline="We have your address: where from, and why",
         before=[
             "You did not give us this address yourself, so we tell you, once, that it is on our list for journalists.",
-            f"Where it is from: {facts.text('source')}",
+            f"Where it is from: {source}",
             f"On which basis we keep it and write to you: {facts.text('basis')}",
             "From now on you get our press mail about:" if topics else "So far we send no press mail to it.",
         ],

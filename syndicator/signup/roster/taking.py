@@ -25,13 +25,16 @@ TOLD_EVERY = 20_000  # rows between two lines of progress
 class Order:
     """How a list is to be taken. `topics` and `cadence` are for rows that name none; `by` answers for it.
 
+    `source` says where it is from in words that its people may read; without them staff know it by its `file`.
+
     Who shows no yes is asked at once; from an export of another house, or with `legacy`, only with `ask`. Who is taken
     by a `basis` is told so by a letter, once ever; without `notice` none is, for somebody told them already.
     """
 
-    source: str
     by: str
     zone: str
+    source: str = ""
+    file: str = ""
     form: Form | None = None
     maps: tuple[str, ...] = ()
     encoding: str = ""
@@ -219,14 +222,14 @@ def _batch(store: Store, batch: Sequence[Person], order: Order, done: Loaded) ->
 
 
 def _take(tx: Tx, verdicts: Sequence[Verdict], order: Order, done: Loaded) -> None:
-    by, source = order.by, order.source
+    by, source = order.by, order.source or order.file
     if done.id is None:
         done.id = imports.begin(tx, by=by, source=source, basis=order.basis or None)
         audit.record(tx, by, "contact.import", f"import/{done.id}", order.basis or None, source=source)
     ask = order.asks(done.form)
     done.asked += imports.take(tx, done.id, verdicts, by=by, source=source, form=done.form, ask=ask)
     if order.notice and (some := [one for one in verdicts if one.tells]):
-        done.told += telling.tell(tx, some, source=source, basis=order.basis)
+        done.told += telling.tell(tx, some, source=order.source, basis=order.basis)
 
 
 def _count(done: Loaded, one: Verdict) -> None:
