@@ -19,6 +19,8 @@ from syndicator.model.markup import one_line
 if TYPE_CHECKING:
     from syndicator.signup.roster import Form, Loaded
 
+ASKS = "letters that ask for a yes (none goes out now with --legacy)"
+TELLS = "letters that say where an address is from (none goes out with --no-notice)"
 SHOWN = 5  # lines of each sort; --json shows all
 STDIN = "-"
 IMPORTS = ("id", "at", "by", "source", "basis", "undone", "counts")
@@ -140,7 +142,8 @@ def import_(
             notice=not no_notice,
             dry_run=dry_run,
         )
-        agreed = _agreed(confirm, runtime.settings.mail.confirm_above, basis=bool(basis))
+        # A basis stands for every yes: nobody is left to ask.
+        agreed = _agreed(confirm, runtime.settings.mail.confirm_above, TELLS if basis else ASKS)
         done = roster.load(runtime.store, _bytes(file), order, say=output.say, agreed=agreed)
     _show(done, as_json=as_json)
     if dry_run:
@@ -155,6 +158,7 @@ def ask(
     limit: Annotated[
         int, typer.Option(parser=given.whole(1), metavar="N", help="At most so many.", show_default=False)
     ] = 1_000_000,
+    confirm: Letters = None,
     by: given.By = "",
     *,
     dry_run: given.DryRun = False,
@@ -169,7 +173,8 @@ def ask(
         return segments.condition(tx, (segment,) if segment else ())
 
     with session.opened(ctx) as runtime:
-        count = roster.ask(runtime.store, inside, limit, dry_run=dry_run)
+        agreed = _agreed(confirm, runtime.settings.mail.confirm_above, "letters that ask for a yes")
+        count = roster.ask(runtime.store, inside, limit, dry_run=dry_run, agreed=agreed)
         if count and not dry_run:
             with runtime.store.begin() as tx:
                 audit.record(tx, session.actor(by), "contact.ask", "contacts", count=count)
@@ -223,11 +228,8 @@ def _checked(file: str | None, basis: str, by: str, *, both: bool, no_notice: bo
     return file
 
 
-def _agreed(given_: int | None, limit: int, *, basis: bool) -> Callable[[int], None]:
+def _agreed(given_: int | None, limit: int, what: str) -> Callable[[int], None]:
     """What asks a person before many letters leave."""
-    asks = "letters that ask for a yes (none goes out now with --legacy)"
-    tells = "letters that say where an address is from (none goes out with --no-notice)"
-    what = tells if basis else asks  # a basis stands for every yes: nobody is left to ask
     return lambda letters: confirmed(letters, given_, limit, what)
 
 

@@ -13,10 +13,10 @@ class Letter(StrEnum):
 
     ASK = "ask"  # is it really you who signed up? [topics, cadence]; link: confirm the request
     KNOWN = "known"  # you are on the list already [topics]; link: preferences
-    PERMISSION = "permission"  # legacy: may we write to you? [topics]; link: confirm the subscriptions
-    SOURCE = (
-        "source"  # where your address is from [source or taken, basis, topics], once ever; link: preferences
+    PERMISSION = (
+        "permission"  # may we write to you? [topics, listed: by another yes]; link: confirm the subscriptions
     )
+    SOURCE = "source"  # where your address is from [source or taken, basis, topics, listed], once ever; link: preferences
     FAREWELL = "farewell"  # you have left [topics, until, zone, left, all: left everything]; link: undo
     OWNER = "owner"  # somebody left for the desk you look after [address, and as above]; link: undo
     MAGIC = "magic"  # the link to all your preferences that you asked for [minutes]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import ColumnElement, Table, exists, func, select
 
 from syndicator.model.audience import Address, Cadence, Contact, Standing, Subscription, SubscriptionState
 from syndicator.model.consent import Act
@@ -20,36 +20,62 @@ from syndicator.model.letters import Letter, letter_subject
 from syndicator.model.roster import WORDS, Begin, Verdict
 from syndicator.store import audience, partners, schema, suppressions
 from syndicator.store.deliveries.duties import MAIL_LANE, fresh
-from syndicator.store.engine import Tx, among
+from syndicator.store.engine import Tx, alone, among
 from syndicator.store.many import Many
 
 c, d, s, t = schema.contacts.c, schema.deliveries.c, schema.subscriptions.c, schema.topics.c
+ASKING = 0x61736B  # the lock of whoever asks those who wait
 _EVIDENCE = Many(schema.evidence)
 _DELIVERIES, _LETTERS, _REQUESTS = Many(schema.deliveries), Many(schema.letters), Many(schema.requests)
 
 
-def ask(tx: Tx, people: Sequence[tuple[Contact, Sequence[Subscription]]]) -> int:
-    """Owe each of these, who are on the list without a yes, the one letter that asks for it; how many letters."""
-    topic_ids = {row.slug: row.id for row in tx.connection.execute(select(t.slug, t.id))}
+def ask(tx: Tx, people: Sequence[Contact]) -> int:
+    """Owe each of these whom `unasked` names the one letter that asks for their yes; how many letters."""
+    groups: dict[tuple[int, Cadence], list[str]] = {}
+    query = select(s.contact_id, s.cadence, t.slug).join(schema.topics, t.id == s.topic_id)
+    query = query.where(among(s.contact_id, "whose"), *_unasked()).order_by(s.id)
+    whose = {one.id: one for one in people}
+    for contact_id, cadence, slug in tx.connection.execute(query, {"whose": sorted(whose)}):
+        groups.setdefault((contact_id, Cadence(cadence)), []).append(slug)
     rows = []
-    for contact, theirs in people:
-        groups: dict[Cadence, list[str]] = {}
-        for one in theirs:
-            if one.topic in topic_ids:
-                groups.setdefault(one.cadence, []).append(one.topic)
-        words = {name: getattr(contact, name) for name in WORDS}
-        rows += [(contact.id, contact.address, words, cadence, slugs) for cadence, slugs in groups.items()]
+    for (contact_id, cadence), slugs in groups.items():
+        one = whose[contact_id]
+        words = {name: getattr(one, name) for name in WORDS}
+        rows.append((contact_id, one.address, words, cadence, slugs, one.standing is Standing.LISTED))
     return _letters(tx, rows)
 
 
 def unasked(tx: Tx, inside: Any, limit: int) -> list[Contact]:
-    """Contacts without proof of a yes that wait for one and were never asked, in the order they came."""
+    """Contacts with a wish that an import brought without a yes, who were never asked, in the order they came.
+
+    On the list by another yes of theirs, or not. Whoever else asks, waits until we end.
+    """
+    alone(tx, ASKING)
+    return audience.contacts(tx, limit=limit, where=_to_be_asked(tx.now) & inside)
+
+
+def to_ask(tx: Tx, inside: Any, limit: int) -> tuple[int, int]:
+    """How many people `unasked` has, and how many letters that makes: one for each cadence."""
+    first = select(c.id).where(_to_be_asked(tx.now), inside).order_by(c.id).limit(limit).subquery()
+    wishes = select(s.contact_id, s.cadence).join(first, first.c.id == s.contact_id)
+    each = wishes.where(*_unasked()).distinct().subquery()
+    counts = select(func.count(each.c.contact_id.distinct()), func.count(each.c.contact_id))
+    people, mails = tx.connection.execute(counts).one()
+    return people, mails
+
+
+def _to_be_asked(now: datetime) -> ColumnElement[bool]:
     le = schema.letters.c
-    wait = select(s.contact_id).where(s.state == SubscriptionState.PENDING)
+    wait = select(s.contact_id).where(*_unasked())
     asked = select(le.contact_id).where(le.sort == Letter.PERMISSION, le.contact_id.is_not(None))
-    legacy = (c.standing == Standing.LEGACY) & c.id.in_(wait) & c.id.not_in(asked)
-    silent = suppressions.silenced(c.id, tx.now)
-    return audience.contacts(tx, limit=limit, where=legacy & ~silent & inside)
+    there = c.standing != Standing.ERASED
+    return there & c.id.in_(wait) & c.id.not_in(asked) & ~suppressions.silenced(c.id, now)
+
+
+def _unasked() -> tuple[ColumnElement[bool], ...]:
+    """Of a row of subscriptions: it waits for a yes, and no mail of its own asks for that."""
+    went = exists().where(d.subscription_id == s.id, d.state != DeliveryState.CANCELLED)
+    return s.state == SubscriptionState.PENDING, ~went
 
 
 def asked_for(tx: Tx, waiting: Subscription) -> list[datetime]:
@@ -88,13 +114,18 @@ def ask_of(
             mail = duty(tx, confirmation_subject(alone), contact_id, address, Priority.CONFIRMATION)
             confirmations.append(mail | {"subscription_id": alone})
         else:
-            letters += [(contact_id, address, one.person.words, *group) for group in groups.items()]
+            listed = one.known.contact_id is not None and one.known.standing is Standing.LISTED
+            words = one.person.words
+            letters += [(contact_id, address, words, *group, listed) for group in groups.items()]
     _DELIVERIES.write(tx, confirmations)
     return len(confirmations) + _letters(tx, letters)
 
 
-def _letters(tx: Tx, rows: Sequence[tuple[int, Address, Mapping[str, str], Cadence, list[str]]]) -> int:
-    """The letter that asks for a yes to these topics, and the request its link confirms, for each of these rows."""
+def _letters(tx: Tx, rows: Sequence[tuple[int, Address, Mapping[str, str], Cadence, list[str], bool]]) -> int:
+    """The letter that asks for a yes to these topics, and the request its link confirms, for each of these rows.
+
+    The last of a row: whether its person is on the list already, by a yes to something else.
+    """
     if not rows:
         return 0
     partners.ensure_lane(tx, MAIL_LANE, Channel.MAIL)
@@ -110,7 +141,7 @@ def _letters(tx: Tx, rows: Sequence[tuple[int, Address, Mapping[str, str], Caden
             "contact_id": contact_id,
             "created": tx.now,
         }
-        for contact_id, address, words, cadence, slugs in rows
+        for contact_id, address, words, cadence, slugs, _ in rows
     ]
     # Read back by whose they are: SQLite would be asked for the key of each row by itself.
     asked = [{"digest": one["digest"]} for one in requests]
@@ -121,10 +152,10 @@ def _letters(tx: Tx, rows: Sequence[tuple[int, Address, Mapping[str, str], Caden
             "sort": Letter.PERMISSION,
             "contact_id": contact_id,
             "about": about,
-            "facts": {"topics": slugs},
+            "facts": {"topics": slugs} | ({"listed": True} if listed else {}),
             "created": tx.now,
         }
-        for about, (contact_id, _, _, _, slugs) in zip(abouts, rows, strict=True)
+        for about, (contact_id, _, _, _, slugs, listed) in zip(abouts, rows, strict=True)
     ]
     _LETTERS.write(tx, letters)
     keys = _keys(tx, schema.letters, [contact_id for contact_id, *_ in rows])
@@ -138,7 +169,7 @@ def _letters(tx: Tx, rows: Sequence[tuple[int, Address, Mapping[str, str], Caden
                 "at": tx.now,
                 "detail": {"topics": slugs, "request": about},
             }
-            for about, row, (contact_id, _, _, _, slugs) in zip(abouts, asked, rows, strict=True)
+            for about, row, (contact_id, _, _, _, slugs, _) in zip(abouts, asked, rows, strict=True)
         ],
     )
     duties = [

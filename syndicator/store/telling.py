@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import select
 
+from syndicator.model.audience import Standing
 from syndicator.model.delivery import Channel, Priority
 from syndicator.model.letters import Letter, letter_subject
 from syndicator.model.roster import Verdict
@@ -41,6 +42,9 @@ def tell(tx: Tx, people: Sequence[Verdict], *, source: str, basis: str) -> int:
                 "basis": basis,
                 "topics": [begin.topic for begin in one.begins],
                 **when,
+                **(
+                    {"listed": True} if one.known.standing is Standing.LISTED and one.known.contact_id else {}
+                ),
             },
             "created": tx.now,
         }

@@ -279,7 +279,18 @@ def test_a_list_can_be_taken_unasked(newsroom: InProcess) -> None:
     done = newsroom.json("contact", "import", "-", "--legacy", stdin=rows)
     assert (0, 1, 1) == (done["asked"], done["legacy"], done["new"])
     assert mails == len(newsroom.json("delivery", "list"))
-    assert "1 person is asked" in newsroom("contact", "ask")
+    more = "email,topics\nq@x.example,funding\n"  # on the list by a yes to something else
+    assert 1 == newsroom.json("contact", "import", "-", "--legacy", stdin=more)["pending"]
+    assert "2 people are to be asked" in newsroom("contact", "ask", "--dry-run")
+    said = newsroom.try_("contact", "ask")
+    assert (6, True, mails) == (
+        said.code,
+        "say --confirm 2" in said.err,
+        len(newsroom.json("delivery", "list")),
+    )
+    assert "2 people are asked" in newsroom("contact", "ask", "--confirm", "2")
+    assert mails + 2 == len(newsroom.json("delivery", "list"))
+    assert "0 people are asked" in newsroom("contact", "ask")
 
 
 def test_a_file_that_is_no_list_is_one_line(newsroom: InProcess) -> None:

@@ -61,6 +61,10 @@ class Facts:
             raise Invalid(f"this letter needs the fact {name!r}, which whoever owed it did not write")
         return _one_line(self._given[name] or "")
 
+    def true(self, name: str) -> bool:
+        """Whether a fact that stands only where it holds is there."""
+        return bool(self._given.get(name))
+
     def several(self, name: str) -> tuple[str, ...]:
         """A fact that is a list of texts."""
         self.text(name)
@@ -145,20 +149,27 @@ def _known(facts: Facts) -> Wording:
 
 
 def _permission(facts: Facts) -> Wording:
-    topics = facts.several("topics")
+    topics, listed = facts.several("topics"), facts.true("listed")
     return Wording(
         subject=f"May we write to you? The media list of {facts.site.title}",
         headline="May we go on writing to you?",
         before=[
             (
-                "Your address has been on our list for journalists, and we have no record that you asked for it."
+                "You are on our list for journalists. Another list that came to us names you for more of our press"
+                " mail, and we have no record that you asked for that. So we ask you, once."
+                if listed
+                else "Your address has been on our list for journalists, and we have no record that you asked for it."
                 " So we ask you, once."
             ),
-            f"With your yes you get our press mail{' about:' if topics else '.'}",
+            f"With your yes you {'also ' if listed else ''}get our press mail{' about:' if topics else '.'}",
         ],
         listed=topics,
         button="Yes, write to me",
-        after=["If you do nothing, you hear nothing more from us."],
+        after=[
+            "If you do nothing, all stays as it is."
+            if listed
+            else "If you do nothing, you hear nothing more from us."
+        ],
         why="this once, because that address came to us with an earlier list.",
     )
 
@@ -172,7 +183,13 @@ def _source(facts: Facts) -> Wording:
         subject=f"Your address on the media list of {facts.site.title}",
         headline="We have your address: where from, and why",
         before=[
-            "You did not give us this address yourself, so we tell you, once, that it is on our list for journalists.",
+            (
+                "You are on our list for journalists already. Another list that came to us names you for more of our"
+                " press mail, and we tell you so, once."
+                if facts.true("listed")
+                else "You did not give us this address yourself, so we tell you, once, that it is on our list for"
+                " journalists."
+            ),
             f"Where it is from: {source}",
             f"On which basis we keep it and write to you: {facts.text('basis')}",
             "From now on you get our press mail about:" if topics else "So far we send no press mail to it.",

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from syndicator.model.audience import Cadence, SubscriptionState
+from syndicator.model.audience import Cadence
 from syndicator.model.roster import Person, Rules, Sort, Verdict, judge
 from syndicator.signup.roster.forms import FOREIGN, Form, sheet
 from syndicator.signup.roster.people import Bad, Manner, Reading, read
-from syndicator.store import Store, Tx, asking, audience, audit, imports, names, telling, topics
+from syndicator.store import Store, Tx, asking, audit, imports, names, telling, topics
 
 BATCH = 1_000  # people in one transaction
 TOLD_EVERY = 20_000  # rows between two lines of progress
@@ -156,20 +156,31 @@ def load(
     return done
 
 
-def ask(store: Store, inside: Callable[[Tx], Any], limit: int, *, dry_run: bool) -> int:
-    """Ask those who are on the list without a yes for it, each once for ever; how many are."""
+def ask(
+    store: Store,
+    inside: Callable[[Tx], Any],
+    limit: int,
+    *,
+    dry_run: bool,
+    agreed: Callable[[int], None] | None = None,
+) -> int:
+    """Ask those who are on the list without a yes for it, each once for ever; how many are.
+
+    `agreed` is told how many letters that makes, before anything is written, and raises where that is too many.
+    """
+    with store.read() as tx:
+        limit, letters = asking.to_ask(tx, inside(tx), limit)
+    if dry_run:
+        return limit
+    if agreed:
+        agreed(letters)
     count = 0
     while count < limit:
-        with (store.read if dry_run else store.begin)() as tx:
-            people = asking.unasked(tx, inside(tx), limit if dry_run else min(BATCH, limit - count))
-            if dry_run or not people:
-                return count + len(people)
-            theirs = audience.subscriptions_of(tx, [one.id for one in people])
-            pending = SubscriptionState.PENDING
-            waiting = [
-                (one, [each for each in theirs.get(one.id, ()) if each.state is pending]) for one in people
-            ]
-            asking.ask(tx, waiting)
+        with store.begin() as tx:
+            people = asking.unasked(tx, inside(tx), min(BATCH, limit - count))
+            if not people:
+                break
+            asking.ask(tx, people)
             count += len(people)
     return count
 
