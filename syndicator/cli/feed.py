@@ -69,8 +69,10 @@ def export(
 ) -> None:
     """Write all feeds, plain and gzip, as files for any web server; only what changed is touched."""
     from syndicator.feeds import export as flow
+    from syndicator.store import copies
 
     with session.opened(ctx) as runtime:
+        copies.note(runtime.cabinet.folder, folder)  # a redaction reaches them
         done = flow.export(runtime.store, runtime.site, folder)
     if as_json:
         written, removed = ([str(path) for path in paths] for paths in (done.written, done.removed))

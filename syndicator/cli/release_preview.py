@@ -61,7 +61,7 @@ def preview(
 def _write(out: Path, runtime: Runtime, tx: Tx, release: Release, version: Version) -> list[Path]:
     """The files, for their owner alone: they hold what is not public yet."""
     from syndicator.press.preview import House
-    from syndicator.store import media
+    from syndicator.store import copies, media
     from syndicator.web import preview as forms
     from syndicator.web.pages import STYLE, Pages
 
@@ -83,4 +83,5 @@ def _write(out: Path, runtime: Runtime, tx: Tx, release: Release, version: Versi
         if kept:
             with runtime.cabinet.open(kept.digest) as file:
                 made[f"media/{name}"] = file.read()
+    copies.note(runtime.cabinet.folder, out, release.uid, tuple(made))  # a redaction finds them
     return [files.put(out, name, data) for name, data in made.items()]

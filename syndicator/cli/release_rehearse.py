@@ -48,7 +48,7 @@ def rehearse(
     """Play a release through: every mail, event, feed and page as it would be. Nothing is sent, nothing changes."""
     from syndicator.press.rehearsal import rehearse as play
 
-    with session.opened(ctx) as runtime, _folder(out, runtime) as folder:
+    with session.opened(ctx) as runtime, _folder(out, runtime, uid) as folder:
         played = play(runtime.store, uid, house(runtime, folder))
     _show(played, out, as_json=as_json)
     if played.refused:
@@ -151,8 +151,8 @@ class Drawer:
 
 
 @contextmanager
-def _folder(out: Path | None, runtime: Runtime) -> Iterator[Path]:
-    from syndicator.store import rehearsal
+def _folder(out: Path | None, runtime: Runtime, uid: str) -> Iterator[Path]:
+    from syndicator.store import copies, rehearsal
 
     if out is None:
         with rehearsal.scratch(runtime.store) as folder:
@@ -161,6 +161,7 @@ def _folder(out: Path | None, runtime: Runtime) -> Iterator[Path]:
     if out.exists() and any(out.iterdir()):
         raise Refused(f"{out} is not empty: a rehearsal is kept in a folder of its own")
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    copies.note(runtime.cabinet.folder, out, uid)  # a redaction finds it
     yield out
 
 

@@ -18,12 +18,13 @@ from pathlib import Path
 
 from syndicator import publish
 from syndicator.errors import SyndicatorError, TryLater
-from syndicator.feeds import archive, rebuild
+from syndicator.feeds import archive, export, rebuild
 from syndicator.model.item import Item, ItemState
 from syndicator.model.site import Site
 from syndicator.observe import logger
-from syndicator.store import Store, Tx, items, media, notices, redactions, rehearsal, topics, wiped
+from syndicator.store import Store, Tx, copies, items, media, notices, redactions, rehearsal, topics, wiped
 from syndicator.store.media import Cabinet
+from syndicator.wire import folder
 
 log = logger("redaction")
 JOURNAL = "redactions.jsonl"
@@ -35,17 +36,23 @@ BEYOND_PG = (
 CUT_OFF = re.compile(r'\{(?:"(?:u(?:i(?:d(?:"(?:: ?)?)?)?)?)?)?|\{"uid": "(?:[^"\\]|\\.)*\\?')
 FOREIGN = timedelta(hours=1)  # after which a half file of another machine is nobody's
 UNUSED = timedelta(minutes=1)  # the same of a rehearsal's folder that nobody has locked
+SOON = timedelta(milliseconds=50)
 ROUNDS = 5  # times the documents are looked at again; each waits at most for the next second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What holds the words: the store, its feeds, the files; `wait` lets so much time go by."""
+    """What holds the words: the store, its feeds, the files, the folder of letters.
+
+    `wait` lets so much time go by; `named` gives the Message-ID of a letter by its subject and recipient.
+    """
 
     store: Store
     site: Site
     cabinet: Cabinet
     wait: Callable[[timedelta], None]
+    letters: Path | None = None
+    named: Callable[[str, str], str] = lambda _subject, _recipient: "nobody"
 
     @property
     def journal(self) -> Path:
@@ -74,6 +81,7 @@ def redact(house: House, uid: str, reason: str, *, by: str = "") -> Redacted:
     left = _sweep(house, now)
     with house.store.read() as tx:
         beyond = list(_beyond(tx, uid, item, house.site)) + left
+    beyond += copies.elsewhere(house.cabinet.folder, uid)
     if house.store.kind == "postgresql":
         beyond.append(BEYOND_PG)
     # Before the deed: what is journalled and not done yet is done at the next start.
@@ -95,18 +103,34 @@ def again(house: House) -> list[str]:
         with house.store.begin() as tx:
             wiped.mark(tx, unknown)
     _sweep(house, now)
+    _remove_redacted(house)
     for uid in shown:
         _, undone = _wipe(house, uid, "")
         log.warning("redacted again: the store still showed it", uid=uid, undone=undone)
     return shown
 
 
+def _export_again(house: House) -> Iterator[str]:
+    """Make the folders of this machine that feeds were exported to hold what is served now."""
+    for place in copies.exports(house.cabinet.folder):
+        if (place / export.MANIFEST).is_file():
+            try:
+                export.export(house.store, house.site, place)
+            except SyndicatorError as fault:
+                yield f"feeds exported to {place}: {fault}"
+
+
 def _wipe(house: House, uid: str, by: str) -> tuple[int, list[str]]:
+    # These go before the deed is on record: after a crash between the two it is done again.
+    files, undone = copies.burn(house.cabinet.folder, uid)
+    burnt, _ = _burn(house, uid)
     with house.store.begin() as tx:
         digests = publish.redact(tx, uid, by=by)
         item = items.find(tx, uid)
-    undone = list(_rebuild(house, item.id)) if item else []
-    files = 0
+    undone += _rebuild(house, item.id) if item else []
+    undone += _export_again(house)
+    late, unburnt = _burn(house, uid, patient=True)
+    files, undone = files + burnt + late, [*undone, *unburnt]
     for digest in digests:
         try:
             files += house.cabinet.remove(digest)
@@ -114,6 +138,42 @@ def _wipe(house: House, uid: str, by: str) -> tuple[int, list[str]]:
             undone.append(str(fault))
     left = house.store.scrub()
     return files, [*undone, *([left] if left else [])]
+
+
+def _burn(house: House, uid: str, *, patient: bool = False) -> tuple[int, list[str]]:
+    """Remove letters of it from the folder; `patient` waits first for one that is being written at this moment."""
+    if house.letters is None or not house.letters.is_dir():
+        return 0, []
+    if patient:
+        _wait_for_letters(house, uid)
+    with house.store.read() as tx:
+        ids = {house.named(*one).partition("@")[0] for one in redactions.letters_of(tx, uid, _key(tx, uid))}
+    return folder.remove(house.letters, ids)
+
+
+def _wait_for_letters(house: House, uid: str) -> None:
+    for _ in range(ROUNDS):
+        with house.store.read() as tx:
+            if not redactions.in_hand(tx, uid, _key(tx, uid)):
+                return
+        house.wait(SOON)
+
+
+def _key(tx: Tx, uid: str) -> int | None:
+    item = items.find(tx, uid)
+    return item.id if item else None
+
+
+def _remove_redacted(house: House) -> None:
+    """Files whose rows say that they are gone: whoever wiped them was killed before, or they came back from a backup."""
+    with house.store.read() as tx:
+        digests = media.redacted(tx)
+    for digest in digests:
+        try:
+            if house.cabinet.remove(digest):
+                log.warning("a redacted file was still there", digest=digest)
+        except SyndicatorError as fault:
+            log.warning("a redacted file is still there", fault=str(fault))
 
 
 def _rebuild(house: House, item_id: int) -> Iterator[str]:
@@ -128,7 +188,7 @@ def _rebuild(house: House, item_id: int) -> Iterator[str]:
         if not left:
             return
         soon = now.replace(microsecond=0) + timedelta(seconds=1)
-        house.wait(min(due or soon, soon) - now if (due or soon) > now else timedelta(milliseconds=50))
+        house.wait(min(due or soon, soon) - now if (due or soon) > now else SOON)
     yield from (f"the feeds of {slug} still hold it: look at `syndicator feed check`" for slug in left)
 
 
@@ -151,7 +211,7 @@ def _sweep(house: House, now: datetime) -> list[str]:
     """Remove what killed processes left; in words what is left of them."""
     house.cabinet.sweep(now - FOREIGN)
     left = rehearsal.sweep(house.store, now - UNUSED)
-    return [f"the copy of a rehearsal that goes on, {folder}: it goes with it" for folder in left]
+    return [f"the copy of a rehearsal that goes on, {place}: it goes with it" for place in left]
 
 
 def _beyond(tx: Tx, uid: str, item: Item | None, site: Site) -> Iterator[str]:
@@ -168,8 +228,7 @@ def _beyond(tx: Tx, uid: str, item: Item | None, site: Site) -> Iterator[str]:
     if item:
         hubs = f" and the hubs {', '.join(site.hubs)}" if site.hubs else ""
         yield f"copies at aggregators, search engines and caches that read the feeds{hubs}; Atom's tombstone tells them"
-    exports = "directories of `syndicator feed export`, `release preview --out` and `rehearse --out`"
-    yield f"{exports}, and mail written to a folder: write or remove them anew"
+    yield "whatever else was made of previews, rehearsals, exported feeds and letters: files moved, copied or sent around"
     yield "backups made before, and logs: the journal beside the media redacts a restored copy again"
     yield "the reasons people gave in the audit, and whatever else quotes it under another uid"
     if item and item.upstream:

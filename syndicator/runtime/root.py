@@ -34,6 +34,7 @@ from syndicator.runtime.addresses import links_of
 from syndicator.runtime.chance import clock, mint_token, mint_uid
 from syndicator.runtime.keys import bounce_domain_of, own_key, signer_of
 from syndicator.runtime.provisioning import reconcile
+from syndicator.runtime.terms import named_of
 from syndicator.settings import Settings, Tls, Transport
 from syndicator.signup import Tokens
 from syndicator.signup.erasing import JOURNAL, Eraser
@@ -334,6 +335,10 @@ class Runtime:
             site=self.site,
             cabinet=self.cabinet,
             wait=lambda span: time.sleep(span.total_seconds()),
+            letters=Path(
+                self.settings.mail.folder
+            ),  # of whatever transport: there may be letters of another time
+            named=self._named,
         )
 
     @cached_property
@@ -342,6 +347,9 @@ class Runtime:
         mail, kept = self.settings.mail, Path(self.settings.store.media_dir)
         letters = Path(mail.folder) if mail.transport is Transport.FOLDER else None
         return Eraser(self.store, letters, kept / JOURNAL)
+
+    def _named(self, subject: str, recipient: str) -> str:
+        return named_of(self.desk)(subject, recipient)
 
     def close(self) -> None:
         """Give back the database."""

@@ -273,6 +273,12 @@ def wipe(tx: Tx, uid: str) -> list[str]:
     return [row.digest for row in rows]
 
 
+def redacted(tx: Tx) -> list[str]:
+    """The digests of all files whose bytes were wiped for good."""
+    query = select(m.digest).where(m.redacted.is_not(None)).order_by(m.id)
+    return list(tx.connection.execute(query).scalars())
+
+
 def kept_for(tx: Tx, uid: str) -> list[tuple[str, list[str]]]:
     """The names of the files of this uid that outlive it, each with the uids that hold it as well."""
     held = exists().where(u.media_id == m.id, u.uid == uid)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Select, delete, func, or_, select, union, update
 
-from syndicator.model.delivery import DeliveryState
+from syndicator.model.delivery import MAY_HAVE, DeliveryState
 from syndicator.model.incoming import READING
 from syndicator.model.item import Content, Item, ItemState, content_to_json
 from syndicator.model.release import OPEN_RELEASES, ReleaseState
@@ -113,13 +113,29 @@ def waiting(tx: Tx, item_id: int) -> list[str]:
 def handed_over(tx: Tx, uid: str, item_id: int | None = None) -> tuple[int, list[str]]:
     """How many letters with it left the house, or may have, and the partners who were sent it: nobody recalls those."""
     p = schema.partners.c
-    had = or_(d.state == DeliveryState.ACCEPTED, d.state == DeliveryState.UNKNOWN, d.doubts > 0)
+    had = or_(d.state.in_(MAY_HAVE), d.doubts > 0)
     carried = d.id.in_(deliveries_of(uid, item_id))
     letters = select(func.count()).where(carried, had, d.partner_id.is_(None), d.subject.not_like("ping/%"))
     slugs = select(p.slug).join(schema.deliveries, d.partner_id == p.id).where(carried, had).distinct()
     return (
         tx.connection.execute(letters).scalar_one(),
         sorted(tx.connection.execute(slugs).scalars()),
+    )
+
+
+def letters_of(tx: Tx, uid: str, item_id: int | None = None) -> list[tuple[str, str]]:
+    """The (subject, recipient) of every letter that carried it, by which letters are known wherever they lie."""
+    carried = d.id.in_(deliveries_of(uid, item_id)) & d.partner_id.is_(None)
+    query = select(d.subject, d.recipient).where(carried)
+    return [(row.subject, row.recipient) for row in tx.connection.execute(query)]
+
+
+def in_hand(tx: Tx, uid: str, item_id: int | None = None) -> bool:
+    """Whether a letter of it is being sent at this moment."""
+    sending = (d.state == DeliveryState.SENDING) & d.id.in_(deliveries_of(uid, item_id))
+    return (
+        tx.connection.execute(select(d.id).where(sending, d.partner_id.is_(None)).limit(1)).first()
+        is not None
     )
 
 

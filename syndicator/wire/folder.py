@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from syndicator.model.outcomes import Cause, Outcome, Result
@@ -63,13 +63,46 @@ def file_name(letter: Letter) -> str:
 def forget(folder: Path, address: str) -> list[str]:
     """Remove every letter to this address (folded), and every one that quotes it; those a person must, in words."""
     undone = []
-    for path in sorted(folder.glob("*.eml")) if folder.is_dir() else ():
+    for path in _letters(folder):
         try:
             if _speaks_of(path.read_bytes(), address.casefold()):
                 path.unlink()
+        except FileNotFoundError:  # somebody else took it, or it was half written and is whole now
+            continue
         except OSError as trouble:
             undone.append(f"{path} may hold the address: {trouble.strerror or trouble}; remove it by hand")
     return undone
+
+
+def remove(folder: Path, ids: Collection[str]) -> tuple[int, list[str]]:
+    """Remove every letter whose Message-ID begins with one of these before its @: how many, and those a person must, in words.
+
+    What stands behind the @ changes with the address mail is from.
+    """
+    removed, undone = 0, []
+    for path in _letters(folder) if ids else ():
+        try:
+            if _named(path) in ids:
+                path.unlink()
+                removed += 1
+        except FileNotFoundError:
+            continue
+        except OSError as trouble:
+            undone.append(f"{path} may hold words of it: {trouble.strerror or trouble}; remove it by hand")
+    return removed, undone
+
+
+def _letters(folder: Path) -> list[Path]:
+    """Whole letters, and what killed processes left of others."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.suffix == ".eml" or _PART.fullmatch(path.name))
+
+
+def _named(path: Path) -> str:
+    with path.open("rb") as file:
+        found = _MESSAGE_ID.search(file.read(HEAD).partition(b"\r\n\r\n")[0])
+    return found[1].decode("ascii", "replace") if found else ""
 
 
 def _speaks_of(letter: bytes, address: str) -> bool:
@@ -84,6 +117,9 @@ def _speaks_of(letter: bytes, address: str) -> bool:
     return any(address in str(words).casefold() for words in (*heads, *parts))
 
 
+HEAD = 1 << 16  # bytes of a letter among which its Message-ID stands
+_PART = re.compile(r"\..+\.part")
+_MESSAGE_ID = re.compile(rb"(?im)^Message-ID:\s*<([^<>@\s]+)@")
 _EVERYTHING = Offer(pipelining=True, eight_bit=True, utf8=True)
 
 

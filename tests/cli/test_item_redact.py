@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
 
+from syndicator.store import copies
 from tests.cli.program import InProcess
 
 UID = "tag:x,1"
@@ -90,3 +92,67 @@ def test_a_draft_is_redacted(lite: InProcess, tmp_path: Path) -> None:
         ("release", "draft", lite.file("b.md", f"uid: {uid}\ntitle: Again")),
     ):
         assert 6 == lite.try_(*again).code
+
+
+def _singing(program: InProcess, tmp_path: Path) -> str:
+    """A release that sings in a preview, a rehearsal, letters and exported feeds; its uid."""
+    program.env["SYNDICATOR_STORE__MEDIA_DIR"] = str(tmp_path / "media")
+    program("topic", "add", "policy", "Policy")
+    program("contact", "add", "jane@paper.example")
+    program("contact", "subscribe", "jane@paper.example", "policy", "--consent", "a card")
+    (program.folder / "a.pdf").write_bytes(PICTURE + b"canary")
+    front = "title: On canaries\ntopics: [policy]\nmedia:\n  - file: a.pdf\n    title: The canary"
+    uid = program("release", "draft", program.file("a.md", front, "A canary sings.")).strip()
+    program("release", "preview", uid, "--out", str(tmp_path / "shown"))
+    program("release", "approve", uid)
+    program("release", "rehearse", uid, "--out", str(tmp_path / "canary-play"))
+    program("release", "publish", uid)
+    program("worker", "--once", "deliver")
+    program("feed", "export", str(tmp_path / "www"))
+    return uid
+
+
+def _sings(*folders: Path) -> list[Path]:
+    every = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return [path for path in every if b"canar" in path.read_bytes().lower() or "canar" in path.name.lower()]
+
+
+def test_letters_previews_rehearsals_and_exports_go_with_it(lite: InProcess, tmp_path: Path) -> None:
+    """design:2 shown by 6: what this house wrote into folders is wiped, too: letters, previews, rehearsals, exports.
+
+    Nothing else that lies there is: other letters, somebody's own pictures, the feeds of other items.
+    """
+    uid = _singing(lite, tmp_path)
+    other = lite("item", "add", lite.file("b.md", "title: On sparrows\ntopics: [policy]")).strip()
+    lite("worker", "--once", "deliver")
+    shown, play, www, mail = (tmp_path / name for name in ("shown", "canary-play", "www", "mail"))
+    (shown / "media" / "mine.png").write_bytes(b"a picture of mine")
+    for folder in (shown, play / "mail", play / "page", play / "feeds", www, mail):
+        assert _sings(folder), folder
+    (mail / ".killed.part").write_bytes(next(iter(_sings(mail))).read_bytes())
+
+    said = json.loads(lite("item", "redact", uid, "--reason", "Court order 7", "--json"))
+    assert [] == said["undone"]
+    assert [] == _sings(shown, play, www, mail, tmp_path / "media")
+    assert "a picture of mine" == (shown / "media" / "mine.png").read_text()
+    assert 1 == len(list(mail.iterdir()))
+    assert b"On sparrows" in (www / "feeds" / "policy.atom").read_bytes()
+    assert other in [one["uid"] for one in lite.json("item", "list")]
+
+
+def test_a_copy_on_another_machine_is_named(lite: InProcess, tmp_path: Path) -> None:
+    """design:2: what was written elsewhere cannot be wiped from here: its machine and its folder are told."""
+    lite.env["SYNDICATOR_STORE__MEDIA_DIR"] = str(tmp_path / "media")
+    lite("topic", "add", "policy", "Policy")
+    lite("item", "add", lite.file("a.md", f"uid: {UID}\ntitle: On canaries\ntopics: [policy]"))
+    for folder, uid in (("shown", UID), ("www", ""), ("others", "tag:x,2")):
+        copies.note(tmp_path / "media", tmp_path / folder, uid, ("page.html",))
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "page.html").write_text("canary")
+    journal = tmp_path / "media" / copies.JOURNAL
+    journal.write_text(journal.read_text().replace(f'"{os.uname().nodename}"', '"elsewhere"'))
+    beyond = json.loads(lite("item", "redact", UID, "--reason", "Court order 7", "--json"))["beyond"]
+    told = [one for one in beyond if "elsewhere" in one]
+    assert [f"a preview or rehearsal on elsewhere, in {tmp_path}/shown"] == told[:1]
+    assert [f"feeds exported on elsewhere, in {tmp_path}/www"] == told[1:]
+    assert 3 == len(_sings(tmp_path / "shown", tmp_path / "www", tmp_path / "others"))

@@ -178,3 +178,15 @@ def test_copies_of_rehearsals_do_not_outlive_them(lite: redaction.House, clock: 
         assert {0o700} == {one.stat().st_mode & 0o777 for one in used.parent.glob(f"{rehearsal.PREFIX}*")}
         assert str(used) in " ".join(redaction.redact(lite, UID, "Court order").beyond)
     assert [] == list(used.parent.glob(f"{rehearsal.PREFIX}*"))
+
+
+def test_a_redacted_file_that_is_still_there_goes_at_the_next_start(
+    lite: redaction.House, clock: FakeClock
+) -> None:
+    """operations:B1: whoever wiped it was killed before its file was removed, or the file came out of a backup."""
+    lived(lite, clock)
+    redaction.redact(lite, UID, "Court order")
+    lite.cabinet.put(PICTURE)
+    other = lite.cabinet.put(b"another")
+    assert [] == redaction.again(lite)
+    assert [other] == list(lite.cabinet.digests())

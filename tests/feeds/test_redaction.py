@@ -90,7 +90,7 @@ def test_the_address_and_the_feeds_say_that_something_was_there(
         "partners agency",
         "aggregators",
         "backups",
-        "feed export",
+        "exported feeds",
     ):
         assert what in beyond
     store = house.store

@@ -1,0 +1,146 @@
+"""Copies: the folders into which somebody had words of this house written, so that a redaction finds them again.
+
+Previews and rehearsals of a release, and exports of feeds. They stand in a journal beside the media, by machine and
+folder: what lies on another machine cannot be removed from here, but can be named. Serves no walk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from syndicator.observe import logger
+
+log = logger("redaction")
+JOURNAL = "copies.jsonl"
+# What a rehearsal writes into a folder that was empty: nothing else is ever removed there.
+REHEARSED = re.compile(
+    r"(mail|advance)/[^/]+\.eml|webhook/[^/]+\.json|page/[^/]+\.(html|css)|page/media/[^/]+"
+    r"|feeds/[^/]+\.(atom|rss|json)|hub/pings\.json"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A folder with words: `uid` is the release's, empty where it is the feeds; `names` are its files, none: a rehearsal's."""
+
+    folder: str
+    uid: str = ""
+    names: tuple[str, ...] = ()
+    host: str = ""
+
+    @property
+    def here(self) -> bool:
+        """Whether it lies on this machine."""
+        return self.host == os.uname().nodename
+
+
+def note(beside: Path, folder: Path, uid: str = "", names: Sequence[str] = ()) -> None:
+    """Remember, before the first file is written, what this folder is to hold; `beside` is the media's."""
+    copy = Copy(str(folder.resolve()), uid, tuple(names), os.uname().nodename)
+    try:
+        with _journal(beside) as (known, keep):
+            if copy not in known:
+                keep([*known, copy])
+    except OSError as fault:  # a redaction says in any case that there may be others
+        log.warning("a copy was not noted", folder=copy.folder, fault=str(fault))
+
+
+def exports(beside: Path) -> list[Path]:
+    """The folders of this machine that feeds were exported to."""
+    return [Path(one.folder) for one in _read(beside) if not one.uid and one.here]
+
+
+def elsewhere(beside: Path, uid: str) -> list[str]:
+    """In words, where on other machines words of this release lie."""
+    far = [one for one in _read(beside) if not one.here and one.uid in ("", uid)]
+    return [
+        f"{'a preview or rehearsal' if one.uid else 'feeds exported'} on {one.host}, in {one.folder}"
+        for one in far
+    ]
+
+
+def burn(beside: Path, uid: str) -> tuple[int, list[str]]:
+    """Remove the previews and rehearsals of this release on this machine: how many files, and in words what a person must."""
+    removed, undone, done = 0, list[str](), set[Copy]()
+    for copy in _read(beside):
+        if copy.here and copy.uid == uid:
+            try:
+                removed += _removed(copy)
+                done.add(copy)
+            except OSError as fault:
+                undone.append(f"{fault.filename or copy.folder}: {fault.strerror}; remove it by hand")
+    if done:
+        try:
+            with _journal(beside) as (known, keep):
+                keep([one for one in known if one not in done])  # a folder may be called as the release was
+        except OSError as fault:
+            undone.append(f"{beside / JOURNAL}: {fault.strerror}; its lines about {uid} stay")
+    return removed, undone
+
+
+def _removed(copy: Copy) -> int:
+    folder, count = Path(copy.folder), 0
+    for path in list(_files(folder, copy.names)):
+        path.unlink()
+        count += 1
+    return count
+
+
+def _files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """The files of a copy that are there; through no link."""
+    if names:
+        found = (folder / name for name in names if ".." not in Path(name).parts)
+        yield from (
+            one for one in found if one.is_file() and one.parent.resolve() in (folder, folder / "media")
+        )
+        return
+    for here, _, files in os.walk(folder):
+        for name in files:
+            path = Path(here, name)
+            if REHEARSED.fullmatch(path.relative_to(folder).as_posix()):
+                yield path
+
+
+def _read(beside: Path) -> list[Copy]:
+    try:
+        text = (beside / JOURNAL).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return list(_copies(text))
+
+
+def _copies(text: str) -> Iterator[Copy]:
+    for line in text.splitlines():
+        try:
+            said = json.loads(line)
+            yield Copy(str(said["folder"]), str(said["uid"]), tuple(said["names"]), str(said["host"]))
+        except (ValueError, KeyError, TypeError):
+            continue
+
+
+@contextmanager
+def _journal(beside: Path) -> Iterator[tuple[list[Copy], Callable[[list[Copy]], None]]]:
+    """The lines, held against other processes, and what writes them anew."""
+    beside.mkdir(mode=0o700, parents=True, exist_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(beside / JOURNAL, flags, 0o600), "r+", encoding="utf-8", errors="replace") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield list(_copies(file.read())), lambda copies: _rewrite(file, copies)
+
+
+def _rewrite(file: IO[str], copies: Sequence[Copy]) -> None:
+    """In its place: a lock is held on this very file. What a crash tears is skipped by whoever reads it."""
+    lines = "".join(f"{json.dumps(asdict(one))}\n" for one in copies)
+    file.seek(0)
+    file.write(lines)
+    file.truncate()
+    file.flush()
+    os.fsync(file.fileno())
