@@ -8,7 +8,6 @@ one issue goes out, never several (ADR 45). Serves walk C and `newsletter …`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,8 +16,8 @@ from syndicator import publish
 from syndicator.errors import Invalid, NotFound, Refused, Stale
 from syndicator.model.audience import address
 from syndicator.model.delivery import revision_subject
-from syndicator.model.issuefile import Edit
-from syndicator.model.item import Content, Item
+from syndicator.model.issuefile import Edit, difference, says_the_same
+from syndicator.model.item import Content, Item, Topic
 from syndicator.model.letters import Letter
 from syndicator.model.newsletter import (
     IN_HAND,
@@ -43,6 +42,7 @@ from syndicator.store import (
     audit,
     deliveries,
     letters,
+    names,
     newsletters,
     schedules,
     suppressions,
@@ -52,6 +52,7 @@ from syndicator.store import (
 log = logger("newsletter")
 FIRST = timedelta(days=31)  # what the first issue looks back at where no slot was before it
 MOST_TESTS = 20  # addresses at once: more than that is a mailing
+CLOSES = "newsletter-topic/"  # how the keys of alarms begin that say so
 NOBODY = "nobody: newsletter.unapproved"
 
 
@@ -75,15 +76,19 @@ class Tended:
 def tend(store: Store, house: House) -> Tended:
     """Do what is due: open, remind, publish, or say that nobody said yes. Nothing twice, whoever else looks.
 
-    Raises NotFound where the topic of the newsletter does not exist; Invalid or Refused where nothing can be filed there.
+    While its topic is about to close it rests, and that is said once: what is in hand stays as it is, and goes on if
+    the end is taken back. Raises NotFound where that topic does not exist; Invalid where nothing can be filed there.
     """
-    if not house.rules.topic:
-        return Tended("there is no newsletter: set [newsletter] topic")
     with store.read() as tx:
-        _check_topic(tx, house.rules)
-        if not _anything(tx, house.rules):
-            return Tended("nothing is due")
+        rest = _at_rest(tx, house.rules)
+        if not rest:
+            _check_topic(tx, house.rules)
+        if not _to_say(tx, house.rules) and (rest or not _anything(tx, house.rules)):
+            return Tended(rest or "nothing is due")
     with store.begin() as tx:
+        _say_it_closes(tx, house.rules)
+        if rest := _at_rest(tx, house.rules):
+            return Tended(rest)
         _watch(tx)
         item = None
         if issue := newsletters.in_hand(tx):
@@ -128,9 +133,13 @@ def edit(tx: Tx, number: int, said: Edit, by: str) -> Sheet:
     if said.number not in (None, number):
         raise Invalid(f"the file is of No. {said.number}, not of No. {number}")
     if said.base and said.base != sheet.base:
-        if _says_the_same(sheet, said):
+        if says_the_same(sheet, said):
             return sheet
-        raise _stale(sheet, said)
+        head = (
+            f"{sheet.issue.name} was changed since this file was made (base {said.base}, it is {sheet.base} now): take it "
+            f"anew with `syndicator newsletter show {number} --file`; it says:"
+        )
+        raise Stale([head, *difference(sheet, said)])
     known = {line.item.uid: line for line in sheet.lines}
     _check_known(said.choices, known, number)
     lines = [Line(known[uid].item, choice, said=True) for uid, choice in said.choices.items()]
@@ -223,6 +232,50 @@ def _check_topic(tx: Tx, rules: Rules) -> None:
         raise NotFound(
             f'[newsletter] topic "{rules.topic}" does not exist: make it with `syndicator topic add {rules.topic} TITLE`'
         ) from None
+
+
+def _at_rest(tx: Tx, rules: Rules) -> str:
+    """Why there are no issues at all, in words; empty where there are."""
+    if not rules.topic:
+        return "there is no newsletter: set [newsletter] topic"
+    topic = _closing(tx, rules)
+    return f'the topic "{topic.slug}" of the newsletter closes: no issue goes out' if topic else ""
+
+
+def _closing(tx: Tx, rules: Rules) -> Topic | None:
+    """The newsletter's topic, if it is about to close, or has."""
+    topic = topics.find(tx, names.present(tx, (rules.topic,))[0]) if rules.topic else None
+    return topic if topic and topic.closing else None
+
+
+def _occasion(topic: Topic | None) -> str:
+    """The key of the alarm that the newsletter's topic closes; empty where it does not."""
+    if topic is None or topic.closing is None:
+        return ""
+    return f"{CLOSES}{topic.slug}/{topic.closing.announced.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _to_say(tx: Tx, rules: Rules) -> bool:
+    """Whether `_say_it_closes` has something to say, or to take back."""
+    key = _occasion(_closing(tx, rules))
+    over = any(one.key.startswith(CLOSES) and one.key != key for one in alarms.open_(tx))
+    return over or bool(key and not alarms.known(tx, (key,)))
+
+
+def _say_it_closes(tx: Tx, rules: Rules) -> None:
+    topic = _closing(tx, rules)
+    for alarm in alarms.open_(tx):
+        if alarm.key.startswith(CLOSES) and alarm.key != _occasion(topic):
+            alarms.end(tx, alarm.key)
+    if topic is None or topic.closing is None:
+        return
+    words = (
+        f'The topic "{topic.slug}" closes on {topic.closing.over.astimezone(UTC):%d %B %Y %H:%M} UTC and takes nothing new. '
+        f"No issue is opened, reminded of or sent. `syndicator topic close {topic.slug} --cancel` takes the end back "
+        "until then, and the newsletter goes on; else name another under [newsletter] topic, or none."
+    )
+    if alarms.raise_(tx, _occasion(topic), "The newsletter has stopped: its topic closes", words):
+        log.warning("newsletter stopped", topic=topic.slug, over=topic.closing.over.isoformat())
 
 
 def _anything(tx: Tx, rules: Rules) -> bool:
@@ -364,29 +417,6 @@ def _check_known(choices: Iterable[str], known: Mapping[str, Line], number: int)
 def _changed(tx: Tx, number: int, by: str) -> Sheet:
     audit.record(tx, by, "newsletter.edit", f"newsletter/{number}")
     return sheet_of(tx, number)
-
-
-def _says_the_same(sheet: Sheet, said: Edit) -> bool:
-    """Whether a file holds what stands there already: it was handed in twice."""
-    choices = [(line.item.uid, line.choice) for line in sheet.lines if line.said]
-    words = (said.title, said.headline, said.introduction, list(said.choices.items()), said.blocks)
-    return words == (sheet.issue.title, sheet.issue.headline, sheet.issue.introduction, choices, sheet.blocks)
-
-
-def _stale(sheet: Sheet, said: Edit) -> Stale:
-    head = (
-        f"{sheet.issue.name} was changed since this file was made (base {said.base}, it is {sheet.base} now): take it "
-        f"anew with `syndicator newsletter show {sheet.issue.number} --file`; it says:"
-    )
-    mine = [said.headline, said.introduction, *(f"{uid}: {choice}" for uid, choice in said.choices.items())]
-    now = [
-        sheet.issue.headline,
-        sheet.issue.introduction,
-        *(f"{line.item.uid}: {line.choice}" for line in sheet.lines),
-    ]
-    lines = difflib.unified_diff(mine, now, "your file", "the issue", lineterm="", n=0)
-    blocks = [] if said.blocks == sheet.blocks else ["its blocks differ, too"]
-    return Stale([head, *lines, *blocks])
 
 
 def _schedule(tx: Tx) -> Schedule | None:

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from syndicator import newsletter, press, publish
+from syndicator import topics as life
 from syndicator.errors import NotFound, Refused, Stale
 from syndicator.model import issuefile
 from syndicator.model.audience import Cadence, address
@@ -606,6 +607,32 @@ def test_a_topic_that_is_missing_is_named(store: Store) -> None:
         newsletter.tend(store, HOUSE)
     with store.read() as tx:
         assert [] == newsletters.listing(tx)
+
+
+def test_a_topic_that_closes_stops_the_newsletter(room: Store, clock: FakeClock) -> None:
+    """peers:251 Said once, in one alarm; nothing is reminded of or sent, and all goes on where the end is taken back."""
+    add(room, "Budget")
+    act(room, newsletter.approve, 1, "ada", HOUSE)
+    with room.begin() as tx:
+        life.close(tx, "letter", after=timedelta(days=60))
+    clock.advance(minutes=1)
+    for _ in range(2):
+        assert "no issue goes out" in newsletter.tend(room, HOUSE).words
+    clock.now = APRIL
+    assert "no issue goes out" in newsletter.tend(room, HOUSE).words
+    with room.begin() as tx:
+        (alarm,) = alarms.open_(tx)
+        assert "syndicator topic close letter --cancel" in alarm.words
+        assert IssueState.APPROVED is newsletters.named(tx, 1).state
+        life.keep_open(tx, "letter")
+    assert newsletter.tend(room, HOUSE).words.startswith("Monthly letter No. 1 is out")
+    with room.begin() as tx:
+        assert [] == alarms.open_(tx)
+        life.close(tx, "letter", after=timedelta())
+    newsletter.tend(room, HOUSE)
+    assert "there is no newsletter" in newsletter.tend(room, house(topic="")).words
+    with room.read() as tx:
+        assert [] == alarms.open_(tx)
 
 
 def test_what_is_under_embargo_is_not_offered(room: Store, clock: FakeClock) -> None:

@@ -7,6 +7,7 @@ reading only. Serves `newsletter show --file` and `newsletter edit`.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,6 +85,25 @@ def read(text: str, zone: str) -> Edit:
         choices=_choices(_rows(fields, "items")),
         blocks=tuple(_read_block(row, zone) for row in _rows(fields, "blocks", MOST_BLOCKS)),
     )
+
+
+def says_the_same(sheet: Sheet, said: Edit) -> bool:
+    """Whether a file holds what stands in the issue already: it was handed in twice."""
+    choices = [(line.item.uid, line.choice) for line in sheet.lines if line.said]
+    mine = (said.title, said.headline, said.introduction, list(said.choices.items()), said.blocks)
+    return mine == (sheet.issue.title, sheet.issue.headline, sheet.issue.introduction, choices, sheet.blocks)
+
+
+def difference(sheet: Sheet, said: Edit) -> list[str]:
+    """What a file says otherwise than the issue, in lines."""
+    mine = [said.headline, said.introduction, *(f"{uid}: {choice}" for uid, choice in said.choices.items())]
+    now = [
+        sheet.issue.headline,
+        sheet.issue.introduction,
+        *(f"{line.item.uid}: {line.choice}" for line in sheet.lines),
+    ]
+    lines = difflib.unified_diff(mine, now, "your file", "the issue", lineterm="", n=0)
+    return [*lines, *([] if said.blocks == sheet.blocks else ["its blocks differ, too"])]
 
 
 def _block(block: Block, zone: str) -> dict[str, str]:

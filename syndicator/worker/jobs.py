@@ -119,14 +119,18 @@ def tend_newsletter(hand: Hand) -> str:
     return done.words
 
 
-def try_newsletter(hand: Hand) -> str:
-    """The same beside other work: what is wrong with the newsletter is a line in the log, and holds nothing else up."""
+def try_newsletter(hand: Hand, before: str = "") -> str:
+    """The same beside other work: what is wrong with the newsletter is a line in the log, and holds nothing else up.
+
+    What this said `before` is not logged again.
+    """
     try:
         return tend_newsletter(hand)
     except TryLater:
         raise
     except SyndicatorError as fault:
-        log.warning("newsletter failed", fault=str(fault))
+        if str(fault) != before:
+            log.warning("newsletter failed", fault=str(fault))
         return str(fault)
 
 

@@ -53,6 +53,7 @@ class Worker:
         self._started: datetime | None = None
         self._tidied: float | None = None
         self._tended: float | None = None
+        self._news = ""  # what the last look after the newsletter said
         self._grace = GRACE
 
     def start(self) -> None:
@@ -131,7 +132,7 @@ class Worker:
         now = time.monotonic()
         if self._tended is None or now - self._tended >= NEWS_EVERY:
             self._tended = now
-            jobs.try_newsletter(self)
+            self._news = jobs.try_newsletter(self, self._news)
         if self._tidied is None or now - self._tidied >= TIDY_EVERY:
             self._tidied = now
             jobs.forget_lost(self)
