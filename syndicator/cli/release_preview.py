@@ -34,19 +34,28 @@ def preview(
     link: Annotated[
         bool, typer.Option("--link", help="Print a link to show around; the default without --out.")
     ] = False,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="First let every link shown around so far lead nowhere.")
+    ] = False,
+    by: given.By = "",
     as_json: given.Json = False,
 ) -> None:
-    """Show a draft as it will look everywhere: page, mails, Atom, RSS, JSON. Nothing is stored or sent."""
-    from syndicator.store import releases
+    """Show a draft as it will look everywhere: page, mails, Atom, RSS, JSON. Nothing is sent."""
+    from syndicator.store import press_links, releases
 
     paths: list[str] = []
+    if revoke:
+        _revoke(ctx, uid, by)
+        if out is None and not link:
+            return
     with session.reading(ctx) as (runtime, tx):
         release = releases.named(tx, uid)
         shown = releases.version(tx, release.id, version or number or release.version)
         if out is not None:
             paths = [str(path) for path in _write(out, runtime, tx, release, shown)]
         expires = tx.now + runtime.settings.press.preview_for
-        token = runtime.tokens.preview_token(release.id, shown.number, expires)
+        generation = press_links.preview_generation(tx, release.id)
+        token = runtime.tokens.preview_token(release.id, shown.number, expires, generation)
     address = runtime.site.url(f"/press/{token}/") if link or out is None else None
     if as_json:
         until = expires.isoformat() if address else None
@@ -56,6 +65,15 @@ def preview(
         print(line)
     if address:
         output.say(f"whoever has this link sees the draft until {output.moment(expires, runtime.site.zone)}")
+
+
+def _revoke(ctx: typer.Context, uid: str, by: str) -> None:
+    from syndicator.store import audit, press_links, releases
+
+    with session.writing(ctx) as (_, tx):
+        press_links.void_previews(tx, releases.held_for_change(tx, uid).id)
+        audit.record(tx, session.actor(by), "release.preview", uid, "links so far revoked")
+    output.say(f"links to previews of {uid} that were shown around lead nowhere now")
 
 
 def _write(out: Path, runtime: Runtime, tx: Tx, release: Release, version: Version) -> list[Path]:

@@ -335,9 +335,7 @@ class Runtime:
             site=self.site,
             cabinet=self.cabinet,
             wait=lambda span: time.sleep(span.total_seconds()),
-            letters=Path(
-                self.settings.mail.folder
-            ),  # of whatever transport: there may be letters of another time
+            letters=Path(self.settings.mail.folder),  # whatever the transport is now
             named=self._named,
         )
 

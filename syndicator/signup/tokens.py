@@ -40,11 +40,15 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What the link to a preview shows, until when: one version of a release."""
+    """What the link to a preview shows, until when: one version of a release.
+
+    `generation` is that of its links when it was made: raised, all earlier ones lead nowhere.
+    """
 
     release_id: int
     version: int
     expires: datetime
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +102,22 @@ class Tokens:
         found = self._unseal(Purpose.PRESS, token, 3)
         return (found[0], found[1], found[2]) if found else None
 
-    def preview_token(self, release_id: int, version: int, expires: datetime) -> str:
-        """For `/press/{token}/` of a preview; `expires` counts in whole seconds and stands in it."""
-        parts = (release_id, version, int(expires.timestamp()))
+    def preview_token(self, release_id: int, version: int, expires: datetime, generation: int = 0) -> str:
+        """For `/press/{token}/` of a preview; `expires` counts in whole seconds and stands in it.
+
+        The first generation is not written, as it never was.
+        """
+        parts = (release_id, version, int(expires.timestamp()), *([generation] if generation else []))
         return self._seal(self._keys[0], Purpose.PREVIEW, parts)
 
     def read_preview(self, token: str, now: datetime) -> Preview | None:
         """What such a token shows, or None if we did not sign it or its time is over at `now`."""
-        found = self._unseal(Purpose.PREVIEW, token, 3)
+        found = self._unseal(Purpose.PREVIEW, token, 3) or self._unseal(Purpose.PREVIEW, token, 4)
         if found is None:
             return None
-        release_id, version, ends = found
+        release_id, version, ends, *generation = found
         expires = datetime.fromtimestamp(ends, UTC)  # we signed it: it is in the calendar
-        return Preview(release_id, version, expires) if now < expires else None
+        return Preview(release_id, version, expires, *generation) if now < expires else None
 
     def request_token(self, request_id: int) -> str:
         """For `/media-list/confirm/{token}` of a sign-up; the row says until when."""

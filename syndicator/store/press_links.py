@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, select, update
 
 from syndicator.model.delivery import DeliveryState
 from syndicator.model.release import STOOD_FOR, Release, ReleaseState
@@ -19,6 +19,18 @@ def release(tx: Tx, release_id: int) -> Release | None:
     r = schema.releases.c
     uid = tx.connection.execute(select(r.uid).where(r.id == release_id)).scalar()
     return releases.find(tx, uid) if uid else None
+
+
+def preview_generation(tx: Tx, release_id: int) -> int:
+    """The generation of links to previews of this release that are good now."""
+    r = schema.releases.c
+    return int(tx.connection.execute(select(r.previews).where(r.id == release_id)).scalar_one())
+
+
+def void_previews(tx: Tx, release_id: int) -> None:
+    """Let every link to a preview of this release that was made so far lead nowhere."""
+    r = schema.releases.c
+    tx.connection.execute(update(schema.releases).where(r.id == release_id).values(previews=r.previews + 1))
 
 
 def advanced(tx: Tx, contact_id: int) -> list[Release]:

@@ -74,10 +74,12 @@ class Previews:
         self._house = House(pages.site, sender)
 
     def shown(self, tx: Tx, token: str) -> Shown | None:
-        """What this token shows now, or None: forged, over, wiped, or of words that were taken back since."""
+        """What this token shows now, or None: forged, over, revoked, wiped, or of words that were taken back since."""
         link = self._tokens.read_preview(token, tx.now)
         release = press_links.release(tx, link.release_id) if link else None
         if link is None or release is None or not visible(release, Actor.STAFF, tx.now):
+            return None
+        if link.generation != press_links.preview_generation(tx, release.id):
             return None
         item = items.find(tx, release.uid)
         if wiped.marked(tx, release.uid) or (item and item.state is not ItemState.LIVE):

@@ -52,3 +52,17 @@ def test_what_stands_there_is_replaced_and_not_written_to(lite: InProcess, tmp_p
     assert not (out / "page.html").is_symlink()
     assert {0o600} == {path.stat().st_mode & 0o777 for path in out.iterdir()}
     assert set(FORMS.split()) == {path.name for path in out.iterdir()}
+
+
+def test_links_are_revoked(lite: InProcess) -> None:
+    """security:E2 one word and every link shown around is over; it is on record, and a new one has another token."""
+    uid = lite("release", "draft", lite.file("release.md", FRONT)).strip()
+    first = lite("release", "preview", uid).rpartition("/press/")[2].split(".")
+    said = lite.try_("release", "preview", uid, "--revoke", "--by", "Ada")
+    assert (0, "", True) == (said.code, said.out, "lead nowhere now" in said.err)
+    second = lite("release", "preview", uid, "--revoke", "--link").rpartition("/press/")[2].split(".")
+    assert ([], ["2"]) == (first[3:-1], second[3:-1])
+    acts = [one for one in lite.json("audit", "list") if one["act"] == "release.preview"]
+    assert ["Ada", uid] == [acts[0]["actor"], acts[0]["subject"]]
+    assert 2 == len(acts)
+    assert 5 == lite.try_("release", "preview", "tag:x:none", "--revoke").code

@@ -18,7 +18,7 @@ from syndicator.model.release import Embargo, Release, ReleaseState
 from syndicator.model.site import Format
 from syndicator.press import preview
 from syndicator.render.mail import Sender
-from syndicator.store import Store, Tx, documents, items, media, releases, schema
+from syndicator.store import Store, Tx, documents, items, media, press_links, releases, schema
 from syndicator.store.media import Cabinet
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_subscription, make_try
 from tests.web.served import SITE, TOKENS, running
@@ -229,6 +229,22 @@ def test_a_preview_ends_by_itself(store: Store, clock: FakeClock, kept: Cabinet)
                 reply.body,
                 reply.headers["cache-control"],
             ), address
+
+
+def test_a_preview_is_revoked(store: Store, kept: Cabinet) -> None:
+    """security:E2 links that were shown around lead nowhere once revoked, on every form of them; a new one is good."""
+    release = with_picture(store, kept)
+    rests = ("", "page.html", "mail.txt", f"media/{NAME}")
+    with running(store, sender=SENDER, cabinet=kept) as web:
+        nobody = web.ask("/press/x/").body
+        for generation in (1, 2):
+            with store.begin() as tx:
+                press_links.void_previews(tx, release.id)
+            token = TOKENS.preview_token(release.id, 1, NOW + timedelta(days=1), generation)
+            assert [(404, nobody)] * 4 == [
+                (one.status, one.body) for one in (web.ask(path(release, rest)) for rest in rests)
+            ]
+            assert {200} == {web.ask(f"/press/{token}/{rest}").status for rest in rests}
 
 
 def test_a_redacted_draft_has_no_preview(store: Store, kept: Cabinet) -> None:

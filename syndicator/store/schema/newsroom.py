@@ -210,6 +210,7 @@ releases = Table(
     Column("reason", Text),
     Column("created", Instant, nullable=False),
     Column("updated", Instant, nullable=False),
+    Column("previews", Integer, nullable=False, server_default="0"),  # generation of links to previews
     Index("ix_releases_state_at", "state", "at"),
     Index("ix_releases_upstream", "upstream"),
 )

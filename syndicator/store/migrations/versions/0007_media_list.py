@@ -46,6 +46,7 @@ def _columns() -> None:
     op.add_column("contacts", sa.Column("generation", sa.Integer(), server_default="0", nullable=False))
     op.add_column("contacts", sa.Column("press_generation", sa.Integer(), server_default="0", nullable=False))
     op.create_index("ix_contacts_digest", "contacts", ["digest"], unique=False)
+    op.add_column("releases", sa.Column("previews", sa.Integer(), server_default="0", nullable=False))
     op.add_column("subscriptions", sa.Column("since", Instant(), nullable=True))
     op.drop_index("ix_subscriptions_topic_id", "subscriptions")
     whose = ["topic_id", "state", "cadence", "contact_id"]
