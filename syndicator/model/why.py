@@ -31,7 +31,8 @@ class Form(StrEnum):
 class Duty:
     """One delivery that carried the item, or was to. `at` is when it ended, or is due; None: it waits for a person.
 
-    `topic` and `cadence` are of the subscription it came by; `returned` says what came back later.
+    `topic` and `cadence` are of the subscription it came by; `returned` says what came back later; `held` why it
+    waits although nothing of it is late.
     """
 
     form: Form
@@ -44,6 +45,7 @@ class Duty:
     code: int | None = None
     cause: Cause | None = None
     returned: str = ""
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +150,8 @@ def _accepted(duty: Duty, case: Case) -> str:
 
 
 def _due(duty: Duty) -> str:
+    if duty.held:
+        return f"It is held{_way(duty)}: {duty.held}."
     if duty.at is None:
         return f"It was late and is held{_way(duty)}; `syndicator delivery retry` says yes to it."
     if duty.attempts:

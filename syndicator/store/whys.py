@@ -122,6 +122,7 @@ def _duty(tx: Tx, row: Row[Any], item_id: int | None) -> Duty:
         returned=f"{back.kind}{f' ({back.code})' if back.code else ''}"
         if back and back.kind in BOUNCED
         else "",
+        held=row.stop or "",
     )
 
 
@@ -169,7 +170,8 @@ def _letters(tx: Tx, contact_id: int) -> Iterator[Happened]:
         titles.setdefault(row.delivery_id, []).append(str((row.content or {}).get("title", "")))
     for row in tx.connection.execute(query):
         about = ", ".join(titles.get(row.id, ())) or sorts.get(row.subject, "")
-        outcome = row.state if row.state != DeliveryState.DUE or row.due else "held: late"
+        held = "held" if row.stop else "held: late"
+        outcome = row.state if row.state != DeliveryState.DUE or row.due else held
         when = row.settled or row.created
         detail = row.detail or ""
         yield Happened(at=when, what=row.subject, about=about, outcome=outcome, detail=detail)

@@ -88,6 +88,10 @@ CASES = {
         of(sent(DeliveryState.DUE, at=None)),
         "It was late and is held, by their immediate subscription to policy; `syndicator delivery retry` says yes to it.",
     ),
+    "held for other words": (
+        of(sent(DeliveryState.DUE, at=None, form=Form.ISSUE, held="the issue shows what was changed since")),
+        "It is held, in an issue of the newsletter that shows it: the issue shows what was changed since.",
+    ),
     "refused": (
         of(sent(DeliveryState.REFUSED, code=550, cause=Cause.DEAD_ADDRESS, detail="550 5.1.1 unknown")),
         f"It was sent to them, {AT_ONCE}, and their mail server refused it on 2026-03-02 10:00 UTC: there is no such mailbox (550).",
