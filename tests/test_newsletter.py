@@ -473,8 +473,8 @@ def test_what_waits_shows_nothing_that_was_taken_back(room: Store, clock: FakeCl
     with room.begin() as tx:
         assert 0 == deliveries.retry_late(tx)
         assert [f"newsletter-stopped/{letter.uid}"] == [one.key for one in alarms.open_(tx)]
-        waits = why(whys.case(tx, audience.contact(tx, address("third@x.example")), letter.uid))
-        assert (True, True) == (waits.startswith("It is held,"), "`syndicator item edit`" in waits)
+        waits = why(whys.case(tx, audience.contact(tx, address(taken[0].address)), letter.uid))
+        assert ("It is held,", True) == (waits[:11], "`syndicator item edit`" in waits)
         publish.edit(tx, letter.uid, make_content("Monthly letter", topics=("letter",)), by="ada")
         assert [] == alarms.open_(tx)
     readers = ["fourth@x.example", "reader@x.example", "third@x.example"]
