@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import islice
 
 from syndicator.errors import Invalid, NotFound, Refused, SyndicatorError
 from syndicator.model import pressbody
@@ -16,9 +18,11 @@ from syndicator.model.filetype import Found, is_picture, sniffed
 from syndicator.model.item import Boilerplate, Medium
 from syndicator.model.markup import Draft
 from syndicator.model.site import Site
-from syndicator.store import Tx, items, media
+from syndicator.store import Store, Tx, items, media
 from syndicator.store.media import Cabinet
 
+GRACE = timedelta(days=1)  # longer than any transaction that brings a file in
+PIECE = 500  # files asked for in one statement
 OURS = re.compile(r"[0-9a-f]{32}\.[a-z0-9]+")
 
 
@@ -67,6 +71,21 @@ def keep(tx: Tx, data: bytes, found: Found, intake: Intake, filename: str = "") 
         height=found.height,
         filename=filename,
     )
+
+
+def sweep(store: Store, cabinet: Cabinet) -> int:
+    """Remove files that came in with a text that was not kept after all, a day later; returns how many.
+
+    A twenty-fourth of the cabinet each hour. Whoever asks for the same file at this moment gets it (`Cabinet.put`).
+    """
+    with store.read() as tx:
+        before, hour = tx.now - GRACE, tx.now.hour
+    strays, gone = cabinet.strays(before, hour), 0
+    while some := list(islice(strays, PIECE)):
+        with store.read() as tx:
+            unknown = media.unknown(tx, some)
+        gone += sum(cabinet.discard(digest, before) for digest in unknown)
+    return gone
 
 
 def _boilerplates(tx: Tx, slugs: tuple[str, ...]) -> list[Boilerplate]:

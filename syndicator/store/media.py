@@ -28,6 +28,7 @@ from syndicator.store import schema
 from syndicator.store.engine import Tx, insert_or_skip
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
+SHARD = re.compile(r"[0-9a-f]{2}")
 HALF = re.compile(r"\.[0-9a-f]{64}\.(.*)\.([0-9]+)\.[0-9]+")  # machine, process and thread that write it
 NAME = re.compile(r"[0-9a-z.]{1,64}")  # what visitors may ask for at all: no database is given anything else
 BLOCK = 1 << 16  # bytes read at a time
@@ -128,6 +129,33 @@ class Cabinet:
             for shard in sorted(self.folder.iterdir()):
                 if shard.is_dir() and not shard.is_symlink():
                     yield from (path.name for path in shard.iterdir() if DIGEST.fullmatch(path.name))
+
+    def strays(self, before: datetime, hour: int) -> Iterator[str]:
+        """The files nobody has brought in since `before`, of those looked at in this `hour` of the day: each once a day."""
+        with contextlib.suppress(OSError):
+            for shard in self.folder.iterdir():
+                if (
+                    SHARD.fullmatch(shard.name)
+                    and int(shard.name, 16) % 24 == hour
+                    and not shard.is_symlink()
+                ):
+                    for path in shard.iterdir():
+                        if DIGEST.fullmatch(path.name) and path.lstat().st_mtime < before.timestamp():
+                            yield path.name
+
+    def discard(self, digest: str, before: datetime) -> bool:
+        """Remove a file that nothing holds, unless somebody brings the same bytes in at this moment; whether it is gone.
+
+        It is taken out of sight first: whoever brings it in dates it, then looks whether it is still there (`put`).
+        """
+        with contextlib.suppress(OSError), self._shard(digest) as shard:
+            aside = _half(digest)
+            os.rename(digest, aside, src_dir_fd=shard, dst_dir_fd=shard)
+            if os.stat(aside, dir_fd=shard, follow_symlinks=False).st_mtime < before.timestamp():
+                os.unlink(aside, dir_fd=shard)
+                return True
+            os.rename(aside, digest, src_dir_fd=shard, dst_dir_fd=shard)
+        return False
 
     def sweep(self, before: datetime) -> int:
         """Remove what killed processes left half written: theirs on this machine, any from `before`; returns how many."""
@@ -273,6 +301,12 @@ def wipe(tx: Tx, uid: str) -> list[str]:
     return [row.digest for row in rows]
 
 
+def unknown(tx: Tx, digests: Collection[str]) -> list[str]:
+    """Those of these files of which there is no record: no release and no item holds or held them."""
+    known = set(tx.connection.execute(select(m.digest).where(m.digest.in_(list(digests)))).scalars())
+    return [one for one in digests if one not in known]
+
+
 def redacted(tx: Tx) -> list[str]:
     """The digests of all files whose bytes were wiped for good."""
     query = select(m.digest).where(m.redacted.is_not(None)).order_by(m.id)
@@ -316,10 +350,20 @@ def _holds(shard: int, digest: str) -> bool:
     except OSError:
         return False
     with os.fdopen(handle, "rb") as file:
-        return (
+        same = (
             stat.S_ISREG(os.fstat(handle).st_mode)
             and hashlib.file_digest(file, "sha256").hexdigest() == digest
         )
+        return same and _renewed(shard, digest, handle)
+
+
+def _renewed(shard: int, digest: str, handle: int) -> bool:
+    """Date the file anew, so that nobody discards it, and say whether it still lies there: both in this order."""
+    os.utime(handle)
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(digest, dir_fd=shard, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def _died(half: re.Match[str]) -> bool:
@@ -335,8 +379,12 @@ def _died(half: re.Match[str]) -> bool:
     return False
 
 
+def _half(digest: str) -> str:
+    return f".{digest}.{os.uname().nodename}.{os.getpid()}.{threading.get_ident()}"
+
+
 def _write(shard: int, digest: str, data: bytes) -> None:
-    half = f".{digest}.{os.uname().nodename}.{os.getpid()}.{threading.get_ident()}"
+    half = _half(digest)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(half, dir_fd=shard)  # of a process that died and had our number
     try:

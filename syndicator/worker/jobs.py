@@ -17,6 +17,7 @@ from syndicator.delivery import lanes
 from syndicator.errors import SyndicatorError, TryLater
 from syndicator.model.schedule import Job, RunState, Schedule
 from syndicator.observe import logger
+from syndicator.press import media as press_media
 from syndicator.runtime import Runtime
 from syndicator.runtime.terms import terms_of
 from syndicator.signup.joining import tidy as tidy_signups
@@ -156,7 +157,10 @@ def prune(hand: Hand) -> str:
         topic_life.end_due(tx)  # nothing is sent for a topic that is over, so an hour late is no harm
         retention.expire(tx, privacy.evidence, privacy.requests)
     signups = tidy_signups(hand.runtime.store, terms_of(settings), privacy.requests)
-    return f"{fragments} fragments, {runs} runs, {pings} pings and {signups} sign-ups forgotten"
+    files = press_media.sweep(hand.runtime.store, hand.runtime.cabinet)
+    return (
+        f"{fragments} fragments, {runs} runs, {pings} pings, {signups} sign-ups and {files} files forgotten"
+    )
 
 
 def _performed(hand: Hand, schedule: Schedule) -> tuple[RunState, str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
+import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,11 +16,11 @@ from syndicator.errors import Invalid, NotFound, Refused
 from syndicator.model.drafts import draft_from
 from syndicator.model.item import Boilerplate
 from syndicator.model.markup import Draft
-from syndicator.press.media import Intake, taken_in
+from syndicator.press.media import GRACE, Intake, sweep, taken_in
 from syndicator.store import Store, items, media
 from syndicator.store.media import Cabinet
 from tests import pictures
-from tests.make import make_newsroom, make_site
+from tests.make import NOW, FakeClock, make_newsroom, make_site
 
 UID = "tag:news.example,2026:1"
 PNG = pictures.picture("PNG", (40, 30))
@@ -123,3 +126,46 @@ def test_boilerplates_are_put_in_as_they_are_now(store: Store, take: Take) -> No
     assert take("boilerplates: [about]").content.body.endswith("We are others.</p>")
     with pytest.raises(NotFound, match='no boilerplate "abuot" in the config file; there are: about'):
         take("boilerplates: [abuot]")
+
+
+def _aged(cabinet: Cabinet, data: bytes, at: datetime) -> str:
+    digest = cabinet.put(data)
+    os.utime(cabinet.folder / digest[:2] / digest, (at.timestamp(), at.timestamp()))
+    return digest
+
+
+def test_files_of_texts_that_were_not_kept_go_after_a_day(
+    store: Store, clock: FakeClock, cabinet: Cabinet, take: Take
+) -> None:
+    """security:I3: what nothing holds is not kept for ever; what is held stays, and what came in within the day."""
+    take(MEDIA)
+    held = set(cabinet.digests())
+    for digest in held:
+        os.utime(cabinet.folder / digest[:2] / digest, (0, 0))
+    old, young = (_aged(cabinet, f"{n}".encode(), NOW - GRACE + timedelta(hours=n)) for n in (-1, 24))
+    gone = 0
+    for _ in range(24):
+        gone += sweep(store, cabinet)
+        clock.advance(hours=1)
+    assert 1 == gone
+    assert {*held, young} == set(cabinet.digests())
+    assert old not in held
+
+
+def test_whoever_brings_a_file_in_while_it_is_discarded_has_it(cabinet: Cabinet) -> None:
+    """security:I3: bytes that nobody held are held again: at whatever moment that comes, they are there."""
+    for turn in range(100):
+        digest = _aged(cabinet, f"{turn}".encode(), NOW - GRACE)
+        start = threading.Barrier(2)
+
+        def discard(digest: str = digest, start: threading.Barrier = start) -> None:
+            start.wait()
+            cabinet.discard(digest, NOW)
+
+        other = threading.Thread(target=discard)
+        other.start()
+        start.wait()
+        assert digest == cabinet.put(f"{turn}".encode())
+        other.join()
+        with cabinet.open(digest) as file:
+            assert f"{turn}".encode() == file.read()
