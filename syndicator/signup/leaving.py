@@ -152,15 +152,15 @@ def _forgotten(tx: Tx, contact_id: int) -> bool:
 def _farewell(tx: Tx, contact: Contact, ended: Sequence[Subscription], *, everything: bool) -> None:
     """To whoever left, and to who looks after the address; the second only where that is another.
 
-    Who took everything back is told again, should it end anew: a link in forwarded mail ends nothing silently.
+    Who came back, by an undo or a sign-up, is told again, should everything end anew: a link in forwarded mail ends
+    nothing silently.
     """
     told = [
         one
         for one in letters.said_lately(tx, Letter.FAREWELL, contact.id, FAREWELLS)
         if bool(one.get("all")) is everything
     ]
-    stands = [one for one in told if not (everything and _taken_back(tx, contact.id, one))]
-    if stands:
+    if any(not everything or _holds(tx, contact, one) for one in told):
         return
     titles = topics.titles(tx)
     facts = {
@@ -177,8 +177,11 @@ def _farewell(tx: Tx, contact: Contact, ended: Sequence[Subscription], *, everyt
         letters.plan(tx, Letter.OWNER, owner, about=contact.id, facts=named)
 
 
-def _taken_back(tx: Tx, contact_id: int, farewell: Mapping[str, Any]) -> bool:
-    return wishes.taken_back(tx, contact_id, datetime.fromisoformat(farewell["left"]))
+def _holds(tx: Tx, contact: Contact, farewell: Mapping[str, Any]) -> bool:
+    """Whether this farewell to everything is to what they object to now, and none of that was taken back."""
+    objection, left = suppressions.of(tx, contact.address), datetime.fromisoformat(farewell["left"])
+    same = objection is not None and objection.created == left
+    return same and not wishes.taken_back(tx, contact.id, left)
 
 
 def _owner(contact: Contact) -> Address | None:
