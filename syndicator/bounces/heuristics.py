@@ -8,7 +8,7 @@ from email.message import Message
 
 from flufl.bounce import all_failures
 
-from syndicator.bounces.message import Tick, addresses, field, opened, parts, text_of
+from syndicator.bounces.message import Tick, addresses, field, first_lines, opened, parts, text_of
 from syndicator.bounces.reports import Finding
 from syndicator.model.bounce import Kind, kind_of_words
 
@@ -16,6 +16,7 @@ from syndicator.model.bounce import Kind, kind_of_words
 logging.getLogger("flufl.bounce").disabled = True
 
 MOST_BYTES = 20_000  # its rules look at every line, and old servers say at once what they have to say
+MOST_LINES = 1_000
 MOST_TEXT = 8_000
 _CODE = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _REPLY = re.compile(r"(?<![\d.])([45]\d\d)[ -].{0,200}")
@@ -29,7 +30,7 @@ _ANSWERS = ("X-Autoreply", "X-Autorespond", "X-Auto-Response-Suppress-Reply", "X
 
 def failures(raw: bytes, tick: Tick) -> list[Finding]:
     """The recipients such a mail gives up or is still trying; empty where it is none of these."""
-    message = opened(raw[:MOST_BYTES], tick)
+    message = opened(first_lines(raw[:MOST_BYTES], MOST_LINES), tick)
     if not addresses(message, "From"):  # it takes for granted that there is one
         del message["From"]
         message["From"] = "<>"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syndicator.bounces.message import DEEPEST, MOST_BYTES, opened, parts
+from syndicator.bounces.message import DEEPEST, MOST_BYTES, MOST_LOOKS, MOST_PARTS, opened, parts
 from syndicator.bounces.reading import understood
 from syndicator.model.bounce import Kind
 from tests.bounces.samples import JANE, SAMPLES, Sample, feedback, report
@@ -98,6 +98,32 @@ def test_hostile_mails_are_answered_within_limits(name: str) -> None:
     found = understood(HOSTILE[name], lambda: next(looks) / 100)
     assert found.about(JANE).kind in (Kind.UNKNOWN, Kind.AUTO_REPLY)
     assert next(looks) <= 2 * MOST_BYTES / 8192 + 10
+
+
+@pytest.mark.parametrize(
+    "line", [b"x\r\n", b"\r", b"--b7\r\nX: y\r\n\r\n"], ids=["short", "CR alone", "parts"]
+)
+def test_of_parts_in_parts_only_the_first_lines_are_read(line: bytes) -> None:
+    """mail:LM13 Each line costs a look per part it stands in: nested 50 deep, some thousand lines of a megabyte are read.
+
+    The report stands before them.
+    """
+    deep = _nested(50, line * (MOST_BYTES // len(line)))
+    leaves = [one.get_payload() for one in opened(deep, stopped).walk() if not one.is_multipart()]
+    assert sum(len(one.splitlines()) for one in leaves if isinstance(one, str)) * 50 <= MOST_LOOKS
+    mail = SAMPLES[0].mail(f"{TOKEN}@b.example").replace(b"Words.", deep)
+    assert (Kind.HARD, (TOKEN,)) == (
+        understood(mail, stopped).about(JANE).kind,
+        understood(mail, stopped).tokens,
+    )
+
+
+def test_parts_cannot_hide_by_another_way_to_write_a_boundary() -> None:
+    """mail:LM13 RFC 2231 lets one write `boundary*=` as well: such parts count among those that are too many."""
+    hidden = _nested(MOST_PARTS + 1).replace(b"boundary=", b"boundary*=us-ascii''").replace(b'"', b"")
+    assert not opened(hidden, stopped).is_multipart()
+    few = _nested(3).replace(b"boundary=", b"boundary*=us-ascii''").replace(b'"', b"")
+    assert opened(few, stopped).is_multipart()
 
 
 def test_parts_are_walked_to_a_limit() -> None:
