@@ -106,6 +106,8 @@ def hooks_of(runtime: Runtime) -> Hooks:
         signs=runtime.signs,
         ses=sns.Desk(frozenset(given.ses_topics), fetch) if given.ses_topics else None,
         postmark=given.postmark_secret.reveal() if given.postmark_secret else None,
+        mailgun=given.mailgun_key.reveal() if given.mailgun_key else None,
+        sendgrid=given.sendgrid_key or None,
     )
 
 

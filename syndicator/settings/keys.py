@@ -267,6 +267,12 @@ class Bounces:
     postmark_secret: Secret | None = key(
         v.PASSWORD, None, "The password Postmark gives, by basic authentication, when it tells of bounces."
     )
+    mailgun_key: Secret | None = key(
+        v.PASSWORD, None, "Mailgun's HTTP webhook signing key, with which it signs what it tells of bounces."
+    )
+    sendgrid_key: str = key(
+        v.CURVE_KEY, "", "SendGrid's verification key: the public key of its signed event webhook."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

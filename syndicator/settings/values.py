@@ -31,6 +31,7 @@ from syndicator.model.upstream import folder_path, folder_url, is_folder
 
 HIDDEN = "•••"
 SECRET_KEY_MIN = 16  # characters
+_P256 = "3059301306072a8648ce3d020106082a8648ce3d03010703420004"
 SIGNING_BYTES = range(24, 65)  # Standard Webhooks, "Signature scheme": 24 to 64 bytes
 SHAPES: dict[type, str] = {
     str: "text in quotes",
@@ -338,6 +339,19 @@ def _private_key(raw: str) -> Secret:
     return Secret(raw)
 
 
+def _curve_key(raw: str) -> str:
+    if not raw:
+        return ""
+    try:
+        der = base64.b64decode(raw, validate=True)
+    except ValueError:
+        der = b""
+    # RFC 5480: a SubjectPublicKeyInfo with an uncompressed point of P-256 begins so, and the point has 64 bytes.
+    if not der.startswith(bytes.fromhex(_P256)) or len(der) != len(_P256) // 2 + 64:
+        raise Invalid("must be a public key of the curve P-256 as one line of base64, as SendGrid shows it")
+    return raw
+
+
 def _selector(raw: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*", raw):
         raise Invalid(f"{raw!r} is no selector: use letters, digits and hyphens, such as news2026")
@@ -450,6 +464,7 @@ SENDER = checked("mail address, with or without a name", _sender)
 MAIL = checked("mail address", _mail_or_none)
 MAILS = several(MAIL, "list of mail addresses")
 SELECTOR = checked("DNS name", _selector, pattern="^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)*$")
+CURVE_KEY = checked("public key, in base64", _curve_key)
 PRIVATE_KEY = checked("private key in PEM", _private_key)
 FORMER = checked("path, or path with a query", _own, pattern="^/")
 DESTINATION = checked("web address, or mail address", _destination)

@@ -113,6 +113,13 @@ def record(tx: Tx, event: Event, *, stop: bool = True) -> bool:
     return True
 
 
+def spend(tx: Tx, token: str, source: str, event: str) -> bool:
+    """Write down that a provider's token was used for this event; False if it was used for another one before."""
+    if _added(tx, Event(key=token, source=source, kind=Kind.UNKNOWN, detail=event)):
+        return True
+    return tx.connection.execute(select(b.detail).where(b.event == token)).scalar() == _fit(event)
+
+
 def note(tx: Tx, ended: Sequence[tuple[Try, Result, DeliveryState]]) -> None:
     """What servers said to our face of letters whose tries are over now; called as they are settled."""
     for attempt, result, state in ended:

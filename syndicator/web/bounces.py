@@ -42,9 +42,8 @@ class BounceHooks:
             return _line(GONE_AWAY, 400)
         if body is None:
             return _line("An event is short.\n", 413)
-        given = request.headers.get("authorization", "")
         try:
-            await run_in_threadpool(hooks.take, provider, body, given)
+            await run_in_threadpool(hooks.take, provider, body, request.headers)
         except SyndicatorError as fault:
             return _refusal(provider, fault)
         return _line("Thank you.\n")

@@ -171,3 +171,10 @@ def test_a_letter_to_nobody_on_the_list_counts_for_its_address(room: Room, clock
         assert Reason.COMPLAINT is found.reason
         with pytest.raises(Refused, match="--lasting"):
             suppressions.unsuppress(tx, who)
+
+
+def test_a_providers_token_is_good_for_one_event(store: Store) -> None:
+    """mail:LM16 What is written down first stays; the same again is a repeat, anything else is refused."""
+    for event, good in (("a/1", True), ("a/1", True), ("b/1", False)):
+        with store.begin() as tx:
+            assert good is bounces.spend(tx, "mailgun-token/t", "mailgun", event)

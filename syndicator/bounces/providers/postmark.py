@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-from syndicator.bounces.providers.fields import text
+from syndicator.bounces.providers.fields import READ, text
 from syndicator.bounces.reading import Report
 from syndicator.bounces.reports import Finding, Returned
 from syndicator.model.bounce import Kind, kind_of_words
@@ -46,6 +46,11 @@ def admitted(authorization: str, secret: str) -> bool:
     except (binascii.Error, ValueError):
         given = b""
     return hmac.compare_digest(given, secret.encode()) and scheme.lower() == "basic"
+
+
+def silent(event: Mapping[str, Any]) -> bool:
+    """Whether it tells what somebody read: nothing of that is kept."""
+    return text(event.get("RecordType")).lower() in READ
 
 
 def told(event: Mapping[str, Any], body_hash: str) -> Report:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from syndicator.bounces.providers.fields import listed, mapping, text
+from syndicator.bounces.providers.fields import READ, listed, mapping, message_ids, text, tokens
 from syndicator.bounces.reading import Report
 from syndicator.bounces.reports import Finding, Returned
 from syndicator.model.bounce import Kind, kind_of_report
@@ -15,12 +14,16 @@ SOURCE = "ses"
 # Transient for reasons that are about the letter or about us.
 OURS = frozenset({"MessageTooLarge", "ContentRejected", "AttachmentRejected"})
 NO_COMPLAINT = frozenset({"auth-failure"})
-_MESSAGE_ID = re.compile(r"<?([^<>\s]{1,255}@[^<>\s]{1,255})>?")
+
+
+def silent(event: Mapping[str, Any]) -> bool:
+    """Whether it tells what somebody read: nothing of that is kept."""
+    return _sort(event).lower() in READ
 
 
 def told(event: Mapping[str, Any], message_id: str) -> Report:
     """What one event says; `message_id` is that of the SNS message it came in."""
-    sort = text(event.get("notificationType") or event.get("eventType"))
+    sort = _sort(event)
     mail = mapping(event.get("mail"))
     match sort:
         case "Bounce":
@@ -39,11 +42,15 @@ def told(event: Mapping[str, Any], message_id: str) -> Report:
     return Report(
         key=key or message_id,
         findings=tuple(findings),
-        returned=Returned(message_ids=tuple(_ids(mail)), recipients=tuple(map(text, named))),
-        tokens=_tokens(text(mail.get("source"))),
+        returned=Returned(message_ids=_ids(mail), recipients=tuple(map(text, named))),
+        tokens=tokens(mail.get("source")),
         feedback=sort == "Complaint",
         trusted=True,
     )
+
+
+def _sort(event: Mapping[str, Any]) -> str:
+    return text(event.get("notificationType") or event.get("eventType"))
 
 
 def _bounced(bounce: Mapping[str, Any]) -> Iterator[Finding]:
@@ -75,19 +82,8 @@ def _about(mail: Mapping[str, Any], kind: Kind, words: str) -> Finding:
     return Finding(kind, next(map(text, listed(mail.get("destination"))), ""), "", words)
 
 
-def _ids(mail: Mapping[str, Any]) -> Iterator[str]:
+def _ids(mail: Mapping[str, Any]) -> tuple[str, ...]:
     """Message-IDs of ours: SES puts its own on the wire, and keeps those of the letter it was given."""
-    values: Sequence[str] = [
-        text(mapping(mail.get("commonHeaders")).get("messageId")),
-        *(
-            text(mapping(one).get("value"))
-            for one in listed(mail.get("headers"))
-            if text(mapping(one).get("name")).lower() == "message-id"
-        ),
-    ]
-    yield from (found[1] for value in values if (found := _MESSAGE_ID.fullmatch(value.strip())))
-
-
-def _tokens(source: str) -> tuple[str, ...]:
-    local = source.rpartition("@")[0]
-    return (local,) if local.lower().startswith("b+") else ()
+    headers = (mapping(one) for one in listed(mail.get("headers")))
+    written = [one.get("value") for one in headers if text(one.get("name")).lower() == "message-id"]
+    return message_ids(mapping(mail.get("commonHeaders")).get("messageId"), *written)
