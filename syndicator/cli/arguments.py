@@ -6,12 +6,14 @@ here and refused in words with exit code 2.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from syndicator.errors import Invalid
 
@@ -76,9 +78,31 @@ WordEmbargo = Annotated[
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
+class Verbs(TyperGroup):
+    """The commands of a noun: typer would break off in the middle of what one does."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """What each does, in a line if one holds it, else in as many as its sentence needs."""
+        names = self.list_commands(ctx)
+        room = formatter.width - 6 - max(map(len, names))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, brief(self.commands[name], room)) for name in names])
+
+
+def brief(command: Any, room: int) -> str:
+    """The first sentence of a command's help, or as many whole parts of it as `room` characters hold."""
+    sentence = " ".join((command.short_help or command.help or "").split()).partition(". ")[0].rstrip(".")
+    if len(sentence) < room:
+        return f"{sentence}."
+    parts = [sentence[: sign.start()] for sign in re.finditer("[;:] ", sentence)]
+    return next((f"{part}." for part in reversed(parts) if len(part) < room), f"{sentence}.")
+
+
 def group(about: str) -> typer.Typer:
     """The app of a noun."""
-    return typer.Typer(help=about, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+    return typer.Typer(
+        cls=Verbs, help=about, no_args_is_help=True, rich_markup_mode=None, add_completion=False
+    )
 
 
 def command(work: Callable[..., None], **said: Any) -> typer.Typer:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from syndicator.cli.root import NOUNS
 from tests.cli.program import InProcess
 
+ALONE = {"demo", "init", "run", "serve", "worker", "health", "doctor"}  # commands themselves
 
-def test_help_of_the_media_list_breaks_no_sentence_off(lite: InProcess) -> None:
-    """operations:PW9 What a command does is one whole line."""
-    _, _, commands = lite("contact", "--help").partition("Commands:\n")
-    assert [] == [line for line in commands.splitlines() if line.endswith("...")]
+
+@pytest.mark.parametrize("noun", [*(set(NOUNS) - ALONE), "contact segment"])
+def test_help_breaks_no_sentence_off(lite: InProcess, noun: str) -> None:
+    """operations:PW9 What a command does is a whole sentence, in a terminal of the usual width."""
+    _, _, commands = lite(*noun.split(), "--help").partition("Commands:\n")
+    said = re.split(r"^  (?=\w)", commands, flags=re.MULTILINE)[1:]
+    assert [] == [one for one in said if not one.rstrip().endswith(".") or "..." in one]
+    assert len(said) > 1
+    assert max(map(len, commands.splitlines())) <= 80
 
 
 def test_help_of_the_media_list_begins_with_what_is_needed_first(lite: InProcess) -> None:
