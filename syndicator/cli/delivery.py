@@ -8,11 +8,12 @@ import typer
 
 from syndicator.cli import arguments as given
 from syndicator.cli import output, session, views
-from syndicator.errors import Invalid
+from syndicator.errors import Invalid, NotFound
 from syndicator.model.delivery import DeliveryState
 
 if TYPE_CHECKING:
-    from syndicator.store import deliveries
+    from syndicator.runtime import Runtime
+    from syndicator.store import Tx, deliveries
 
 app = given.group("The ledger: who was sent what, and what became of it.")
 
@@ -53,6 +54,21 @@ def show(ctx: typer.Context, id: given.Id, *, as_json: given.Json = False) -> No
         view["contents"] = [{"uid": uids[item_id], "revision": number} for item_id, number in carried]
         view["tries"] = [views.attempt(one) for one in deliveries.attempts(tx, id)]
     output.details(view, as_json=as_json)
+
+
+@app.command()
+def whose(
+    ctx: typer.Context,
+    trace: Annotated[
+        str, typer.Argument(metavar="TRACE", help="A letter's Message-ID, or a link /press/… out of it.")
+    ],
+    *,
+    as_json: given.Json = False,
+) -> None:
+    """Say whose copy it is that turned up somewhere: by its Message-ID, or by a link in it."""
+    with session.reading(ctx) as (runtime, tx):
+        found = _by_link(runtime, tx, trace) if "/press/" in trace else _by_message_id(runtime, tx, trace)
+    output.details(found, as_json=as_json)
 
 
 @app.command()
@@ -157,6 +173,37 @@ def resume(ctx: typer.Context, lane: Lane = "mail", *, by: given.By = "") -> Non
         if done:
             audit.record(tx, session.actor(by), "delivery.resume", f"lane/{lane}")
     output.say(f"{lane} is no longer paused" if done else f"{lane} was not paused")
+
+
+def _by_message_id(runtime: Runtime, tx: Tx, trace: str) -> views.View:
+    from syndicator.runtime.terms import named_of
+    from syndicator.store import deliveries
+
+    named, wanted = named_of(runtime.desk), trace.strip().strip("<>").partition("@")[0].lower()
+    letter = deliveries.letter(tx, lambda *given: named(*given).partition("@")[0] == wanted)
+    if letter is None:
+        raise NotFound(
+            "no letter of ours has this Message-ID: look whether it is whole, without Message-ID: before it"
+        )
+    return views.delivery(letter)
+
+
+def _by_link(runtime: Runtime, tx: Tx, trace: str) -> views.View:
+    from syndicator.store import audience, press_links
+
+    token = trace.partition("/press/")[2].partition("/")[0]
+    copy, desk = runtime.tokens.read_press(token), runtime.tokens.read_desk(token)
+    if not copy and not desk:
+        raise NotFound(
+            "this link is none we made for one person: it is not whole, or it is that of a preview"
+        )
+    contact = audience.contact_by_id(tx, copy[0] if copy else desk[0] if desk else 0)
+    release = press_links.release(tx, copy[1]) if copy else None
+    return {
+        "recipient": contact.address.typed,
+        "contact": contact.id,
+        "release": release.uid if release else None,
+    }
 
 
 def _say_trouble(found: list[deliveries.Lane]) -> None:

@@ -113,7 +113,8 @@ class MailRoad:
                 "advance written",
                 delivery=attempt.id,
                 to=attempt.recipient,
-                message_id=self._writer.message_id(attempt),
+                # Left of its @ alone: whole, it looks like an address, and none of these is kept.
+                letter=self._writer.message_id(attempt).partition("@")[0],
             )
         return_path = self._desk.return_path(attempt.id)
         return Parcel(

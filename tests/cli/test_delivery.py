@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from email import message_from_bytes, policy
 
 from sqlalchemy import update
 
@@ -97,3 +99,28 @@ def test_what_is_late_waits_for_a_person(lite: InProcess) -> None:
     assert {"retried": 2} == lite.json("delivery", "retry", "--late")
     lite("worker", "--once", "deliver")
     assert ["cancelled", "accepted", "accepted", "accepted"] == states(lite)
+
+
+def test_whose_copy_turned_up(lite: InProcess) -> None:
+    """mail:EM6: a copy that leaked names whose it was: by its Message-ID, its links, and what the log says of it."""
+    lite("topic", "add", "policy", "Policy")
+    for name in ("jane", "joe"):
+        mail = f"{name}@paper.example"
+        lite("contact", "add", mail)
+        lite("contact", "subscribe", mail, "policy", "--consent", "a card")
+        lite("contact", "accredit", mail, "--agreement", "signed")
+    front = "title: On budgets\ntopics: [policy]\nembargo: 2099-03-02T09:00:00Z"
+    uid = lite("release", "draft", lite.file("a.md", front)).strip()
+    lite("release", "approve", uid)
+    lite("release", "schedule", uid)
+    log = lite.try_("worker", "--once", "deliver").err
+    (leaked,) = (lite.folder / "mail").glob("joe@*")
+    copy = message_from_bytes(leaked.read_bytes(), policy=policy.default)
+    found = lite.json("delivery", "whose", copy["message-id"])
+    assert ("joe@paper.example", f"advance/{uid}/1") == (found["recipient"], found["subject"])
+    assert copy["message-id"][1:].partition("@")[0] in log
+    (link,) = set(re.findall(r"http://\S+/press/[^/\s]+/", leaked.read_text()))
+    found = lite.json("delivery", "whose", link)
+    assert ("joe@paper.example", uid) == (found["recipient"], found["release"])
+    for stranger in ("<x@y.example>", f"{link[:-4]}/", "https://elsewhere.example/press/x/"):
+        assert 5 == lite.try_("delivery", "whose", stranger).code

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from syndicator import press, publish
+from syndicator import observe, press, publish
 from syndicator.delivery.lanes import Crew, drain
 from syndicator.delivery.mail import Desk, MailRoad
 from syndicator.delivery.writing import Writer
@@ -171,7 +171,8 @@ def test_an_advance_is_logged_by_its_id_alone(store: Store, clock: FakeClock, bo
     with structlog.testing.capture_logs() as lines:
         advance = box.opened(store)["jane@x.example"]
     (line,) = [line for line in lines if line["event"] == "advance written"]
-    assert f"<{line['message_id']}>" == advance["message-id"]
+    assert f"<{line['letter']}@news.example>" == advance["message-id"]
+    assert observe.ADDRESS.search(" ".join(map(str, line.values()))) is None  # or it would be kept in part
     assert line["to"].startswith("contact/")
     assert "jane" not in str(line)
     assert "Warning" not in str(line)

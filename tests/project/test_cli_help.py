@@ -22,7 +22,7 @@ release: draft show list approve schedule reschedule lift publish cancel preview
 contact: add subscribe import export list show accredit suppress unsuppress suppressions edit cadence unsubscribe erase ask history note segment tag
 partner: add list test pause resume
 schedule: list add next run pause resume history
-delivery: list show lanes retry resolve pause resume
+delivery: list show whose lanes retry resolve pause resume
 newsletter: list show edit test approve cancel
 audit: list verify
 config: check show schema

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    true,
     update,
 )
 
@@ -31,6 +33,7 @@ from syndicator.store.deliveries.trying import forget
 from syndicator.store.engine import Tx
 from syndicator.store.stops import hold
 
+LOOKED_AT = 5_000  # rows in memory at a time
 d, dc, c, s, x, p, lane = (
     schema.deliveries.c,
     schema.delivery_contents.c,
@@ -91,6 +94,20 @@ def named(tx: Tx, delivery_id: int) -> Delivery:
     if row is None:
         raise NotFound(f"there is no delivery {delivery_id}; `syndicator delivery list` shows them all")
     return _delivery(row)
+
+
+def letter(tx: Tx, is_it: Callable[[str, str], bool]) -> Delivery | None:
+    """The latest letter of whose subject and recipient this is true, or None; every one is looked at until then."""
+    mails = select(d.id, d.subject, d.recipient).where(d.channel == Channel.MAIL).order_by(d.id.desc())
+    before: int | None = None
+    while rows := tx.connection.execute(
+        mails.where(d.id < before if before else true()).limit(LOOKED_AT)
+    ).all():
+        found = next((row.id for row in rows if is_it(row.subject, row.recipient)), None)
+        if found:
+            return named(tx, found)
+        before = rows[-1].id
+    return None
 
 
 def attempts(tx: Tx, delivery_id: int) -> list[Attempt]:
