@@ -32,7 +32,7 @@ from syndicator.model.audience import Address, Standing, key_of
 from syndicator.model.joining import RequestState
 from syndicator.model.letters import letter_subject
 from syndicator.model.suppression import Reason
-from syndicator.store import accreditations, audit, evidence, schema, stops, suppressions, wishes
+from syndicator.store import accreditations, audit, evidence, imports, schema, stops, suppressions, wishes
 from syndicator.store.deliveries import duties
 from syndicator.store.engine import Tx, among, insert_or_update
 
@@ -86,6 +86,7 @@ def erase(tx: Tx, contact_id: int, by: str = "", found: Quotes | None = None) ->
     known = Address(typed=row.address, key=row.key)
     live = [one.id for one in wishes.live(tx, contact_id)]
     wishes.leave(tx, contact_id, live, ERASED)
+    _imported(tx, contact_id)
     suppressions.suppress(tx, known, Reason.ERASED)
     refuse(tx, row.digest)
     if accreditations.live(tx, contact_id):
@@ -221,6 +222,15 @@ def _people(tx: Tx, contact_id: int | None, digest: str) -> None:
             tx.connection.execute(update(table).where(or_(*theirs)).values(**values))
 
 
+def _imported(tx: Tx, contact_id: int) -> None:
+    """The tags that lists gave them, as those lists are noted. Which lists, their evidence says as long as it can."""
+    proofs = select(e.detail).where(e.contact_id == contact_id)
+    found = {note.get("import") for note in tx.connection.execute(proofs).scalars()} - {None}
+    i = schema.import_rows.c
+    given = (i.import_id.in_(sorted(found)), i.sort == imports.TAG, i.key.startswith(f"{contact_id} "))
+    tx.connection.execute(delete(schema.import_rows).where(*given))
+
+
 def _close_applications(tx: Tx, contact_id: int) -> None:
     """Nobody decides any more whether to accredit them."""
     app = schema.applications.c
@@ -246,8 +256,6 @@ def _quoted(tx: Tx, known: Address, name: str, found: Quotes | None) -> None:
     for label, table, tells, values in _quoting(known, name):
         for which in _where(table, label, found):
             tx.connection.execute(update(table).where(which, tells).values(values))
-    rows = schema.import_rows.c
-    tx.connection.execute(delete(schema.import_rows).where(func.lower(rows.key) == known.key))
 
 
 def _where(table: Table, label: str, found: Quotes | None) -> Iterator[ColumnElement[bool]]:

@@ -325,7 +325,7 @@ def test_who_left_elsewhere_is_suppressed_here(newsroom: Store) -> None:
 
 def test_who_was_erased_is_in_no_row_of_an_import_and_does_not_come_back(newsroom: Store) -> None:
     """Neither the words a list brought nor those it replaced stay anywhere (mail:LM19, mail:LM10)."""
-    text = f"{HEAD}\njane@paper.example,Jane Quill,Tribune,,policy,,phone\n"
+    text = f"{HEAD},tags\njane@paper.example,Jane Quill,Tribune,,policy,,phone,graphene\n"
     first = take(newsroom, text)
     other = take(newsroom, text.replace("Quill", "Quillon").replace("Tribune", "Gazette"), overwrite=True)
     with newsroom.begin() as tx:
@@ -336,7 +336,7 @@ def test_who_was_erased_is_in_no_row_of_an_import_and_does_not_come_back(newsroo
             for table in schema.metadata.sorted_tables
             for row in tx.connection.execute(select(table))
         ]
-    words = ("jane@", "paper.example", "Quill", "Tribune", "Gazette")
+    words = ("jane@", "paper.example", "Quill", "Tribune", "Gazette", "graphene")
     assert [] == [row for row in rows if any(word in row for word in words)]
     again = take(newsroom, text)
     assert (None, "suppressed before: erased") == (again.id, again.difference[Sort.SUPPRESSED][0][2])
