@@ -16,13 +16,13 @@ from typing import Any
 from syndicator.bounces.providers import mailgun, postmark, sendgrid, ses, sns
 from syndicator.bounces.providers.fields import mapping, text
 from syndicator.bounces.reading import Report
-from syndicator.bounces.taking import Signs, take
+from syndicator.bounces.taking import Signs, event_key, take
 from syndicator.errors import Invalid, Refused
 from syndicator.observe import logger
 from syndicator.store import Store, bounces
 
 log = logger("bounces")
-BATCH = 20  # events in one transaction
+BATCH = 10  # events in one transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +111,12 @@ class Hooks:
     def _record(self, reports: Sequence[Report], source: str) -> None:
         """Take these, some in one transaction: what breaks off is told again, and what was taken stays taken."""
         for start in range(0, len(reports), BATCH):
+            some = reports[start : start + BATCH]
             with self.store.begin() as tx:
-                for report in reports[start : start + BATCH]:
-                    take(tx, self.signs, report, source)
+                known = bounces.known(tx, [event_key(source, one) for one in some])
+                for report in some:
+                    if event_key(source, report) not in known:
+                        take(tx, self.signs, report, source)
 
     def _now(self) -> datetime:
         with self.store.read() as tx:

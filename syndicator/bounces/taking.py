@@ -6,7 +6,7 @@ by. What carries none of these is about no letter of ours, whatever it says: it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from syndicator.bounces.reading import Report
@@ -48,9 +48,14 @@ class _Whose:
     address: str = ""
 
 
+def event_key(source: str, report: Report) -> str:
+    """What makes a replay the same event."""
+    return f"{source}/{report.key}"
+
+
 def take(tx: Tx, signs: Signs, report: Report, source: str) -> Kind:
     """Write down what came back, once, and draw what follows; what it was."""
-    key = f"{source}/{report.key}"
+    key = event_key(source, report)
     leaving = next((row for one in report.to if (row := signs.leaving(one)) is not None), None)
     if leaving is not None:
         whose = bounces.contact_of_subscription(tx, leaving)
@@ -78,17 +83,6 @@ def take(tx: Tx, signs: Signs, report: Report, source: str) -> Kind:
     return finding.kind
 
 
-def letter_of(tx: Tx, signs: Signs, message_ids: Iterable[str], addresses: Iterable[str]) -> Sent | None:
-    """The letter of ours with one of these Message-IDs to one of these addresses, or None."""
-    ids = set(message_ids)
-    if not ids:
-        return None
-    for address in list(dict.fromkeys(addresses))[:PERHAPS_OURS]:
-        if found := _among(signs, _sent_to(tx, address), ids):
-            return found
-    return None
-
-
 def _whose(tx: Tx, signs: Signs, report: Report) -> _Whose | None:
     if report.tokens:
         keys = (signs.delivery(one) for one in report.tokens)
@@ -99,16 +93,22 @@ def _whose(tx: Tx, signs: Signs, report: Report) -> _Whose | None:
     returned = report.returned
     named = [one.recipient for one in report.findings if one.recipient]
     people = [*named, *returned.recipients]
-    letter = letter_of(tx, signs, returned.message_ids, people)
+    ids = set(returned.message_ids)
+    letters = list(_letters_to(tx, people)) if ids or report.trusted else []
+    letter = _one_of(signs, letters, ids)
     if letter is None and report.trusted:
-        letter = _latest(tx, people)
+        # A provider that gave it another Message-ID means the latest letter to them, or one like it.
+        letter = next((sent[0] for sent in letters if sent), None)
     return _as_whose(tx, letter) if letter else _by_link(tx, signs, report)
 
 
-def _latest(tx: Tx, addresses: Iterable[str]) -> Sent | None:
-    """The latest letter to one of these: a provider that gave it another Message-ID means that, or one like it."""
-    found = (_sent_to(tx, one) for one in list(dict.fromkeys(addresses))[:PERHAPS_OURS])
-    return next((letters[0] for letters in found if letters), None)
+def _letters_to(tx: Tx, addresses: Iterable[str]) -> Iterator[list[Sent]]:
+    """The latest letters to each of these addresses, newest first."""
+    return (_sent_to(tx, one) for one in list(dict.fromkeys(addresses))[:PERHAPS_OURS])
+
+
+def _one_of(signs: Signs, letters: Iterable[list[Sent]], ids: set[str]) -> Sent | None:
+    return next((found for sent in letters if (found := _among(signs, sent, ids))), None)
 
 
 def _sent_to(tx: Tx, address: str) -> list[Sent]:

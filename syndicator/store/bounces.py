@@ -113,6 +113,11 @@ def record(tx: Tx, event: Event, *, stop: bool = True) -> bool:
     return True
 
 
+def known(tx: Tx, keys: Sequence[str]) -> set[str]:
+    """Those of these events that were written down before."""
+    return set(tx.connection.execute(select(b.event).where(b.event.in_(keys))).scalars())
+
+
 def spend(tx: Tx, token: str, source: str, event: str) -> bool:
     """Write down that a provider's token was used for this event; False if it was used for another one before."""
     if _added(tx, Event(key=token, source=source, kind=Kind.UNKNOWN, detail=event)):
