@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select, update
 
 from syndicator.model.site import Format
 from syndicator.store import schema
@@ -20,6 +20,9 @@ from syndicator.store.memberships import MOST_PARAMETERS
 
 a, d, m, t = schema.archives.c, schema.archived.c, schema.memberships.c, schema.topics.c
 NO_PAGE = 0  # memberships.page of an item that could not be rendered when its page was closed
+_REOPEN = (
+    update(schema.memberships).where(m.item_id == bindparam("item"), m.page.is_not(None)).values(page=None)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +89,7 @@ def reopen(tx: Tx, item_id: int) -> None:
 
     After `topics.mark_stale`, which waits for a rebuild that may be putting the old words on a page.
     """
-    tx.connection.execute(
-        update(schema.memberships).where(m.item_id == item_id, m.page.is_not(None)).values(page=None)
-    )
+    tx.connection.execute(_REOPEN, {"item": item_id})
 
 
 def doom(tx: Tx, item_id: int) -> list[int]:

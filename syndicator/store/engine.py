@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -161,8 +162,7 @@ def scrub(engine: Engine, tables: Sequence[str]) -> str | None:
 
 def insert_or_skip(tx: Tx, table: Table) -> Any:
     """An INSERT that leaves rows alone which a constraint says are there already."""
-    make = sqlite.insert if tx.on_sqlite else postgresql.insert
-    return make(table).on_conflict_do_nothing()
+    return _skipping(table, tx.on_sqlite)
 
 
 def insert_or_update(tx: Tx, table: Table, values: dict[str, Any], key: str | tuple[str, ...]) -> None:
@@ -173,12 +173,20 @@ def insert_or_update(tx: Tx, table: Table, values: dict[str, Any], key: str | tu
 def insert_or_update_all(tx: Tx, table: Table, rows: Sequence[dict[str, Any]], keys: tuple[str, ...]) -> None:
     """Write rows that name the same columns, replacing the other columns where `keys` exist already."""
     if rows:
-        make = sqlite.insert if tx.on_sqlite else postgresql.insert
-        statement = make(table)
-        rest = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-        tx.connection.execute(
-            statement.on_conflict_do_update(index_elements=list(keys), set_=rest), list(rows)
-        )
+        tx.connection.execute(_replacing(table, tx.on_sqlite, keys, tuple(rows[0])), list(rows))
+
+
+@cache
+def _skipping(table: Table, on_sqlite: bool) -> Any:  # noqa: FBT001 - a key of the cache
+    make = sqlite.insert if on_sqlite else postgresql.insert
+    return make(table).on_conflict_do_nothing()
+
+
+@cache
+def _replacing(table: Table, on_sqlite: bool, keys: tuple[str, ...], names: tuple[str, ...]) -> Any:  # noqa: FBT001 - as above
+    statement = (sqlite.insert if on_sqlite else postgresql.insert)(table)
+    rest = {name: statement.excluded[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=rest)
 
 
 def worked_out(tx: Tx, query: Select[Any], name: str) -> FromClause:

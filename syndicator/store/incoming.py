@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, case, exists, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, case, exists, func, select, update
 
 from syndicator.model.audience import SubscriptionState
 from syndicator.model.incoming import READING, Filed, Incoming, Known
@@ -26,6 +26,8 @@ BATCH = 500
 FIRST = func.coalesce(n.first, n.seen)  # what was held before anybody wrote down when it was first seen
 VEIL = "redacted:"  # before the hash that stands for the identity of what was redacted
 FEW = 5  # what more than these share tells none of them from another
+# Built once, here and below: SQLAlchemy takes six times as long to put a statement together as to run it.
+MINE = n.upstream_id == bindparam("upstream")
 
 
 class Present(NamedTuple):
@@ -52,12 +54,11 @@ def veiled(identity: str) -> str:
 
 def known(tx: Tx, upstream_id: int, identities: Collection[str]) -> dict[str, Known]:
     """What is remembered of these identities, by identity; those never seen are missing."""
-    query = _remembered().where(n.upstream_id == upstream_id)
     names = {name: one for one in identities for name in (one, veiled(one))}
     return {
         names[row.identity]: _known(tx, row)
         for some in _batches(names)
-        for row in tx.connection.execute(query.where(n.identity.in_(some)))
+        for row in tx.connection.execute(_KNOWN, {"upstream": upstream_id, "some": some})
     }
 
 
@@ -66,19 +67,16 @@ def alike(tx: Tx, upstream_id: int, things: Sequence[Incoming]) -> list[Alike]:
 
     What many share (`FEW`) is left out: a feed whose entries are all alike would have us read all it ever brought.
     """
-    mine = n.upstream_id == upstream_id
-    query = _remembered(n.alias, n.place).where(mine)
-    asked: tuple[tuple[Any, Collection[str | None]], ...] = (
-        (n.alias, {thing.second for thing in things}),
-        (n.place, {thing.place for thing in things}),
-        (n.uid, {thing.guid for thing in things}),
-        (n.identity, frozenset().union(*(thing.former for thing in things))),
+    asked: tuple[tuple[str, Collection[str | None]], ...] = (
+        ("alias", {thing.second for thing in things}),
+        ("place", {thing.place for thing in things}),
+        ("uid", {thing.guid for thing in things}),
+        ("identity", frozenset().union(*(thing.former for thing in things))),
     )
     found: dict[str, Alike] = {}
     for column, values in asked:
         for some in _batches(filter(None, values)):
-            few = select(column).where(mine, column.in_(some)).group_by(column).having(func.count() <= FEW)
-            for row in tx.connection.execute(query.where(column.in_(few))):
+            for row in tx.connection.execute(_ALIKE[column], {"upstream": upstream_id, "some": some}):
                 if row.identity not in found:
                     found[row.identity] = Alike(_known(tx, row), row.alias, row.place)
     return list(found.values())
@@ -99,8 +97,7 @@ def titles(tx: Tx, uids: Collection[str]) -> dict[str, str]:
 
 def present(tx: Tx, upstream_id: int) -> list[Present]:
     """What was in the upstream's feed when it was last read."""
-    query = select(n.identity, n.uid, n.raw, n.page).where(n.upstream_id == upstream_id, n.present)
-    return [Present(*row) for row in tx.connection.execute(query)]
+    return [Present(*row) for row in tx.connection.execute(_PRESENT, {"upstream": upstream_id})]
 
 
 def hashes(tx: Tx, upstream_id: int) -> frozenset[str]:
@@ -108,9 +105,7 @@ def hashes(tx: Tx, upstream_id: int) -> frozenset[str]:
 
     What other rules read (`READING`) is read again.
     """
-    current = n.fingerprint.startswith(f"{READING}:")
-    query = select(n.raw).where(n.upstream_id == upstream_id, n.present, n.raw.is_not(None), current)
-    return frozenset(tx.connection.execute(query).scalars())
+    return frozenset(tx.connection.execute(_HASHES, {"upstream": upstream_id}).scalars())
 
 
 def remembers(tx: Tx, upstream_id: int, uid: str) -> bool:
@@ -150,8 +145,7 @@ def lately(tx: Tx, upstream_id: int, since: datetime) -> int:
 
 def anything(tx: Tx, upstream_id: int) -> bool:
     """Whether anything of this upstream was ever filed."""
-    query = select(n.identity).where(n.upstream_id == upstream_id).limit(1)
-    return tx.connection.execute(query).first() is not None
+    return tx.connection.execute(_ANYTHING, {"upstream": upstream_id}).first() is not None
 
 
 def remember(tx: Tx, upstream_id: int, thing: Incoming, uid: str, *, since: datetime) -> None:
@@ -162,8 +156,6 @@ def remember(tx: Tx, upstream_id: int, thing: Incoming, uid: str, *, since: date
     # What lost its date, or its address, keeps the last it had (feeds:I18).
     kept = {"dated": thing.dated, "page": thing.page or thing.link, "place": thing.place}
     values = {
-        "upstream_id": upstream_id,
-        "identity": thing.identity,
         "uid": uid,
         "fingerprint": _written(thing),
         "seen": tx.now,
@@ -176,12 +168,12 @@ def remember(tx: Tx, upstream_id: int, thing: Incoming, uid: str, *, since: date
         "checks": 0,
         "departed": None,
     }
-    known_already = _row_of(upstream_id, thing.identity)
+    key = {"upstream_id": upstream_id, "identity": thing.identity}
     said = {name: value for name, value in kept.items() if value is not None}
     if tx.connection.execute(
-        update(schema.incoming).where(*known_already).values(**values, **said, first=FIRST)
+        _AGAIN, {**values, **said, "upstream": upstream_id, "name": thing.identity}
     ).rowcount == 0 and not _still_veiled(tx, upstream_id, thing):
-        row = {**values, **kept, "first": since}
+        row = {**key, **values, **kept, "first": since}
         insert_or_update(tx, schema.incoming, row, ("upstream_id", "identity"))
 
 
@@ -195,28 +187,23 @@ def rename(tx: Tx, upstream_id: int, before: str, identity: str) -> None:
 
 def leave(tx: Tx, upstream_id: int, identities: Collection[str], *, ask: bool) -> None:
     """These are not in the feed any more; with `ask` their pages are asked whether they are gone (feeds:I17)."""
-    check = case((n.page.is_not(None), tx.now)) if ask else None
+    when = {"upstream": upstream_id, "instant": tx.now, "check": tx.now if ask else None}
     for some in _batches(identities):
-        left = update(schema.incoming).where(n.upstream_id == upstream_id, n.identity.in_(some), n.present)
-        tx.connection.execute(left.values(present=False, gone=tx.now, check_at=check))
+        tx.connection.execute(_LEAVE, {**when, "some": some})
 
 
 def dates(tx: Tx, uids: Collection[str]) -> dict[str, datetime]:
     """When the live items among these were published."""
-    i = schema.items.c
-    query = select(i.uid, i.published).where(i.state == "live")
     return {
         row.uid: row.published
         for some in _batches(uids)
-        for row in tx.connection.execute(query.where(i.uid.in_(some)))
+        for row in tx.connection.execute(_DATES, {"some": some})
     }
 
 
 def anybody(tx: Tx) -> bool:
     """Whether there is somebody to whom items are pushed: a live subscription, or a partner."""
-    s, p = schema.subscriptions.c, schema.partners.c
-    query = select(exists().where(s.state == SubscriptionState.ACTIVE) | exists().where(~p.paused))
-    return bool(tx.connection.execute(query).scalar())
+    return bool(tx.connection.execute(_ANYBODY).scalar())
 
 
 def standing(tx: Tx, known: Known) -> str | None:
@@ -244,6 +231,38 @@ def _remembered(*more: Any) -> Select[Any]:
         r.at,
         *more,
     ).outerjoin(schema.releases, r.uid == n.uid)
+
+
+def _alike(column: ColumnElement[Any]) -> Select[Any]:
+    among = column.in_(bindparam("some", expanding=True))
+    few = select(column).where(MINE, among).group_by(column).having(func.count() <= FEW)
+    return _remembered(n.alias, n.place).where(MINE, column.in_(few))
+
+
+_SOME = n.identity.in_(bindparam("some", expanding=True))
+_KNOWN = _remembered().where(MINE, _SOME)
+_ALIKE = {name: _alike(n[name]) for name in ("alias", "place", "uid", "identity")}
+_PRESENT = select(n.identity, n.uid, n.raw, n.page).where(MINE, n.present)
+_HASHES = select(n.raw).where(MINE, n.present, n.raw.is_not(None), n.fingerprint.startswith(f"{READING}:"))
+_ANYTHING = select(n.identity).where(MINE).limit(1)
+_RENEW = update(schema.incoming).where(MINE, n.identity == bindparam("name"))
+_AGAIN = _RENEW.values(first=FIRST)
+_LEAVE = (
+    update(schema.incoming)
+    .where(MINE, _SOME, n.present)
+    .values(
+        present=False,
+        gone=bindparam("instant", type_=n.gone.type),
+        check_at=case((n.page.is_not(None), bindparam("check", type_=n.check_at.type))),
+    )
+)
+_DATES = select(schema.items.c.uid, schema.items.c.published).where(
+    schema.items.c.state == "live", schema.items.c.uid.in_(bindparam("some", expanding=True))
+)
+_ANYBODY = select(
+    exists().where(schema.subscriptions.c.state == SubscriptionState.ACTIVE)
+    | exists().where(~schema.partners.c.paused)
+)
 
 
 def _known(tx: Tx, row: Row[Any]) -> Known:
@@ -278,9 +297,9 @@ def _filed(tx: Tx, kind: str, *slugs: str) -> Filed:
 
 def _still_veiled(tx: Tx, upstream_id: int, thing: Incoming) -> bool:
     """Whether it was redacted here: then no word of it is remembered, only that its origin still has it."""
-    hidden = update(schema.incoming).where(*_row_of(upstream_id, veiled(thing.identity)))
     here = {"seen": tx.now, "raw": thing.raw, "present": True, "gone": None}
-    return tx.connection.execute(hidden.values(**here)).rowcount > 0
+    which = {"upstream": upstream_id, "name": veiled(thing.identity)}
+    return tx.connection.execute(_RENEW, {**here, **which}).rowcount > 0
 
 
 def _row_of(upstream_id: int, identity: str) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, Text, cast, exists, func, insert, literal, select, update
+from sqlalchemy import Row, Select, Text, bindparam, cast, exists, func, insert, literal, select, update
 
 from syndicator.errors import Conflict, NotFound
 from syndicator.model.item import (
@@ -34,7 +34,7 @@ i, r = schema.items.c, schema.revisions.c
 
 def find(tx: Tx, uid: str) -> Item | None:
     """The item with this uid as it is now, or None."""
-    return _one(tx, _current().where(i.uid == uid))
+    return _one(tx, _BY_UID, uid=uid)
 
 
 def named(tx: Tx, uid: str) -> Item:
@@ -48,7 +48,7 @@ def named(tx: Tx, uid: str) -> Item:
 def held_for_change(tx: Tx, uid: str) -> Item:
     """The item, locked until this transaction ends, so that revisions follow each other; raises NotFound."""
     # Not FOR UPDATE, which would stop whoever only refers to the item, such as a rebuild that keeps its fragment.
-    tx.connection.execute(select(i.id).where(i.uid == uid).with_for_update(key_share=True))
+    tx.connection.execute(_HOLD, {"uid": uid})
     return named(tx, uid)
 
 
@@ -136,17 +136,15 @@ def revise(
     `marked` is what this very revision, a correction, changed.
     """
     revised = replace(item, revision=item.revision + 1, content=content)
-    tx.connection.execute(
-        update(schema.items)
-        .where(i.id == item.id)
-        .values(
-            state=item.state,
-            revision=revised.revision,
-            updated=item.updated,
-            note=item.note,
-            marked=item.marked or None,
-        )
-    )
+    values = {
+        "key": item.id,
+        "state": item.state,
+        "revision": revised.revision,
+        "updated": item.updated,
+        "note": item.note,
+        "marked": item.marked or None,
+    }
+    tx.connection.execute(_REVISE, values)
     _add_revision(tx, item.id, revised.revision, significance, content, note, marked)
     return revised
 
@@ -158,8 +156,7 @@ def own_moment(tx: Tx, moment: datetime) -> datetime:
     that were published within one second.
     """
     second = moment.replace(microsecond=0)
-    taken = select(func.max(i.updated)).where(i.updated >= second, i.updated < second + timedelta(seconds=1))
-    last = tx.connection.execute(taken).scalar()
+    last = tx.connection.execute(_UPDATED, {"second": second, "next": second + timedelta(seconds=1)}).scalar()
     return second if last is None else last + timedelta(microseconds=1)
 
 
@@ -208,6 +205,15 @@ def _current() -> Select[Any]:
     )
 
 
+# Built once: these run for every item that comes in, and SQLAlchemy takes longer to build one than to run it.
+_BY_UID = _current().where(i.uid == bindparam("uid"))
+_HOLD = select(i.id).where(i.uid == bindparam("uid")).with_for_update(key_share=True)
+_BY_SLUG = select(i.id).where(i.slug == bindparam("slug"))
+_REVISE = update(schema.items).where(i.id == bindparam("key"))
+_ADD_REVISION = insert(schema.revisions)
+_UPDATED = select(func.max(i.updated)).where(i.updated >= bindparam("second"), i.updated < bindparam("next"))
+
+
 def _insert(tx: Tx, values: dict[str, Any], title: str) -> tuple[int, str]:
     slug, number = slug_for(title), 1
     plain = slug
@@ -225,7 +231,7 @@ def _insert(tx: Tx, values: dict[str, Any], title: str) -> tuple[int, str]:
 
 def _was_redacted(tx: Tx, slug: str) -> bool:
     """Whether what had this address was redacted: it answers for that, and is nobody else's."""
-    return tx.connection.execute(select(i.id).where(i.slug == former_slug(slug))).first() is not None
+    return tx.connection.execute(_BY_SLUG, {"slug": former_slug(slug)}).first() is not None
 
 
 def _first_free(tx: Tx, plain: str, start: int) -> int:
@@ -239,8 +245,8 @@ def _first_free(tx: Tx, plain: str, start: int) -> int:
     return int(tx.connection.execute(select(func.max(counted.c.n))).scalar_one())
 
 
-def _one(tx: Tx, query: Select[Any]) -> Item | None:
-    row = tx.connection.execute(query).first()
+def _one(tx: Tx, query: Select[Any], **bound: str) -> Item | None:
+    row = tx.connection.execute(query, bound).first()
     return _item(tx, row) if row else None
 
 
@@ -272,18 +278,17 @@ def _add_revision(
     note: str | None,
     marked: str = "",
 ) -> None:
-    tx.connection.execute(
-        insert(schema.revisions).values(
-            item_id=item_id,
-            number=number,
-            significance=significance,
-            content=content_to_json(content),
-            fingerprint=content.fingerprint,
-            note=note,
-            marked=marked or None,
-            created=tx.now,
-        )
-    )
+    row = {
+        "item_id": item_id,
+        "number": number,
+        "significance": significance,
+        "content": content_to_json(content),
+        "fingerprint": content.fingerprint,
+        "note": note,
+        "marked": marked or None,
+        "created": tx.now,
+    }
+    tx.connection.execute(_ADD_REVISION, row)
 
 
 def in_order(items: Iterable[Item], ids: Sequence[int]) -> list[Item]:

@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sqlalchemy import ColumnElement, Row, Select, exists, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, select, update
 
 from syndicator.errors import Invalid, NotFound, Refused, TryLater
 from syndicator.model.item import ItemState, content_from_json
@@ -36,6 +36,17 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 m, u = schema.media.c, schema.media_uses.c
+i, r = schema.items.c, schema.revisions.c
+# Built once: every item that is made public asks.
+_WORDS = (
+    select(r.content)
+    .join(schema.items, (r.item_id == i.id) & (r.number == i.revision))
+    .where(i.uid == bindparam("whose"))
+)
+_THEIRS = update(schema.media_uses).where(u.uid == bindparam("whose"))
+_PRESENT = u.media_id.in_(select(m.id).where(m.digest.in_(bindparam("digests", expanding=True))))
+_SHUT = _THEIRS.where(u.shown.is_not(None), ~_PRESENT).values(shown=None)
+_OPEN = _THEIRS.where(u.shown.is_(None), _PRESENT)
 _others = schema.media_uses.alias("others")
 
 
@@ -233,16 +244,12 @@ def use(tx: Tx, digests: Collection[str], uid: str) -> None:
 
 def release(tx: Tx, uid: str) -> None:
     """Let the public have the files that the item of this uid shows now; those of former versions are shut (again)."""
-    i, r = schema.items.c, schema.revisions.c
-    current = select(r.content).join(schema.items, (r.item_id == i.id) & (r.number == i.revision))
-    words = tx.connection.execute(current.where(i.uid == uid)).scalar()
+    words = tx.connection.execute(_WORDS, {"whose": uid}).scalar()
     shown = [medium.digest for medium in content_from_json(words).media if medium.digest] if words else []
-    theirs = update(schema.media_uses).where(u.uid == uid)
-    present = u.media_id.in_(select(m.id).where(m.digest.in_(shown)))
-    tx.connection.execute(theirs.where(u.shown.is_not(None), ~present).values(shown=None))
+    tx.connection.execute(_SHUT, {"whose": uid, "digests": shown})
     if shown:
         use(tx, shown, uid)
-        tx.connection.execute(theirs.where(u.shown.is_(None), present).values(shown=tx.now))
+        tx.connection.execute(_OPEN, {"whose": uid, "digests": shown, "shown": tx.now})
         opened = update(schema.media).where(m.digest.in_(shown), m.released.is_(None), m.redacted.is_(None))
         tx.connection.execute(opened.values(released=tx.now))
 

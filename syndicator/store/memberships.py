@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, literal, or_, select, update
 
 from syndicator.model.item import Item, Kind, Rule
 from syndicator.store import names, pushes, schema
@@ -19,6 +19,16 @@ from syndicator.store.engine import Tx, insert_or_skip
 t, m, a = schema.topics.c, schema.memberships.c, schema.archived.c
 CHUNK = 1_000  # rows in memory at a time where all items are read
 MOST_PARAMETERS = 10_000  # PostgreSQL takes 65,535 in one statement, some builds of SQLite 32,766
+# Built once, as in `items`.
+_LEAVE = delete(schema.memberships).where(
+    m.item_id == bindparam("item"), m.topic_id.not_in(bindparam("stay", expanding=True))
+)
+_OF_ITEM = (
+    select(t.slug, t.id)
+    .join(schema.memberships, m.topic_id == t.id)
+    .where(m.item_id == bindparam("item"))
+    .order_by(t.slug)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +45,14 @@ def enter(tx: Tx, item: Item, topic_ids: Iterable[int]) -> list[int]:
     entered = []
     for topic_id in topic_ids:
         row = {"topic_id": topic_id, "item_id": item.id, "published": item.published, "uid": item.uid}
-        if tx.connection.execute(insert_or_skip(tx, schema.memberships).values(**row)).rowcount:
+        if tx.connection.execute(insert_or_skip(tx, schema.memberships), row).rowcount:
             entered.append(topic_id)
     return entered
 
 
 def leave(tx: Tx, item: Item, stay: Collection[int]) -> None:
     """Take the item out of every topic but these, without a trace."""
-    tx.connection.execute(
-        delete(schema.memberships).where(m.item_id == item.id, m.topic_id.not_in(list(stay)))
-    )
+    tx.connection.execute(_LEAVE, {"item": item.id, "stay": list(stay)})
 
 
 def bury(tx: Tx, item: Item) -> None:
@@ -68,8 +76,7 @@ def move(tx: Tx, source: int, into: int) -> None:
 
 def of_item(tx: Tx, item_id: int) -> dict[str, int]:
     """Slug → key of the topics the item is or was in."""
-    query = select(t.slug, t.id).join(schema.memberships, m.topic_id == t.id).where(m.item_id == item_id)
-    return {row.slug: row.id for row in tx.connection.execute(query.order_by(t.slug))}
+    return {row.slug: row.id for row in tx.connection.execute(_OF_ITEM, {"item": item_id})}
 
 
 def ever_of_item(tx: Tx, item_id: int) -> set[int]:

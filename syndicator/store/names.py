@@ -18,14 +18,15 @@ from syndicator.store.engine import Tx, alone
 NAMES_LOCK = 7_263_003
 MEMO = "former names of topics"
 HELD = "names are held"
+t, n = schema.topics.c, schema.topic_slugs.c
+# Built once: nearly every transaction asks.
+_FORMER = select(n.slug, t.slug.label("now")).join(schema.topics, t.id == n.topic_id).order_by(n.slug)
 
 
 def former(tx: Tx) -> Mapping[str, str]:
     """Former slug → present slug, as this transaction first saw it (`forget` reads it anew)."""
     if MEMO not in tx.memo:
-        t, n = schema.topics.c, schema.topic_slugs.c
-        query = select(n.slug, t.slug.label("now")).join(schema.topics, t.id == n.topic_id)
-        tx.memo[MEMO] = {row.slug: row.now for row in tx.connection.execute(query.order_by(n.slug))}
+        tx.memo[MEMO] = {row.slug: row.now for row in tx.connection.execute(_FORMER)}
     known: Mapping[str, str] = tx.memo[MEMO]
     return known
 

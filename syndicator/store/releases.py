@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy import Row, Select, bindparam, func, insert, select, update
 
 from syndicator.errors import Conflict, NotFound
 from syndicator.model.item import Content, content_from_json, content_to_json
@@ -25,11 +25,12 @@ from syndicator.store.engine import Tx, insert_or_skip
 r, v, n = schema.releases.c, schema.release_versions.c, schema.embargo_notices.c
 # Held items go out by themselves at their date; quarantined ones have none and wait for a yes.
 TIMED = (ReleaseState.SCHEDULED, ReleaseState.HELD)
+_BY_UID = select(schema.releases).where(r.uid == bindparam("uid"))
 
 
 def find(tx: Tx, uid: str) -> Release | None:
     """The release with this uid, or None."""
-    row = tx.connection.execute(select(schema.releases).where(r.uid == uid)).first()
+    row = tx.connection.execute(_BY_UID, {"uid": uid}).first()
     return _release(tx, row) if row else None
 
 

@@ -98,14 +98,13 @@ def listing(tx: Tx) -> list[Topic]:
 
 def ruled(tx: Tx) -> list[Topic]:
     """The topics made by a rule that are not over, by slug."""
-    query = select(schema.topics).where(t.rule.is_not(None), is_open(tx)).order_by(t.slug)
-    return [_topic(tx, row) for row in tx.connection.execute(query)]
+    return [_topic(tx, row) for row in tx.connection.execute(_RULED, {"instant": tx.now})]
 
 
 def some(tx: Tx, slugs: Collection[str]) -> dict[str, Topic]:
     """Slug → topic, of those among these slugs that exist."""
-    query = select(schema.topics).where(t.slug.in_(sorted(set(slugs)))).order_by(t.slug)
-    return {row.slug: _topic(tx, row) for row in tx.connection.execute(query)}
+    found = tx.connection.execute(_SOME, {"some": sorted(set(slugs))})
+    return {row.slug: _topic(tx, row) for row in found}
 
 
 def find(tx: Tx, slug: str) -> Topic | None:
@@ -134,9 +133,7 @@ def titles(tx: Tx, slugs: Collection[str] | None = None) -> dict[str, str]:
 
 def ids(tx: Tx, slugs: Collection[str]) -> dict[str, int]:
     """Slug → key; raises NotFound naming the first slug there is no topic for."""
-    found = {
-        row.slug: row.id for row in tx.connection.execute(select(t.slug, t.id).where(t.slug.in_(list(slugs))))
-    }
+    found = {row.slug: row.id for row in tx.connection.execute(_KEYS, {"some": list(slugs)})}
     for slug in sorted(set(slugs) - set(found)):
         named(tx, slug)
     return found
@@ -147,10 +144,9 @@ def file_under(tx: Tx, content: Content, already: Collection[str] = ()) -> Conte
 
     Raises as `check_plain`. Whoever renames, merges or closes a topic waits for us, or was seen by us.
     """
-    hold = select(t.id).order_by(t.id).with_for_update(read=True, key_share=True)
     for _ in range(3):  # again, if a name was changed while we waited: merged topics keep theirs
         slugs = names.present(tx, content.topics)
-        held = tx.connection.execute(hold.where(t.slug.in_(slugs))).all() if slugs else ()
+        held = tx.connection.execute(_HOLD, {"some": slugs}).all() if slugs else ()
         if not slugs or tx.on_sqlite:  # nobody else writes while we do
             break
         names.forget(tx)
@@ -249,12 +245,9 @@ def refill(tx: Tx, topic: Topic) -> int:
 def mark_stale(tx: Tx, topic_ids: Collection[int]) -> None:
     """Say that documents of these topics must be built anew; in key order, so that writers never deadlock."""
     if topic_ids:
-        # NO KEY UPDATE on PostgreSQL: whoever files an item holds its topics by KEY SHARE, as foreign keys do.
-        locked = select(t.id).where(t.id.in_(sorted(topic_ids))).order_by(t.id)
-        tx.connection.execute(locked.with_for_update(key_share=True)).all()
-        # Who waits already keeps his place: news must not put off what was stale before.
-        due = case((t.stale < tx.now, t.stale), else_=literal(tx.now, columns.Instant()))
-        tx.connection.execute(update(schema.topics).where(t.id.in_(sorted(topic_ids))).values(stale=due))
+        some = sorted(topic_ids)
+        tx.connection.execute(_LOCK, {"some": some}).all()
+        tx.connection.execute(_STALE, {"some": some, "instant": tx.now})
 
 
 def forget_name(tx: Tx, topic_id: int) -> None:
@@ -348,7 +341,25 @@ def public(tx: Tx, slugs: Collection[str] | None = None) -> list[Topic]:
 
 def is_open(tx: Tx) -> ColumnElement[bool]:
     """Whether a topic is one that is neither over at this instant nor merged into another."""
-    return t.merged.is_(None) & or_(t.closed.is_(None), t.closed > tx.now)
+    return _is_open(literal(tx.now, columns.Instant()))
+
+
+def _is_open(instant: ColumnElement[datetime]) -> ColumnElement[bool]:
+    return t.merged.is_(None) & or_(t.closed.is_(None), t.closed > instant)
+
+
+# Built once, as in `items`: each item that is filed asks all of them.
+_NOW = bindparam("instant", type_=columns.Instant())
+_AMONG = t.slug.in_(bindparam("some", expanding=True))
+_AMONG_KEYS = t.id.in_(bindparam("some", expanding=True))
+_RULED = select(schema.topics).where(t.rule.is_not(None), _is_open(_NOW)).order_by(t.slug)
+_SOME = select(schema.topics).where(_AMONG).order_by(t.slug)
+_KEYS = select(t.slug, t.id).where(_AMONG)
+_HOLD = select(t.id).where(_AMONG).order_by(t.id).with_for_update(read=True, key_share=True)
+# NO KEY UPDATE on PostgreSQL: whoever files an item holds its topics by KEY SHARE, as foreign keys do.
+_LOCK = select(t.id).where(_AMONG_KEYS).order_by(t.id).with_for_update(key_share=True)
+# Who waits already keeps his place: news must not put off what was stale before.
+_STALE = update(schema.topics).where(_AMONG_KEYS).values(stale=case((t.stale < _NOW, t.stale), else_=_NOW))
 
 
 def _values(topic: Topic) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from syndicator.errors import Refused
 from syndicator.store import schema
 from syndicator.store.engine import Tx, insert_or_skip
 
 w = schema.redacted.c
+_MARKED = select(w.uid).where(w.uid == bindparam("uid"))
 
 
 def mark(tx: Tx, uids: Iterable[str]) -> None:
@@ -22,7 +23,7 @@ def mark(tx: Tx, uids: Iterable[str]) -> None:
 
 def marked(tx: Tx, uid: str) -> bool:
     """Whether this uid was redacted."""
-    return tx.connection.execute(select(w.uid).where(w.uid == uid)).first() is not None
+    return tx.connection.execute(_MARKED, {"uid": uid}).first() is not None
 
 
 def refuse(tx: Tx, uid: str) -> None:

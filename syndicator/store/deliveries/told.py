@@ -15,6 +15,7 @@ from sqlalchemy import (
     CompoundSelect,
     Select,
     Text,
+    bindparam,
     case,
     cast,
     delete,
@@ -55,6 +56,9 @@ SHOWS_OLD = (
 )
 STOPPED = "newsletter-stopped/"  # how alarms about such an issue begin, before its uid
 LIVE = exists().where(s.contact_id == d.contact_id, s.state == SubscriptionState.ACTIVE)
+_EVER_OWED = select(
+    exists().where(d.item_id == bindparam("item")) | exists().where(dc.item_id == bindparam("item"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +220,8 @@ def replace_unsent(tx: Tx, item: Item, subject: str, *, told: bool) -> int:
     is cancelled, and what is on its way is stopped, only if a correction tells them (`told`): they may have
     had it. Else it is repeated as it was, for nothing may be lost.
     """
+    if not tx.connection.execute(_EVER_OWED, {"item": item.id}).scalar():
+        return 0  # as most that changes at its origin
     _hold(tx, item)
     reason = "a newer revision took its place"
     # Mails of an issue that were stopped because of what it showed: its new words let them go.

@@ -6,12 +6,14 @@ one feed at a time, by all workers together (feeds:I4). How long to wait is `mod
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, Update, and_, bindparam, case, func, literal, or_, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from syndicator.model.cadence import QUIET, Pace, next_wait, pace_from, pace_to_json
 from syndicator.model.incoming import READING
@@ -73,8 +75,7 @@ def next_check(tx: Tx) -> datetime | None:
 
 def anything_due(tx: Tx) -> bool:
     """Whether an upstream is due that nobody polls now."""
-    due = select(u.id).where(u.next_check <= tx.now, ~u.paused, _free(tx)).limit(1)
-    return tx.connection.execute(due).first() is not None
+    return tx.connection.execute(_DUE, {"instant": tx.now}).first() is not None
 
 
 def any_free(tx: Tx, slugs: Collection[str]) -> bool:
@@ -135,8 +136,8 @@ def answered(tx: Tx, held: Claim) -> None:
 
 def fence(tx: Tx, held: Claim) -> bool:
     """Whether the claim still holds; if so no one else files for this upstream until the transaction ends."""
-    touched = update(schema.upstreams).where(*_mine(held)).values(lease_no=held.lease_no)
-    return tx.connection.execute(touched).rowcount == 1
+    mine = {"key": held.upstream.id, "fence": held.lease_no}
+    return tx.connection.execute(_TOUCH, mine).rowcount == 1
 
 
 def settle_success(tx: Tx, held: Claim, heard: Heard, *, fault: str | None = None) -> bool:
@@ -156,12 +157,11 @@ def settle_unchanged(tx: Tx, polls: Sequence[tuple[Claim, Heard]]) -> None:
     for held, heard in polls:
         values, moved = _good(tx, held, heard)
         rows.append({**values, "fault": moved, "key": held.upstream.id, "fence": held.lease_no})
-    given = {name: bindparam(name, type_=schema.upstreams.c[name].type) for name in rows[0] if name in u}
+    given = _given(name for name in rows[0] if name in u)
     soon = {"next_check": _or_sooner(given["next_check"]), "lease_until": None}
     fault = func.coalesce(given["fault"], case((u.failures == 0, u.fault), else_=None))
     counted = {"polls": u.polls + 1, "unmodified": u.unmodified + 1, "fault": fault}
-    settled = update(schema.upstreams).where(u.id == bindparam("key"), u.lease_no == bindparam("fence"))
-    tx.connection.execute(settled.values(**{**given, **soon, **counted}), rows)
+    tx.connection.execute(_OURS.values(**{**given, **soon, **counted}), rows)
 
 
 def settle_failure(
@@ -274,7 +274,11 @@ def _address(tx: Tx, held: Claim, moved: str | None) -> tuple[dict[str, Any], st
 
 
 def _free(tx: Tx) -> ColumnElement[bool]:
-    return or_(u.lease_until.is_(None), u.lease_until <= tx.now)
+    return _free_at(literal(tx.now, u.lease_until.type))
+
+
+def _free_at(instant: ColumnElement[datetime]) -> ColumnElement[bool]:
+    return or_(u.lease_until.is_(None), u.lease_until <= instant)
 
 
 def _one_per_host(tx: Tx, wanted: ColumnElement[bool], limit: int) -> Iterator[int]:
@@ -309,31 +313,13 @@ def _busy(tx: Tx, hosts: set[str]) -> set[str]:
 
 
 def _claim(tx: Tx, ids: Sequence[int], lease: timedelta, *, asked: bool = True) -> list[Claim]:
-    free = (
-        select(u.id)
-        .where(u.id.in_(ids), _free(tx))
-        .with_for_update(skip_locked=True)  # PostgreSQL; SQLite holds the write lock already
-        .cte("free")
-    )
-    taken: dict[str, Any] = {"lease_no": u.lease_no + 1, "lease_until": tx.now + lease, "visiting": asked}
-    if asked:
-        # A check that is later than this one was wished for since (`poll_now`).
-        soon = case((u.next_check > tx.now, literal(tx.now, u.next_check.type)), else_=u.next_check)
-        taken |= {"checked": tx.now, "next_check": soon}
-    take = (
-        update(schema.upstreams)
-        .where(u.id.in_(select(free.c.id)))
-        .values(**taken)
-        .returning(*schema.upstreams.c)
-    )
-    rows = sorted(tx.connection.execute(take), key=lambda row: (row.next_check, row.id)) if ids else []
-    told = _told(tx, [row.id for row in rows])
+    if not ids:
+        return []
+    values = {"some": ids, "instant": tx.now, "until": tx.now + lease}
+    found = tx.connection.execute(_TAKE_AND_ASK if asked else _TAKE, values)
+    rows = sorted(found, key=lambda row: (row.next_check, row.id))
+    told = set(tx.connection.execute(_TOLD, {"some": [row.id for row in rows]}).scalars())
     return [_claimed(tx, row, told=row.id in told) for row in rows]
-
-
-def _told(tx: Tx, ids: Sequence[int]) -> set[int]:
-    query = select(h.upstream_id).where(h.upstream_id.in_(ids), h.state == "active")
-    return set(tx.connection.execute(query).scalars()) if ids else set()
 
 
 def _claimed(tx: Tx, row: Row[Any], *, told: bool) -> Claim:
@@ -369,18 +355,52 @@ def _mine(held: Claim) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 
 def _settle(tx: Tx, held: Claim, values: dict[str, Any], *, heed_pings: bool = True) -> bool:
-    if heed_pings and "next_check" in values:
-        values = {
-            **values,
-            "next_check": _or_sooner(literal(values["next_check"], u.next_check.type)),
-        }
-    if "succeeded" in values:
-        values = {**values, "polls": u.polls + 1}
-    settled = update(schema.upstreams).where(*_mine(held)).values(lease_until=None, **values)
-    return tx.connection.execute(settled).rowcount == 1
+    polled = "succeeded" in values
+    mine = {"key": held.upstream.id, "fence": held.lease_no}
+    settled = _settlement(tuple(values), polled=polled, sooner=heed_pings and "next_check" in values)
+    return tx.connection.execute(settled, {**values, **mine}).rowcount == 1
+
+
+@lru_cache(maxsize=32)
+def _settlement(names: tuple[str, ...], *, polled: bool, sooner: bool) -> Update:
+    given: dict[str, Any] = {**_given(names), "lease_until": None}
+    if sooner:
+        given["next_check"] = _or_sooner(given["next_check"])
+    if polled:
+        given["polls"] = u.polls + 1
+    return _OURS.values(**given)
+
+
+def _given(names: Iterable[str]) -> dict[str, Any]:
+    return {name: bindparam(name, type_=u[name].type) for name in names}
 
 
 def _or_sooner(planned: ColumnElement[Any]) -> ColumnElement[Any]:
     """The next check as planned, or sooner if somebody wished for one since this poll began."""
     wished = and_(u.next_check > u.checked, u.next_check < planned)
     return case((wished, u.next_check), else_=planned)
+
+
+def _taking(*, asked: bool) -> ReturningUpdate[Any]:
+    free = (
+        select(u.id)
+        .where(u.id.in_(bindparam("some", expanding=True)), _free_at(_NOW))
+        .with_for_update(skip_locked=True)  # PostgreSQL; SQLite holds the write lock already
+        .cte("free")
+    )
+    until = bindparam("until", type_=u.lease_until.type)
+    taken: dict[str, Any] = {"lease_no": u.lease_no + 1, "lease_until": until, "visiting": asked}
+    if asked:
+        # A check that is later than this one was wished for since (`poll_now`).
+        taken |= {"checked": _NOW, "next_check": case((u.next_check > _NOW, _NOW), else_=u.next_check)}
+    take = update(schema.upstreams).where(u.id.in_(select(free.c.id))).values(**taken)
+    return take.returning(*schema.upstreams.c)
+
+
+# Built once: SQLAlchemy takes longer to put a statement together than to run it.
+_NOW = bindparam("instant", type_=u.next_check.type)
+_OURS = update(schema.upstreams).where(u.id == bindparam("key"), u.lease_no == bindparam("fence"))
+_TOUCH = _OURS.values(lease_no=u.lease_no)
+_DUE = select(u.id).where(u.next_check <= _NOW, ~u.paused, _free_at(_NOW)).limit(1)
+_TAKE_AND_ASK, _TAKE = _taking(asked=True), _taking(asked=False)
+_TOLD = select(h.upstream_id).where(h.upstream_id.in_(bindparam("some", expanding=True)), h.state == "active")

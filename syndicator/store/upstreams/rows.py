@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from syndicator.errors import NotFound
 from syndicator.model.item import Kind, Significance
@@ -16,11 +16,12 @@ from syndicator.store import names, schema
 from syndicator.store.engine import Tx
 
 u = schema.upstreams.c
+_BY_SLUG = select(schema.upstreams).where(u.slug == bindparam("slug"))
 
 
 def row_of(tx: Tx, slug: str) -> Row[Any]:
     """The row with this slug; raises NotFound."""
-    row = tx.connection.execute(select(schema.upstreams).where(u.slug == slug)).first()
+    row = tx.connection.execute(_BY_SLUG, {"slug": slug}).first()
     if row is None:
         raise NotFound(f'there is no upstream "{slug}"; `syndicator upstream list` shows them all')
     return row
