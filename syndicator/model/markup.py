@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 import nh3
-from inscriptis import get_text
+from inscriptis import Inscriptis, get_text
+from lxml.html import document_fromstring
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
@@ -26,6 +27,7 @@ from syndicator.errors import Invalid
 from syndicator.model.frontmatter import quoted
 from syndicator.model.item import Content
 from syndicator.model.release import Embargo
+from syndicator.model.tables import unfold
 
 # What XML 1.0 §2.2 forbids, and NUL and lone surrogates with it; tab, LF and CR stay (feeds:P4).
 ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -191,7 +193,12 @@ def _hides_a_break(text: str) -> bool:
 
 def plain_text(source: str) -> str:
     """Clean HTML as plain text, for a summary or a text part; entities resolved."""
-    return get_text(f"<div>{source}</div>").strip() if source else ""
+    whole = f"<div>{source}</div>"
+    if "<table" not in source.lower():
+        return get_text(whole).strip() if source else ""
+    tree = document_fromstring(whole)
+    unfold(tree)
+    return str(Inscriptis(tree).get_text()).strip()
 
 
 def excerpt(text: str, limit: int = 300) -> str:

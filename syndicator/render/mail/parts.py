@@ -21,6 +21,7 @@ from syndicator.model.difference import more_words, shortened
 from syndicator.model.markup import clean, strip_illegal
 from syndicator.model.release import in_zone
 from syndicator.model.site import Site
+from syndicator.model.tables import unfold
 
 LONGEST = 100_000  # octets of the author's HTML that a mail is made from (MC22)
 LONGEST_MARKED = 20_000  # octets of a marked difference (MC22)
@@ -198,6 +199,7 @@ def _fit_for_mail(node: HtmlElement) -> HtmlElement:
 
 def _footnoted(source: str, *, struck: bool = True) -> tuple[str, tuple[str, ...]]:
     tree = lxml_html.document_fromstring(f"<html><body>{source}</body></html>")
+    unfold(tree)
     for table in [*tree.iter("table")]:  # inscriptis glues a table to what stands before and after
         paragraph = tree.makeelement("p")
         table.addprevious(paragraph)
