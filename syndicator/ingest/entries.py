@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import unescape
 from typing import Annotated
 
 from pydantic import AwareDatetime, ConfigDict, FailFast, Field
@@ -244,7 +245,7 @@ def incoming(entry: Entry, feed: Parsed, upstream: Upstream, now: datetime) -> I
 def _body(entry: Entry) -> str:
     """Its HTML, clean; of what is nested too deep the words only: they are worth more than ten seconds."""
     if too_deep(entry.body):
-        return clean(from_plain(MARKUP.sub(" ", entry.body)))
+        return clean(from_plain(unescape(MARKUP.sub(" ", entry.body))))
     return clean(entry.body, web_address(entry.base)) if entry.body else ""
 
 

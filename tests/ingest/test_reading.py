@@ -198,10 +198,11 @@ def test_mislabelled_bodies_are_read() -> None:
 
 
 def test_deep_html_keeps_its_words() -> None:
-    """feeds:I23 — markup nested without end is dropped, its text is not, and it takes no seconds."""
-    assert body_of(rss(entry(description="&lt;div&gt;" * 30_000 + "words"))) == "<p>words</p>"
-    short, long = "&lt;div&gt;" * 30_000 + "short", "<content:encoded>Long</content:encoded></item>"
-    assert only(rss(entry(description=short).replace("</item>", long))).summary == "short"
+    """feeds:I23 — markup nested without end is dropped, its words are not, and it takes no seconds."""
+    deep = "&lt;div&gt;" * 30_000
+    assert body_of(rss(entry(description=deep + "caf&amp;eacute; &amp;lt;b"))) == "<p>café &lt;b</p>"
+    short, long = deep + "sh&amp;ouml;rt", "<content:encoded>Long</content:encoded></item>"
+    assert only(rss(entry(description=short).replace("</item>", long))).summary == "shört"
 
 
 def test_what_is_known_is_only_named() -> None:

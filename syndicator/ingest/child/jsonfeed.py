@@ -14,6 +14,7 @@ from typing import Any
 
 from syndicator.ingest.child.dates import read_date
 from syndicator.ingest.child.files import Files
+from syndicator.ingest.child.labour import sorted_out
 from syndicator.ingest.child.scan import MAX_ABSURD, MAX_ITEMS, MAX_TOKEN, Omitted, Refuse
 from syndicator.model.markup import from_plain, language_tag, strip_illegal, web_address
 
@@ -48,6 +49,7 @@ def read_json(text: str, url: str | None, known: frozenset[str]) -> dict[str, An
             omitted.append(Omitted(_words(item.get("title"))[:4000] or _id(item), _id(item) or None, why))
         else:
             entries.append({**_entry(item, feed, url), "raw": raw})
+    taken, left = sorted_out(entries)
     return {
         "version": f"json{version[1].replace('.', '')}" if version else "json",
         "title": _words(feed.get("title"))[:4000],
@@ -56,9 +58,9 @@ def read_json(text: str, url: str | None, known: frozenset[str]) -> dict[str, An
         "link": _web(feed.get("home_page_url"), url),
         "self_link": _web(feed.get("feed_url"), url),
         "updated": None,
-        "entries": entries,
+        "entries": taken,
         "unchanged": list(dict.fromkeys(unchanged)),
-        "omitted": [one._asdict() for one in omitted],
+        "omitted": [one._asdict() for one in (*omitted, *left)],
         "warning": ENDED if feed.get("expired") is True else None,
         "deleted": [],
         "hubs": list(dict.fromkeys(_hubs(feed, url)))[:10],

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from html import unescape
 from typing import Any
 from urllib.parse import urljoin
 
@@ -17,8 +18,9 @@ from syndicator.ingest.child.charset import decoded
 from syndicator.ingest.child.dates import read_date
 from syndicator.ingest.child.files import Files
 from syndicator.ingest.child.jsonfeed import read_json
+from syndicator.ingest.child.labour import sorted_out
 from syndicator.ingest.child.page import feeds_of
-from syndicator.ingest.child.scan import Omitted, Page, Refuse, prepared
+from syndicator.ingest.child.scan import Page, Refuse, prepared
 from syndicator.model.markup import (
     clean,
     from_plain,
@@ -30,7 +32,6 @@ from syndicator.model.markup import (
 from syndicator.model.nesting import too_deep
 
 MAX_ENTRIES = 5_000
-MAX_TEXT = 2_000_000  # characters of one body, as `ingest.entries` takes them
 MAX_TERMS = 200
 MAX_PEOPLE = 50
 INHERITED = 5  # people of a feed who stand in each of its entries: fifty make much of little
@@ -70,10 +71,7 @@ def _read_xml(text: str, url: str | None, known: frozenset[str], warning: str | 
         raise Refuse(f"it holds more than {MAX_ENTRIES:,} items")
     hashes = [(_hash(entry, feed, version, url), entry) for entry in entries]
     said = [{**_entry(entry, feed, version, url), "raw": raw} for raw, entry in hashes if raw not in known]
-    why = f"its text is longer than {MAX_TEXT:,} characters"
-    omitted = ready.omitted + [
-        Omitted(one["title"], one["guid"], why) for one in said if len(one["body"]) > MAX_TEXT
-    ]
+    taken, left = sorted_out(said)
     return {
         "version": version,
         "title": _plain(feed, "title")[:4000],
@@ -81,9 +79,9 @@ def _read_xml(text: str, url: str | None, known: frozenset[str], warning: str | 
         "link": _web(feed.get("link"), url),
         "self_link": next(_linked(feed, "self", url), None),
         "updated": _date(feed)[0],
-        "entries": [one for one in said if len(one["body"]) <= MAX_TEXT],
+        "entries": taken,
         "unchanged": list(dict.fromkeys(raw for raw, _ in hashes if raw in known)),
-        "omitted": [one._asdict() for one in omitted],
+        "omitted": [one._asdict() for one in (*ready.omitted, *left)],
         "warning": warning,
         "deleted": list(_deleted(feed)),
         "hubs": list(dict.fromkeys(_linked(feed, "hub", url)))[:10],
@@ -231,7 +229,7 @@ def _html(part: Dict) -> str:
 def _words(html: str) -> str:
     """The plain text of HTML, be it ever so deep."""
     if too_deep(html):
-        return " ".join(re.sub(r"<[^<>]*>", " ", html).split())
+        return " ".join(unescape(re.sub(r"<[^<>]*>", " ", html)).split())
     return plain_text(clean(html))
 
 
