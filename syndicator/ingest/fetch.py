@@ -25,6 +25,7 @@ ACCEPT = (
     "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
     "application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1"
 )
+GOOD = frozenset({200, 203})  # the latter of a proxy that did something to it (RFC 9110 §15.3.4)
 GZIP = b"\x1f\x8b\x08"  # RFC 1952 §2.3.1: what a gzip file begins with
 
 
@@ -121,7 +122,7 @@ def _meaning(reply: Reply, validators: Validators, now: datetime) -> Fetched:
         return Unchanged(validators, 304, wait, moved)
     if reply.status == 410 and not elsewhere:
         return Gone("the server says 410: this feed is closed for good; polling is paused")
-    if reply.status != 200:
+    if reply.status not in GOOD:
         stay_away = retry_after(reply.headers.get("retry-after"), now)
         return Failed(f"the server answered {reply.status}{_advice(reply.status)}", stay_away, reply.status)
     body = _unpacked(reply)
@@ -186,6 +187,8 @@ def _advice(status: int) -> str:
             return "; check the address"
         case 429:
             return "; it asks us to come less often"
+        case 304:
+            return ", though it was not asked whether anything is new"
         case status if 300 <= status < 400:
             return " without saying where to"
         case _:

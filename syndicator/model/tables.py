@@ -57,7 +57,8 @@ def _width(cell: HtmlElement) -> int:
 
 def _height(cell: HtmlElement) -> int:
     blocks = sum(1 for _ in cell.iter(*_BLOCKS))
-    return 1 + SPREAD * blocks + sum(pre.text_content().count("\n") for pre in cell.iter("pre"))
+    lines = sum(str(pre.text_content()).count("\n") for pre in cell.iter("pre"))
+    return 1 + SPREAD * blocks + lines
 
 
 def _line_by_line(table: HtmlElement) -> None:

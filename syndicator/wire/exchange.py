@@ -28,6 +28,10 @@ Headers = Mapping[str, str]
 MAX_REDIRECTS = 5  # whatever a caller asks for (S4)
 DIAL_SECONDS = 5.0  # for one of several addresses: a dead first one must leave time for the second
 KEEP_ALIVE_SECONDS = 5.0  # longer, and servers hang up under our next request
+# Codings that change the bytes (IANA's registry). Some servers name a charset in that place, or "none".
+_CODINGS = frozenset(
+    "aes128gcm br compress dcb dcz deflate exi gzip pack200-gzip x-compress x-gzip zstd".split()
+)
 GZIP_FRAMING = 65_536  # bytes that gzip may add to what does not shrink
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2 token
@@ -154,7 +158,7 @@ class Intake:
 
     def __init__(self, host: str, coding: str, most: int) -> None:
         self._host = host
-        self._coding = coding.strip().lower()
+        self._coding = _coding(coding)
         self._most = most
         self._member = zlib.decompressobj(wbits=31)
         self._coded = 0
@@ -196,6 +200,12 @@ class Intake:
 
     def _inflated(self, piece: bytes) -> bytes:
         return self._member.decompress(piece, self._most + 1 - len(self._plain))
+
+
+def _coding(named: str) -> str:
+    """What a Content-Encoding amounts to: of its names those that are no coding change nothing."""
+    names = (name.strip().lower() for name in named.split(","))
+    return ", ".join(name for name in names if name in _CODINGS) or "identity"
 
 
 def checked(headers: Headers) -> dict[str, str]:
@@ -273,7 +283,7 @@ def _target(url: str, base: httpx.URL | None = None) -> httpx.URL:
     if parsed.scheme not in {"http", "https"}:
         raise Blocked("only http and https are spoken; write the address like https://host/path")
     if parsed.userinfo:
-        raise Blocked("an address with a user name or password in it is refused; use a header for them")
+        raise Blocked("an address with a user name or password in it is refused; write it without them")
     if parsed.port is not None and not 0 < parsed.port < 65_536:  # httpcore takes 0 for the usual port
         raise Blocked(closed_port(parsed.port))
     check_host(_host(parsed))

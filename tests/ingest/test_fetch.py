@@ -175,6 +175,20 @@ def test_errors_fail_in_words(site: Site, status: int) -> None:
     assert str(status) in got.words
 
 
+def test_a_304_that_nobody_asked_for_is_named_as_that(site: Site) -> None:
+    """feeds:I6 — we have nothing of it yet, so it says nothing; nor is it a redirect without an address."""
+    site.say(b"", 304)
+    got = get(site)
+    assert isinstance(got, Failed)
+    assert "304, though it was not asked" in got.words
+
+
+def test_what_a_proxy_touched_is_read(site: Site) -> None:
+    """feeds:I6 — 203 is a 200 that was transformed on its way, validators and all (RFC 9110 §15.3.4)."""
+    site.say(rss(entry()), 203, etag='"1"')
+    assert body_of(site).validators.etag == '"1"'
+
+
 def test_410_is_gone(site: Site) -> None:
     """feeds:I6 — 410 stops polling."""
     site.say(b"", 410)

@@ -177,6 +177,14 @@ def test_codings_that_cannot_be_read_are_errors(client: Open, serve: Serve, said
         http.get(serve(said).url())
 
 
+@pytest.mark.parametrize("coding", ["", "none", "UTF-8", "identity", "gzip, utf-8"])
+def test_what_names_no_coding_changes_nothing(client: Open, serve: Serve, coding: str) -> None:
+    """security:S6 — some servers name a charset there, or nothing at all; what they send is read as it is."""
+    body = gzip.compress(b"feed") if "gzip" in coding else b"feed"
+    with client() as http:
+        assert b"feed" == http.get(serve(answer(body, coding)).url()).body
+
+
 def bomb(megabytes: int) -> bytes:
     """A gzip body of `megabytes` zeros, built from one compressed megabyte repeated."""
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
