@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from syndicator.bounces.intake import Intake
     from syndicator.bounces.taking import Signs
     from syndicator.runtime.root import Runtime
+    from syndicator.wire.lmtp import Door
 
 
 def leaving_of(settings: Settings, keys: Sequence[str]) -> Callable[[int], str]:
@@ -85,6 +86,19 @@ def intake_of(runtime: Runtime) -> Intake | None:
         every=given.every,
         tick=time.monotonic,
     )
+
+
+def door_of(runtime: Runtime) -> Door | None:
+    """Where a mail server hands in what came back, or None where no address is set."""
+    given = runtime.settings.bounces.lmtp_listen
+    if given is None:
+        return None
+    from syndicator.bounces.handed import Letterbox
+    from syndicator.bounces.message import MOST_BYTES
+    from syndicator.wire.lmtp import Door
+
+    box = Letterbox(runtime.store, runtime.signs, time.monotonic)
+    return Door(host=given.host, port=given.port, keep=MOST_BYTES, take=box.take)
 
 
 def hooks_of(runtime: Runtime) -> Hooks:

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from syndicator.ingest.poll import Polled, Poller
     from syndicator.newsletter import House
     from syndicator.press import Rules
+    from syndicator.wire.lmtp import Door
 
 log = logger("runtime")
 WEBHOOK_DEADLINE = timedelta(seconds=15)
@@ -284,6 +285,11 @@ class Runtime:
     def intake(self) -> Intake | None:
         """Who reads the mailbox that bounces come into; None where none is set."""
         return incoming.intake_of(self)
+
+    @cached_property
+    def door(self) -> Door | None:
+        """Where a mail server hands in bounces; None where no address is set."""
+        return incoming.door_of(self)
 
     @cached_property
     def hooks(self) -> Hooks:

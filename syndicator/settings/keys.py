@@ -259,6 +259,11 @@ class Bounces:
         "",
         "An address whose mail comes into that mailbox, for those who leave by mail: leave@example.org.",
     )
+    lmtp_listen: Listen | None = key(
+        v.LISTEN_HERE,
+        "",
+        "Where a worker takes bounces over LMTP from a mail server on this machine: 127.0.0.1:2424; empty: nowhere.",
+    )
     ses_topics: tuple[str, ...] = key(
         v.several(v.NAME, "list of names"),
         [],

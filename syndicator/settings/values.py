@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 from enum import StrEnum
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 from zoneinfo import available_timezones
@@ -374,6 +374,17 @@ def _listen(raw: str) -> Listen | None:
     return Listen(host.removeprefix("[").removesuffix("]"), int(port))
 
 
+def _listen_here(raw: str) -> Listen | None:
+    listen = _listen(raw)
+    try:
+        here = listen is None or listen.host == "localhost" or ip_address(listen.host).is_loopback
+    except ValueError:
+        here = False
+    if not here:
+        raise Invalid(f'"{raw}" is not on this machine alone: write 127.0.0.1:2424')
+    return listen
+
+
 def _sender(raw: str) -> Sender:
     name, typed = parseaddr(one_line(raw, "the value"))
     if re.fullmatch(
@@ -460,6 +471,7 @@ WEBHOOK_SECRET = checked("secret", _webhook_secret)
 PASSWORD = checked("secret", _password)
 NETWORK = checked("address range", _network)
 LISTEN = checked("host:port, or empty for none", _listen)
+LISTEN_HERE = checked("host:port on this machine, or empty for none", _listen_here)
 SENDER = checked("mail address, with or without a name", _sender)
 MAIL = checked("mail address", _mail_or_none)
 MAILS = several(MAIL, "list of mail addresses")

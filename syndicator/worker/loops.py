@@ -73,6 +73,8 @@ class Worker:
         self._thread("deliver", lambda: lanes.attend(self.crew, self.hints.deliver))
         self._thread("poll", self._poll)
         self._thread("schedules", self._ring)
+        if door := self.runtime.door:
+            self._thread("lmtp", lambda: door.attend(self.stop))
         log.info("started", worker=self.name, store=self.runtime.store.kind)
 
     def end(self, grace: timedelta) -> bool:
