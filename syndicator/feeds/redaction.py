@@ -127,6 +127,7 @@ def _wipe(house: House, uid: str, by: str) -> tuple[int, list[str]]:
     with house.store.begin() as tx:
         digests = publish.redact(tx, uid, by=by)
         item = items.find(tx, uid)
+        undone += _quoted(tx, item) if item else []
     undone += _rebuild(house, item.id) if item else []
     undone += _export_again(house)
     late, unburnt = _burn(house, uid, patient=True)
@@ -138,6 +139,15 @@ def _wipe(house: House, uid: str, by: str) -> tuple[int, list[str]]:
             undone.append(str(fault))
     left = house.store.scrub()
     return files, [*undone, *([left] if left else [])]
+
+
+def _quoted(tx: Tx, item: Item) -> Iterator[str]:
+    """Issues of the newsletter are items of their own, words and all."""
+    for number, uid in redactions.issues(tx, item.id):
+        yield (
+            f"No. {number} of the newsletter has its headline and summary, and so have its former versions: "
+            f"`syndicator item redact {uid}` wipes that issue"
+        )
 
 
 def _burn(house: House, uid: str, *, patient: bool = False) -> tuple[int, list[str]]:

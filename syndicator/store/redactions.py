@@ -13,6 +13,7 @@ from sqlalchemy import Select, delete, func, or_, select, union, update
 from syndicator.model.delivery import MAY_HAVE, DeliveryState
 from syndicator.model.incoming import READING
 from syndicator.model.item import Content, Item, ItemState, content_to_json
+from syndicator.model.newsletter import Choice, IssueState
 from syndicator.model.release import OPEN_RELEASES, ReleaseState
 from syndicator.store import schema, wiped
 from syndicator.store.deliveries.duties import cancel
@@ -28,7 +29,7 @@ QUOTED = "what was said here may have quoted what was redacted since: look at `s
 # Tables that held words: where a database must be told to forget what it deleted, these are meant.
 WORDY = (
     "items revisions fragments documents archives releases release_versions embargo_notices incoming inbox "
-    "deliveries attempts media upstreams alarms lanes domains newsletters newsletter_blocks"
+    "deliveries attempts bounces media upstreams alarms lanes domains newsletters newsletter_blocks"
 ).split()
 
 i, r, d, dc, a, n = (
@@ -139,6 +140,20 @@ def in_hand(tx: Tx, uid: str, item_id: int | None = None) -> bool:
     )
 
 
+def issues(tx: Tx, item_id: int) -> list[tuple[int, str]]:
+    """Number and uid of the issues of the newsletter that went out with this item's headline, and were not redacted."""
+    n, ni = schema.newsletters.c, schema.newsletter_items.c
+    shown = (ni.item_id == item_id) & (ni.choice == Choice.INCLUDE) & (n.state == IssueState.SENT)
+    query = (
+        select(n.number, n.uid)
+        .join(schema.newsletter_items, ni.newsletter_id == n.id)
+        .join(schema.items, i.uid == n.uid)
+        .where(shown, i.state != ItemState.REDACTED)
+        .order_by(n.number)
+    )
+    return [(row.number, row.uid) for row in tx.connection.execute(query)]
+
+
 def everything(tx: Tx) -> list[str]:
     """The uids of all redacted items, in the order they were stored."""
     query = select(i.uid).where(i.state == ItemState.REDACTED).order_by(i.id)
@@ -200,6 +215,8 @@ def _wipe_ledger(tx: Tx, theirs: Select[Any]) -> None:
     tx.connection.execute(update(schema.attempts).where(a.delivery_id.in_(theirs)).values(detail=MARK))
     said = d.id.in_(theirs) & d.detail.is_not(None)
     tx.connection.execute(update(schema.deliveries).where(said).values(detail=MARK))
+    back = schema.bounces.c.delivery_id.in_(theirs)
+    tx.connection.execute(update(schema.bounces).where(back).values(detail=MARK))
 
 
 def _wipe_intake(tx: Tx, uid: str) -> None:

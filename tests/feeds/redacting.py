@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert, select
 
 from syndicator import press, publish
 from syndicator.feeds import rebuild_stale, redaction
+from syndicator.model.bounce import Kind
 from syndicator.model.delivery import Outcome, Policy, Result
 from syndicator.model.item import Content, Medium, Quote
 from syndicator.model.release import Embargo
@@ -21,6 +22,7 @@ from syndicator.store import (
     Store,
     accreditations,
     alarms,
+    bounces,
     deliveries,
     items,
     media,
@@ -96,6 +98,12 @@ def lived(house: redaction.House, clock: FakeClock, *, others: int = 0) -> None:
         press.schedule(tx, UID, None, "Ada")
         alarms.raise_(tx, f"unapproved/{UID}/2", "canary alarm", "approve canary")
     send(store, "mail", "250 canary advance queued")
+    with store.begin() as tx:
+        (sent,) = deliveries.listing(tx, state="accepted")
+        bounces.record(
+            tx,
+            bounces.Event(key="1", source="imap", kind=Kind.SOFT, detail="552 canary", delivery_id=sent.id),
+        )
     clock.advance(hours=1)
     assert 1 == len(press.release_due(store).items)
     send(store, "mail", "250 canary queued")

@@ -38,7 +38,7 @@ from tests.ingest.filed import Origin, thing
 from tests.make import NOW, FakeClock, make_content, make_newsroom
 
 BEFORE = {
-    "alarms", "attempts", "deliveries", "fragments", "items", "media", "release_versions", "releases", "revisions",
+    "alarms", "attempts", "bounces", "deliveries", "fragments", "items", "media", "release_versions", "releases", "revisions",
 }  # fmt: skip
 LEAVES = 5  # items after which it is in no live document any more
 
