@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from syndicator.model.report import Mailing, Reason, Receipt, Report
     from syndicator.model.site import Site
 
-MAILING = ("what", "channel", "planned", "handed_over", "refused", "in_doubt", "waiting", "cancelled")
+MAILING = (
+    "what",
+    "channel",
+    "planned",
+    "handed_over",
+    "bounced",
+    "refused",
+    "in_doubt",
+    "waiting",
+    "cancelled",
+)
 SHOWN = 3  # people named for each reason, where a person reads; --json names all
 
 
@@ -111,7 +121,7 @@ def report(
     *,
     as_json: given.Json = False,
 ) -> None:
-    """Say what came of it. How many mails were handed over, refused or in doubt, and how late it was."""
+    """Say what came of it. How many mails were handed over, came back, were refused or are in doubt, and how late it was."""
     from syndicator.press.report import report as make
 
     with session.reading(ctx) as (runtime, tx):
@@ -214,6 +224,7 @@ def _mailing(one: Mailing) -> View:
         "channel": one.channel,
         "planned": one.planned,
         "handed_over": one.handed_over,
+        "bounced": one.bounced,
         "refused": one.count(DeliveryState.REFUSED),
         "in_doubt": one.count(DeliveryState.UNKNOWN),
         "waiting": one.waiting,

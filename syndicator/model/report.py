@@ -36,6 +36,7 @@ class Mailing:
     last: datetime | None = None
     reasons: tuple[Reason, ...] = ()
     repeated: int = 0  # doubts, after which it was sent once more
+    bounced: int = 0  # of those handed over, how many came back
 
     @property
     def planned(self) -> int:

@@ -79,6 +79,7 @@ def _mailing(one: Figures, names: Mapping[int, Revision]) -> Mailing:
         last=one.last,
         reasons=tuple(_reasons(one.reasons)),
         repeated=one.repeated,
+        bounced=one.bounced,
     )
 
 
@@ -101,6 +102,8 @@ def _name(subject: str, names: Mapping[int, Revision]) -> str:
             return f"Advance copies, version {number}"
         case "notice":
             return f"Notice {number} about the embargo"
+        case "shown":
+            return "Digests and newsletters it was in"
     if number == 1:
         return RELEASE
     revision = names.get(number)

@@ -11,7 +11,9 @@ import pytest
 
 from syndicator import press, publish
 from syndicator.errors import Invalid, NotFound, Refused
+from syndicator.digest import Pace, digests_due
 from syndicator.model.audience import address
+from syndicator.model.bounce import Kind
 from syndicator.model.delivery import Channel, DeliveryState, Outcome, Policy, Priority, Result, Try
 from syndicator.model.outcomes import Cause
 from syndicator.model.release import Embargo
@@ -21,7 +23,7 @@ from syndicator.press.plan import plan
 from syndicator.press.report import report
 from syndicator.press.sample import sample
 from syndicator.render.report import report_page
-from syndicator.store import Store, Tx, accreditations, deliveries, suppressions
+from syndicator.store import Store, Tx, accreditations, bounces, deliveries, suppressions
 from tests.make import NOW, FakeClock, make_content, make_newsroom, make_partner, make_site, make_subscription
 
 UID = "tag:x"
@@ -107,6 +109,36 @@ def test_the_report_adds_up(store: Store, clock: FakeClock) -> None:
         (one.name, one.partner, one.state, one.code) for one in found.receipts if one.code
     ]
     assert [(2, "correction")] == [(one.revision, one.significance) for one in found.changes]
+
+
+def test_what_came_back_is_counted(store: Store, clock: FakeClock) -> None:
+    """peers:8: of the mails handed over those that bounced later, each once however often it is said; no other news."""
+    walk(store, clock)
+    with store.begin() as tx:
+        taken = [one.id for one in deliveries.listing(tx, state="accepted", subject=f"revision/{UID}/")]
+        for key, kind, row in (
+            ("1", Kind.HARD, taken[0]),
+            ("2", Kind.SOFT, taken[0]),
+            ("3", Kind.DELAYED, taken[1]),
+            ("4", Kind.AUTO_REPLY, taken[1]),
+        ):
+            bounces.record(tx, bounces.Event(key=key, source="imap", kind=kind, delivery_id=row))
+    found = made(store)
+    assert found.main
+    assert (2, 1) == (found.main.handed_over, found.main.bounced)
+    assert ">1</b><span>bounced" in report_page(found, SITE).decode()
+
+
+def test_digests_it_was_in_are_a_line_of_their_own(store: Store, clock: FakeClock) -> None:
+    """mail:DG7: whoever has it from a digest has it, too: one sum of all of these letters, whatever else they hold."""
+    with store.begin() as tx:
+        for n in range(2):
+            make_subscription(tx, f"d{n}@x.example", cadence="daily")
+    walk(store, clock)
+    clock.advance(days=1)
+    digests_due(store, Pace(settle=timedelta(), spread=timedelta()))
+    (line,) = [one for one in made(store).mailings if one.name.startswith("Digests")]
+    assert (2, 2, Channel.MAIL) == (line.planned, line.waiting, line.channel)
 
 
 def test_lateness_comes_from_instants_on_rows(store: Store, clock: FakeClock) -> None:

@@ -10,11 +10,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 
+from syndicator.model.bounce import Kind
 from syndicator.model.delivery import Channel, DeliveryState
 from syndicator.store import schema
 from syndicator.store.engine import Tx
 
 d, p, a = schema.deliveries.c, schema.partners.c, schema.attempts.c
+SHOWN = "shown/0"  # the subject of letters that showed the item beside others
+CAME_BACK = (Kind.HARD, Kind.SOFT, Kind.POLICY)
 CLEAR = (DeliveryState.REFUSED, DeliveryState.CANCELLED, DeliveryState.EXPIRED, DeliveryState.UNKNOWN)
 
 
@@ -29,6 +32,7 @@ class Figures:
     first: datetime | None = None
     last: datetime | None = None
     repeated: int = 0
+    bounced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,40 @@ def figures(tx: Tx, release_id: int, item_id: int | None) -> list[Figures]:
         one.first, one.last = row.first or one.first, row.last or one.last
     for subject, channel, state, words, count in _reasons(tx, release_id, item_id):
         found[subject, channel].reasons[state, words] += count
-    return list(found.values())
+    for subject, channel, count in _came_back(tx, release_id, item_id):
+        found[subject, channel].bounced = count
+    return [*found.values(), *_beside_others(tx, item_id)]
+
+
+def _came_back(tx: Tx, release_id: int, item_id: int | None) -> Iterator[tuple[str, str, int]]:
+    """How many letters that a next hop took came back afterwards, by subject and channel."""
+    b = schema.bounces.c
+    back = b.kind.in_(CAME_BACK) & d.state.in_((DeliveryState.ACCEPTED, DeliveryState.UNKNOWN))
+    query = (
+        select(d.subject, d.channel, func.count(d.id.distinct()).label("n"))
+        .join(schema.bounces, b.delivery_id == d.id)
+        .where(_about(release_id, item_id), back)
+        .group_by(d.subject, d.channel)
+    )
+    for row in tx.connection.execute(query):
+        yield row.subject, row.channel, row.n
+
+
+def _beside_others(tx: Tx, item_id: int | None) -> Iterator[Figures]:
+    """Digests, and issues of the newsletter, that showed the item: all of them together."""
+    dc = schema.delivery_contents.c
+    letters = select(dc.delivery_id).where(dc.item_id == item_id)
+    other = d.id.in_(letters) & (d.item_id.is_(None) | (d.item_id != item_id))
+    query = select(
+        d.channel, d.state, func.count().label("n"), func.min(d.settled).label("first"), func.max(d.settled).label("last")
+    ).where(other, d.release_id.is_(None)).group_by(d.channel, d.state)  # fmt: skip
+    found: dict[str, Figures] = {}
+    for row in tx.connection.execute(query) if item_id is not None else ():
+        one = found.setdefault(row.channel, Figures(SHOWN, Channel(row.channel)))
+        one.states[DeliveryState(row.state)] = row.n
+        if row.state == DeliveryState.ACCEPTED:
+            one.first, one.last = row.first, row.last
+    yield from found.values()
 
 
 def answers(tx: Tx, release_id: int, item_id: int | None) -> list[Answer]:
