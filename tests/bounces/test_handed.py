@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from queue import Queue
 
 import pytest
@@ -16,13 +19,15 @@ from syndicator.bounces.handed import Letterbox
 from syndicator.bounces.message import MOST_BYTES
 from syndicator.errors import Invalid, TryLater
 from syndicator.model.bounce import Kind
-from syndicator.settings import values
+from syndicator.runtime import Runtime
+from syndicator.settings import load, values
 from syndicator.store import bounces, open_store
 from syndicator.wire import lmtp
 from syndicator.wire.lmtp import Door, Server, Take
+from syndicator.worker import Worker
 from tests.bounces.samples import SAMPLES
 from tests.bounces.sent import Room, signs
-from tests.make import FakeClock
+from tests.make import FakeClock, reserved_port
 
 GONE = next(one for one in SAMPLES if one.name == "postfix, no such user")
 YES, LATER = "250 2.0.0", "451 4.3.0"
@@ -211,3 +216,38 @@ def test_one_of_several_workers_has_the_door_and_the_next_takes_it_over(
             stop.set()
             second.join()
     assert ["address not free", "mail is taken"] == [line["event"] for line in lines]
+
+
+def test_a_worker_opens_the_door_that_is_set(sqlite_url: str, tmp_path: Path) -> None:
+    """mail:LM13 What is handed to a running worker is in the rows; one without the setting opens none."""
+    environ = {
+        "SYNDICATOR_STORE__URL": sqlite_url,
+        "SYNDICATOR_SITE__SECRET_KEY": "a-key-for-the-door-only-0123456789",
+        "SYNDICATOR_MAIL__FOLDER": str(tmp_path),
+    }
+    port = reserved_port()
+    runtime = Runtime(load(None, environ | {"SYNDICATOR_BOUNCES__LMTP_LISTEN": f"127.0.0.1:{port}"}))
+    runtime.prepare()
+    worker = Worker(runtime, threading.Event())
+    worker.start()
+    with closing(_first(port)) as client:
+        client.say("LHLO mx")
+        assert [YES] == client.hand(GONE.mail(), "b+nobody@bounces.example")
+    with runtime.store.read() as tx:
+        assert {Kind.UNKNOWN: 1} == bounces.figures(tx, tx.now - timedelta(hours=1))
+    assert worker.end(timedelta(seconds=PATIENCE))
+    runtime.close()
+    shut = Runtime(load(None, environ))
+    assert shut.door is None
+    shut.close()
+
+
+def _first(port: int) -> Client:
+    """A client, as soon as somebody listens."""
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return Client(port)
+        except ConnectionRefusedError:
+            if time.monotonic() > ends:
+                raise
