@@ -13,10 +13,13 @@ from syndicator.errors import SyndicatorError
 from syndicator.model.bounce import FEW, UNBEARABLE, UNEASY
 from syndicator.model.schedule import Job
 from syndicator.store import Store, alarms, bounces, deliveries, schedules, topics
+from syndicator.store.deliveries.rows import taken_for
 
 # A lift is promised within a second (DESIGN §8); a minute off is no drift, it is another clock.
 DRIFT, OTHER = timedelta(seconds=1), timedelta(minutes=1)
 PATIENCE = timedelta(minutes=5)  # how long a destination may be away before it is more than a hiccup
+GMAIL = ("gmail.com", "googlemail.com")  # personal accounts, which alone are counted
+BULK, NEARLY_BULK = 5_000, 4_000  # letters a day
 PRIVATE = 0o077  # permissions others must not have on a key
 
 
@@ -75,6 +78,7 @@ def standing(store: Store) -> Iterator[Finding]:
     yield from guarded("alarms", partial(_alarms, store), "see what the database says")
     yield from guarded("lanes", partial(_lanes, store), "see what the database says")
     yield from guarded("complaints", partial(_complaints, store), "see what the database says")
+    yield from guarded("gmail", partial(gmail, store), "see what the database says")
 
 
 def mailbox(store: Store, name: str, every: timedelta) -> Iterator[Finding]:
@@ -85,6 +89,19 @@ def mailbox(store: Store, name: str, every: timedelta) -> Iterator[Finding]:
 def newsletter(store: Store, topic: str) -> Iterator[Finding]:
     """Whether issues of the newsletter can be filed under its topic, and whether anything opens them."""
     yield from guarded("newsletter", partial(_newsletter, store, topic), "see what the database says")
+
+
+def gmail(store: Store, nearly: int = NEARLY_BULK) -> Iterator[Finding]:
+    """Whether we come near the number of letters to Gmail in a day that makes a bulk sender for ever (its guidelines)."""
+    with store.read() as tx:
+        count = taken_for(tx, GMAIL, tx.now - timedelta(days=1))
+    if count >= nearly:
+        yield warn(
+            "gmail",
+            f"{count:,} letters went to Gmail within a day; from {BULK:,} on, counted over all mail of your "
+            f"organisation's domain, Gmail holds it to be a bulk sender for ever",
+            "see that spf, dkim, dmarc, alignment and unsubscribe above are ok, and complaints stay below 0.10 %",
+        )
 
 
 def _clock(store: Store, host_clock: Callable[[], datetime]) -> Iterator[Finding]:

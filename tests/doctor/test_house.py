@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from syndicator.doctor import Finding, House, State, examine, house
 from syndicator.errors import Unreachable
@@ -21,6 +22,7 @@ from syndicator.store import (
     open_store,
     partners,
     schedules,
+    schema,
     topics,
 )
 from syndicator.store.bounces import Event
@@ -168,6 +170,29 @@ def test_complaints_of_a_day_are_weighed(store: Store, clock: FakeClock) -> None
     assert found[-1][1].startswith("3 of 4 letters")
     clock.advance(days=1, seconds=1)
     assert [] == complaints(store)
+
+
+def test_so_many_to_gmail_are_told_of(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mail:DC1 Near the number at which Gmail calls a domain a bulk sender; of a day, and of personal accounts alone."""
+    room = Room(store)
+    sent = [room.send() for _ in range(4)]
+
+    def said() -> list[State]:
+        return [one.state for one in house.gmail(store, nearly=3)]
+
+    for domain, rows, expected in (
+        ("gmail.com", sent[:2], []),
+        ("gmail.com.example", sent[2:], []),
+        ("googlemail.com", sent[2:3], [State.WARN]),
+    ):
+        with store.begin() as tx:
+            theirs = schema.deliveries.c.id.in_(rows)
+            tx.connection.execute(update(schema.deliveries).where(theirs).values(domain=domain))
+        assert expected == said()
+    clock.advance(days=1, seconds=1)
+    assert [] == said()
 
 
 def test_an_unread_mailbox_is_found(store: Store, clock: FakeClock) -> None:

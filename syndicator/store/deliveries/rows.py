@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -94,6 +94,13 @@ def named(tx: Tx, delivery_id: int) -> Delivery:
     if row is None:
         raise NotFound(f"there is no delivery {delivery_id}; `syndicator delivery list` shows them all")
     return _delivery(row)
+
+
+def taken_for(tx: Tx, domains: Collection[str], since: datetime) -> int:
+    """How many letters to addresses of these domains were handed over since then."""
+    theirs = d.domain.in_(list(domains)) & (d.channel == Channel.MAIL)
+    query = select(func.count()).where(theirs, d.state == DeliveryState.ACCEPTED, d.settled >= since)
+    return int(tx.connection.execute(query).scalar_one())
 
 
 def letter(tx: Tx, is_it: Callable[[str, str], bool]) -> Delivery | None:
