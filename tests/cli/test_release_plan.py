@@ -122,7 +122,9 @@ def test_a_report_is_printed_and_kept_as_a_page(lite: InProcess, tmp_path: Path)
     (mails,) = [one for one in report["mailings"] if (one["what"], one["channel"]) == ("Release", "mail")]
     assert (2, 2, 0) == (mails["planned"], mails["handed_over"], mails["waiting"])
     assert report["late_seconds"]["release"] is not None
-    assert "Release\tmail\tplanned 2\thanded over 2\tbounced 0\trefused 0\tin doubt 0" in cli("release", "report", uid)
+    assert "Release\tmail\tplanned 2\thanded over 2\tbounced 0\trefused 0\tin doubt 0" in cli(
+        "release", "report", uid
+    )
     path = tmp_path / "report.html"
     cli("release", "report", uid, "--html", str(path))
     assert "On budgets" in path.read_text(encoding="utf-8")

@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 import pytest
 
 from syndicator import press, publish
-from syndicator.errors import Invalid, NotFound, Refused
 from syndicator.digest import Pace, digests_due
+from syndicator.errors import Invalid, NotFound, Refused
 from syndicator.model.audience import address
 from syndicator.model.bounce import Kind
 from syndicator.model.delivery import Channel, DeliveryState, Outcome, Policy, Priority, Result, Try
