@@ -82,22 +82,25 @@ def retry(
     late: Annotated[
         bool, typer.Option("--late", help="Send everything that waits because it is late.")
     ] = False,
+    by: given.By = "",
     as_json: given.Json = False,
 ) -> None:
     """Try it again now; refused for what was accepted or is under way. With --late: all that is late."""
-    from syndicator.store import deliveries
+    from syndicator.store import audit, deliveries
 
     if late == (id is not None):
         raise Invalid("say which: the number of a delivery, or --late for all that waits because it is late")
     if id is None:
         with session.writing(ctx) as (_, tx):
             released = deliveries.retry_late(tx)
+            audit.record(tx, session.actor(by), "delivery.retry", "late", count=released)
         output.say(f"{released} late deliveries go out now")
         if as_json:
             output.show_json({"retried": released})
         return
     with session.writing(ctx) as (_, tx):
         deliveries.retry(tx, id)
+        audit.record(tx, session.actor(by), "delivery.retry", f"delivery/{id}")
         after = views.delivery(deliveries.named(tx, id))
     _say(after, as_json=as_json)
 
@@ -110,16 +113,18 @@ def resolve(
     accepted: Annotated[bool, typer.Option("--accepted", help="It arrived.")] = False,
     cancelled: Annotated[bool, typer.Option("--cancelled", help="It is not to be tried again.")] = False,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="How that is known.")] = "",
+    by: given.By = "",
     as_json: given.Json = False,
 ) -> None:
     """Settle a doubt, or drop what is late: exactly one of --accepted and --cancelled."""
-    from syndicator.store import deliveries
+    from syndicator.store import audit, deliveries
 
     if accepted == cancelled:
         raise Invalid("say what became of it: --accepted or --cancelled")
     state = DeliveryState.ACCEPTED if accepted else DeliveryState.CANCELLED
     with session.writing(ctx) as (_, tx):
         deliveries.resolve(tx, id, state, reason or "settled by hand")
+        audit.record(tx, session.actor(by), "delivery.resolve", f"delivery/{id}", reason, state=state)
         after = views.delivery(deliveries.named(tx, id))
     _say(after, as_json=as_json)
 
@@ -164,14 +169,20 @@ def pause(
 
 
 @app.command()
-def resume(ctx: typer.Context, lane: Lane = "mail", *, by: given.By = "") -> None:
+def resume(
+    ctx: typer.Context,
+    lane: Lane = "mail",
+    *,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it is on record.")] = "",
+    by: given.By = "",
+) -> None:
     """Let what waits for this lane go out."""
     from syndicator.store import audit, deliveries
 
     with session.writing(ctx) as (_, tx):
         done = deliveries.resume(tx, lane)
         if done:
-            audit.record(tx, session.actor(by), "delivery.resume", f"lane/{lane}")
+            audit.record(tx, session.actor(by), "delivery.resume", f"lane/{lane}", reason)
     output.say(f"{lane} is no longer paused" if done else f"{lane} was not paused")
 
 

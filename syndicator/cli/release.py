@@ -34,6 +34,7 @@ Base = Annotated[str | None, typer.Option(metavar="BASE", help="The version it w
 Why = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Why; whoever had an advance copy reads it.")
 ]
+OnRecord = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is on record.")]
 Advance = Annotated[
     str | None,
     typer.Option(
@@ -141,14 +142,20 @@ def show(
 
 @app.command()
 def approve(
-    ctx: typer.Context, uid: given.Uid, by: given.By = "", base: Base = None, *, as_json: given.Json = False
+    ctx: typer.Context,
+    uid: given.Uid,
+    reason: OnRecord = "",
+    by: given.By = "",
+    base: Base = None,
+    *,
+    as_json: given.Json = False,
 ) -> None:
     """Approve the words. Only then can it be scheduled or published."""
     from syndicator import press
 
-    who = session.actor(by)
+    who, why = session.actor(by), one_line(reason, "--reason")
     with session.writing(ctx) as (runtime, tx):
-        release = press.approve(tx, uid, who, base=base, rules=runtime.rules)
+        release = press.approve(tx, uid, who, base=base, why=why, rules=runtime.rules)
     _tell(release, runtime, as_json=as_json)
 
 
@@ -158,6 +165,7 @@ def schedule(
     uid: given.Uid,
     at: Annotated[str | None, AT] = None,
     advance: Advance = None,
+    reason: OnRecord = "",
     confirm: given.Confirm = None,
     by: given.By = "",
     *,
@@ -170,10 +178,11 @@ def schedule(
 
     zone, who = session.settings(ctx).site().zone, session.actor(by)
     instant, copies = given.instant(at, zone) if at else None, _advance(advance, zone, none=no_advance)
+    why = one_line(reason, "--reason")
     with session.writing(ctx) as (runtime, tx):
         before, mails = _now(tx, runtime, uid, at_once=False)
         waiting = deliveries.advances_waiting(tx, before)
-        release = press.schedule(tx, uid, instant, who, advance=copies, rules=runtime.rules)
+        release = press.schedule(tx, uid, instant, who, advance=copies, why=why, rules=runtime.rules)
         again = release == before
         new = deliveries.advances_waiting(tx, release) - (waiting if again else 0)
         if new or not again:
@@ -224,6 +233,7 @@ def reschedule(
 def publish(
     ctx: typer.Context,
     uid: given.Uid,
+    reason: OnRecord = "",
     confirm: given.Confirm = None,
     by: given.By = "",
     *,
@@ -232,10 +242,10 @@ def publish(
     """Make it public now, once approved. Refused while its embargo holds: see lift."""
     from syndicator import press
 
-    who = session.actor(by)
+    who, why = session.actor(by), one_line(reason, "--reason")
     with session.writing(ctx) as (runtime, tx):
         mails = _now(tx, runtime, uid)[1]
-        release = press.publish_now(tx, uid, who, runtime.rules.undo, rules=runtime.rules)
+        release = press.publish_now(tx, uid, who, runtime.rules.undo, why=why, rules=runtime.rules)
         # Asked once it is known to be possible; a no undoes it with the transaction.
         confirmed(mails, confirm, runtime.settings.mail.confirm_above, f"mails about {uid}")
         shown = _item(tx, runtime, uid) if release.state is ReleaseState.RELEASED else None

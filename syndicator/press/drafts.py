@@ -45,8 +45,10 @@ def draft(
     return _changed(tx, held, content, embargo, by)
 
 
-def approve(tx: Tx, uid: str, by: str, *, base: str | None = None, rules: Rules = RULES) -> Release:
-    """Somebody stands for these words; only what is approved can be scheduled or published.
+def approve(
+    tx: Tx, uid: str, by: str, *, base: str | None = None, why: str = "", rules: Rules = RULES
+) -> Release:
+    """Somebody stands for these words; only what is approved can be scheduled or published. `why` is on record.
 
     Raises Refused where a second person is asked for and `by` drafted them, Stale where `base` names other words
     than the present ones, Refused for a picture nobody described. Mails no words: `schedule` does.
@@ -62,7 +64,7 @@ def approve(tx: Tx, uid: str, by: str, *, base: str | None = None, rules: Rules 
     _refuse_mute(held)
     release = releases.save(tx, replace(going, approved_by=by, approved=tx.now))
     told.of_its_end(tx, release)
-    audit.record(tx, by, "release.approve", uid, version=release.version, base=release.base)
+    audit.record(tx, by, "release.approve", uid, why, version=release.version, base=release.base)
     return release
 
 

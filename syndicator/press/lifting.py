@@ -32,7 +32,7 @@ class Released:
 
 
 def publish_now(
-    tx: Tx, uid: str, by: str = "", undo: timedelta = NO_UNDO, *, rules: Rules = RULES
+    tx: Tx, uid: str, by: str = "", undo: timedelta = NO_UNDO, *, why: str = "", rules: Rules = RULES
 ) -> Release:
     """Make an approved or held release public at once, or after `undo`; raises Refused while its embargo or date holds.
 
@@ -49,8 +49,8 @@ def publish_now(
             f"release {uid} is under embargo until {held.embargo}; schedule it, or end the embargo with `syndicator release lift {uid}`"
         )
     if undo:
-        return _go_soon(tx, held, by, undo)
-    _release(tx, held, by, "release.publish", rules=rules)
+        return _go_soon(tx, held, by, undo, why)
+    _release(tx, held, by, "release.publish", why, rules=rules)
     return releases.named(tx, uid)
 
 
@@ -96,13 +96,13 @@ def next_release(tx: Tx) -> datetime | None:
     return releases.next_at(tx)
 
 
-def _go_soon(tx: Tx, held: Release, by: str, undo: timedelta) -> Release:
+def _go_soon(tx: Tx, held: Release, by: str, undo: timedelta, why: str) -> Release:
     moved(held, ReleaseState.RELEASED)  # or it is refused at once, and not when the window is over
     soon = min(held.at or tx.now + undo, tx.now + undo)
     # What is held goes out by itself at its date; everything else is scheduled.
     going = held if held.state is ReleaseState.HELD else moved(held, ReleaseState.SCHEDULED)
     release = releases.save(tx, replace(going, at=max(soon, tx.now)))
-    audit.record(tx, by, "release.publish", held.uid, was=held.state, at=release.at)
+    audit.record(tx, by, "release.publish", held.uid, why, was=held.state, at=release.at)
     return release
 
 

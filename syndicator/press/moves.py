@@ -35,9 +35,10 @@ def schedule(
     by: str = "",
     *,
     advance: datetime | bool | None = None,
+    why: str = "",
     rules: Rules = RULES,
 ) -> Release:
-    """Let it go out by itself at `at`, or at its embargo; never before the embargo.
+    """Let it go out by itself at `at`, or at its embargo; never before the embargo. `why` is on record.
 
     Under embargo, the accredited who subscribe to one of its topics get an advance copy when the undo window is
     over (True), or at `advance`, or (False) not at all; None is what was said before, else True. Whoever had other
@@ -58,7 +59,7 @@ def schedule(
     release = releases.save(tx, release)
     act = "release.reschedule" if held.state is ReleaseState.SCHEDULED else "release.schedule"
     said = wish if isinstance(wish, bool) else None
-    audit.record(tx, by, act, uid, was=held.at, at=release.at, advance=release.advance, copies=said)
+    audit.record(tx, by, act, uid, why, was=held.at, at=release.at, advance=release.advance, copies=said)
     return release
 
 
@@ -90,7 +91,7 @@ def reschedule(
     if at < tx.now:
         refuse_past(held, at, tx.now)
     if held.embargo is None or not held.embargo.holds(tx.now) or at == held.embargo.until:
-        return schedule(tx, uid, at, by, rules=rules)
+        return schedule(tx, uid, at, by, why=why, rules=rules)
     if at < held.embargo.until and not earlier:
         raise Refused(
             f"{at.isoformat()} is before the embargo ({held.embargo}), on which others count: say --earlier to move "

@@ -124,3 +124,21 @@ def test_whose_copy_turned_up(lite: InProcess) -> None:
     assert ("joe@paper.example", uid) == (found["recipient"], found["release"])
     for stranger in ("<x@y.example>", f"{link[:-4]}/", "https://elsewhere.example/press/x/"):
         assert 5 == lite.try_("delivery", "whose", stranger).code
+
+
+def test_what_a_person_decides_is_on_record(lite: InProcess) -> None:
+    """design:2: who sent again what was refused, who settled a doubt or dropped it, and why."""
+    newsroom(lite)
+    with open_store(lite.env["SYNDICATOR_STORE__URL"], host_clock=clock) as store, store.begin() as tx:
+        d = schema.deliveries
+        tx.connection.execute(update(d).where(d.c.id == 1).values(state="refused", due=None))
+        tx.connection.execute(update(d).where(d.c.id == 2).values(state="unknown", due=None))
+    lite("delivery", "retry", "1", "--by", "Ada")
+    lite("delivery", "resolve", "2", "--cancelled", "--reason", "asked by phone", "--by", "Bo")
+    lite("delivery", "retry", "--late", "--by", "Cy")
+    acts = [(one["act"], one["actor"], one["subject"], one["why"]) for one in lite.json("audit", "list")]
+    assert [
+        ("delivery.retry", "Ada", "delivery/1", None),
+        ("delivery.resolve", "Bo", "delivery/2", "asked by phone"),
+        ("delivery.retry", "Cy", "late", None),
+    ] == [one for one in acts if one[0].startswith("delivery.")]

@@ -220,3 +220,23 @@ def test_the_audit_is_verified(room: InProcess) -> None:
         db.execute("UPDATE audit SET actor = 'somebody else' WHERE id = 1")
     said = room.try_("audit", "verify", "--json")
     assert (1, True) == (said.code, said.err.startswith("audit row 1 (release.draft"))
+
+
+def test_every_move_says_why(lite: InProcess) -> None:
+    """design:2: whoever approves, schedules, moves, publishes or calls off may say why; it stands beside who did."""
+    lite("topic", "add", "policy", "Policy")
+    uid = lite("release", "draft", lite.file("r.md", "title: T\ntopics: [policy]"), "--by", "Jo").strip()
+    moves = (
+        ("approve",),
+        ("schedule", "--at", "2099-03-02T09:00:00Z"),
+        ("reschedule", "--at", "2099-03-03T09:00:00Z"),
+        ("cancel",),
+    )
+    for move, *more in moves:
+        lite("release", move, uid, *more, "--reason", f"{move} it", "--by", "Ann")
+    other = lite("release", "draft", lite.file("s.md", "title: S\ntopics: [policy]")).strip()
+    lite("release", "approve", other)
+    lite("release", "publish", other, "--reason", "now")
+    acts = [(one["act"], one["actor"], one["why"]) for one in lite.json("audit", "list", "--subject", uid)]
+    assert [(f"release.{move}", "Ann", f"{move} it") for move, *_ in moves] == acts[1:]
+    assert "now" == lite.json("audit", "list", "--subject", other)[-1]["why"]
