@@ -18,6 +18,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from typing import Any, NamedTuple, NoReturn
 
 from syndicator.ingest.child import reading
@@ -226,13 +227,19 @@ def _limit(kind: int, soft: int, hard: int) -> None:
 def _unshare(namespaces: int) -> bool:
     """Whether the system lets us have these."""
     with suppress(OSError, AttributeError):
-        return bool(ctypes.CDLL(None).unshare(namespaces) == 0)
+        return bool(_libc().unshare(namespaces) == 0)
     return False
 
 
 def _prctl(option: int, value: int) -> None:
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+        _libc().prctl(option, value, 0, 0, 0)
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    """Opened once: a fork would do it again for each call."""
+    return ctypes.CDLL(None)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,18 @@ import io
 import re
 import xml.sax
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
+from xml.sax import expatreader
 
-from feedparser.api import PREFERRED_XML_PARSERS, LooseFeedParser, StrictFeedParser
+from feedparser import mixin
+from feedparser.api import LooseFeedParser, StrictFeedParser
+from feedparser.util import FeedParserDict
 
 Dict = dict[str, Any]  # feedparser's own kind: reading a key that is not there may find another
+
+# It joins the base to itself at each tag.
+mixin.make_safe_absolute_uri = lru_cache(maxsize=64)(mixin.make_safe_absolute_uri)
 
 MAIL = re.compile(r"[^\s@<>()\[\]\"]+@[^\s@<>()\[\]\"]+\.[A-Za-z0-9-]{2,}")
 STUMBLES = (KeyError, TypeError, ValueError, IndexError)
@@ -48,7 +55,8 @@ class Found(NamedTuple):
 def found(body: bytes, base: str, entities: dict[str, str]) -> Found:
     """What is in `body`, UTF-8 without a declaration; where that is no XML, what can be read of it (feeds:I13)."""
     strict = Strict(base, None, "utf-8")
-    parser = xml.sax.make_parser(PREFERRED_XML_PARSERS)  # noqa: S317 - `ingest.child.scan` has refused what is an attack
+    # Not `make_parser`, which looks for other parsers all over the path first.
+    parser = expatreader.create_parser()  # noqa: S315 - `ingest.child.scan` has refused what is an attack
     parser.setFeature(xml.sax.handler.feature_namespaces, True)
     parser.setFeature(xml.sax.handler.feature_external_ges, False)  # security:X1
     parser.setContentHandler(strict)
@@ -81,6 +89,15 @@ def person_of(said: str) -> Dict:
     return {"email": mail[0], "name": said.replace(mail[0], "").strip(" ()<>[]\"'")}
 
 
+class Params(FeedParserDict):  # type: ignore[misc]  # feedparser has no types
+    """What is known of a text while it is read: asked ten times for each tag, and copied often."""
+
+    get = dict.get  # its own raises an error for each name that is not there
+
+    def __deepcopy__(self, _: object) -> FeedParserDict:
+        return FeedParserDict(self)
+
+
 class _Hooks:
     """What is ours in both parsers; the rest is feedparser's."""
 
@@ -94,6 +111,14 @@ class _Hooks:
     _alternate: Dict | None = None  # the podcast:alternateEnclosure we are in
     _tombstone: Dict | None = None
     _rights = "rights"  # under which name the rights we are in are kept
+
+    def __init__(self: Any, *settings: Any) -> None:
+        super().__init__(*settings)
+        self.contentparams = Params()
+
+    def push_content(self: Any, *what: Any) -> None:
+        super().push_content(*what)  # type: ignore[misc]  # feedparser has no types
+        self.contentparams = Params(self.contentparams)
 
     # feedparser's own hooks stumble over an empty size and over an end without its start: that element is
     # lost, not the feed (feeds:I12).
