@@ -274,7 +274,7 @@ def _said(**said: Any) -> dict[str, Any]:
 
 def _address(url: str) -> None:
     """Raise Invalid for the path of a folder, which people write for its address."""
-    if url.startswith("/") or ("://" not in url and not is_folder(url) and Path(url).is_dir()):
+    if url.startswith("/") or ("://" not in url and not is_folder(url) and url and Path(url).is_dir()):
         raise Invalid(
             f"{url!r} is a path: for a folder of Markdown files write it as {folder_url(str(Path(url).absolute()))}"
         )

@@ -29,7 +29,7 @@ from syndicator.model.cadence import Pace
 from syndicator.model.incoming import Fate
 from syndicator.model.markup import web_address
 from syndicator.model.site import Site
-from syndicator.model.upstream import Upstream, Validators, is_folder
+from syndicator.model.upstream import Upstream, Validators, address_fault, is_folder
 from syndicator.observe import logger
 from syndicator.store import Store, Tx, hubs, upstreams
 from syndicator.store import incoming as brought
@@ -388,7 +388,7 @@ def _feeds_of(body: object, refusal: Unreadable) -> list[Link]:
     """The feeds that a page names, in its head or in the header of the answer."""
     named = (*(body.feeds if isinstance(body, Body) else ()), *refusal.links)
     links = {link.url: link for link in named}.values()
-    return [link for link in links if web_address(link.url) and link.type != WORDPRESS_API]
+    return [link for link in links if not address_fault(link.url) and link.type != WORDPRESS_API]
 
 
 def _leads(claim: Claim, links: Sequence[Link]) -> Link | None:

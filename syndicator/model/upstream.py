@@ -15,11 +15,13 @@ from urllib.parse import quote, unquote, urlsplit
 
 from syndicator.errors import Invalid
 from syndicator.model.item import Kind, Significance
+from syndicator.model.markup import UNLINEAR, web_address
 from syndicator.model.routing import Route
 
 # Identities and uids are keys: PostgreSQL refuses index rows above 2,704 bytes, four per character.
 LONGEST_KEY = 600
 CONFIRM_ABOVE = 25  # items that would be pushed by one poll without a person's yes
+LONGEST_ADDRESS = 2_000  # characters
 FOLDER = "file:"  # what the address of a folder of Markdown files begins with
 
 
@@ -84,6 +86,23 @@ class Validators:
     etag: str | None = None
     last_modified: str | None = None
     body_hash: str | None = None
+
+
+def address_fault(url: str) -> str | None:
+    """Why no feed is read from what should be its address on the web, in a line; None if it can be.
+
+    It is shown, exported and credited as it stands, so it is one line and holds no password (security:S3, H2).
+    """
+    try:
+        parts = urlsplit(url)
+        sound = web_address(url) is not None and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return "this is no web address: write it like https://host/path"
+    if parts.username is not None or parts.password is not None:
+        return "an address with a user name or password in it is refused: write it without them"
+    if UNLINEAR.search(url) or len(url) > LONGEST_ADDRESS:
+        return f"an address is one line of at most {LONGEST_ADDRESS:,} characters"
+    return None if sound else f"{url!r} is no web address: start it with https://"
 
 
 def is_folder(url: str) -> bool:

@@ -66,11 +66,9 @@ def test_addresses() -> None:
 
 def test_addresses_that_are_none() -> None:
     """feeds:I10 What leads into no web is not read, and is named."""
-    inside = "".join(
-        f'<outline xmlUrl="{url}"/>' for url in ("javascript:alert(1)", "file:///etc/passwd", "x")
-    )
-    found = opml.read(document(inside))
-    assert Subscriptions((), ("javascript:alert(1)", "file:///etc/passwd", "x")) == found
+    none = ("javascript:alert(1)", "file:///etc/passwd", "x", "https://user:secret@a.example/f")
+    inside = "".join(f'<outline xmlUrl="{url}"/>' for url in none)
+    assert Subscriptions((), none) == opml.read(document(inside))
 
 
 def test_duplicates() -> None:

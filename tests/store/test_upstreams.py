@@ -69,6 +69,7 @@ def test_every_field_comes_back(store: Store) -> None:
     [
         (make("No Slug"), Invalid),
         (make(url="file:///etc/passwd"), Invalid),
+        (make(url="https://user:secret@cms.example/feed"), Invalid),
         (make(on_change=Significance.KILL), Invalid),
         (make(topics=("nowhere",)), NotFound),
     ],

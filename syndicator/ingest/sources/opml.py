@@ -16,6 +16,7 @@ from xml.parsers import expat
 from syndicator.errors import Invalid
 from syndicator.model.markup import strip_illegal, web_address
 from syndicator.model.nesting import MAX_DEPTH
+from syndicator.model.upstream import address_fault
 
 MOST_BYTES = 32 * 2**20
 MOST_OUTLINES = 200_000
@@ -114,7 +115,7 @@ class _Reader:
         if not (named := known.get("xmlurl")):
             return title or None
         url = web_address(_over_the_web(named), self.base_url)
-        if url is None:
+        if url is None or address_fault(url):
             self.refused[named[:200]] = None
         else:
             page = web_address(known.get("htmlurl"), self.base_url)

@@ -10,9 +10,8 @@ from sqlalchemy import insert, select
 
 from syndicator.errors import Conflict, Invalid
 from syndicator.model.item import SLUG
-from syndicator.model.markup import web_address
 from syndicator.model.site import is_name
-from syndicator.model.upstream import Relation, Upstream
+from syndicator.model.upstream import Relation, Upstream, address_fault
 from syndicator.store import schema, topics
 from syndicator.store.engine import Tx
 from syndicator.store.upstreams.rows import values_of
@@ -54,7 +53,7 @@ def add_all(tx: Tx, upstreams: Sequence[Upstream]) -> None:
         raise Conflict(f'the upstream "{taken}" exists already')
     topics.check_plain(tx, sorted({slug for one in upstreams for slug in one.topics}))
     for one in upstreams:
-        if not SLUG.fullmatch(one.slug) or web_address(one.url) is None:
+        if not SLUG.fullmatch(one.slug) or address_fault(one.url):
             raise Invalid(f"{one.slug!r} ({one.url!r}) is no upstream: it needs a slug and a web address")
     begun = {"created": tx.now, "next_check": tx.now, "failures": 0, "lease_no": 0}
     tx.connection.execute(insert(schema.upstreams), [{**values_of(one), **begun} for one in upstreams])

@@ -12,8 +12,7 @@ from sqlalchemy import ColumnElement, Row, delete, func, select, update
 from syndicator.errors import Conflict, Invalid, Refused
 from syndicator.model.cadence import SPACING, pace_from
 from syndicator.model.item import SLUG, Significance
-from syndicator.model.markup import web_address
-from syndicator.model.upstream import Relation, Upstream, folder_path, is_folder
+from syndicator.model.upstream import Relation, Upstream, address_fault, folder_path, is_folder
 from syndicator.store import schema, topics
 from syndicator.store.engine import Tx, insert_or_skip
 from syndicator.store.hubs import leave
@@ -168,8 +167,8 @@ def _vet(tx: Tx, upstream: Upstream) -> None:
         folder_path(upstream.url)
         if upstream.relation is not Relation.OWN:
             raise Invalid("a folder of files is nobody else's: use --relation own")
-    elif web_address(upstream.url) is None:
-        raise Invalid(f"{upstream.url!r} is no web address: start it with https://")
+    elif fault := address_fault(upstream.url):
+        raise Invalid(fault)
     if upstream.on_change not in {Significance.SILENT, Significance.CORRECTION}:
         raise Invalid(
             f'on_change = "{upstream.on_change}" is a person\'s to decide: use silent or correction'
