@@ -22,8 +22,8 @@ Work = Callable[[Tx, Held], T]
 class _Job(Generic[T]):
     """Something to write, and what came of it; may be begun several times, but counts once."""
 
-    def __init__(self, tries: Sequence[Try], work: Work[T]) -> None:
-        self.tries, self.work = tries, work
+    def __init__(self, tries: Sequence[Try], work: Work[T], blamed: Sequence[Try]) -> None:
+        self.tries, self.work, self.blamed = tries, work, blamed
         self.done: list[T] = []
 
 
@@ -41,12 +41,13 @@ class Clerk:
         """How many have work on the pile."""
         return len(self._pile)
 
-    def write(self, tries: Sequence[Try], work: Work[T]) -> T:
+    def write(self, tries: Sequence[Try], work: Work[T], blamed: Sequence[Try] = ()) -> T:
         """Do `work` in a transaction that holds the rows of these tries; returns what it returns, once committed.
 
+        And before them the contacts of those that are `blamed`: who may be given up because of what came of it.
         Raises what it raises, and TryLater when the database is away. Work must stand being begun anew.
         """
-        job = _Job(tries, work)
+        job = _Job(tries, work, blamed)
         with self._at_pile:
             self._pile.append(job)
         with self._pen:
@@ -68,6 +69,7 @@ class Clerk:
 
     def _commit(self, jobs: Sequence[_Job[Any]]) -> None:
         with self._store.begin() as tx:
+            deliveries.hold_recipients(tx, [attempt for job in jobs for attempt in job.blamed])
             held = deliveries.locked(tx, [attempt for job in jobs for attempt in job.tries])
             results = [job.work(tx, held) for job in jobs]
         for job, result in zip(jobs, results, strict=True):

@@ -262,10 +262,11 @@ class _Turn:
         def work(tx: Tx, held: Held) -> list[Parcel]:
             return self._written(tx, held, group, kept, more)
 
+        blamed = deliveries.telling(group)
         try:
-            return self._crew.clerk.write(touched, work)
+            return self._crew.clerk.write(touched, work, blamed)
         except TryLater:  # known results are worth a second try when the database stumbles
-            return self._crew.clerk.write(touched, work)
+            return self._crew.clerk.write(touched, work, blamed)
 
     def _written(
         self, tx: Tx, held: Held, group: Group, kept: Sequence[Try], more: Sequence[Parcel]

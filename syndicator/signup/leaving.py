@@ -104,6 +104,7 @@ def leave_all(tx: Tx, contact_id: int, **who: Any) -> datetime:
 
     Only they themselves lift it, by taking it back or by a sign-up of their own.
     """
+    wishes.hold(tx, contact_id)
     contact = audience.contact_by_id(tx, contact_id)
     new = suppressions.suppress(tx, contact.address, Reason.LEFT, source="the contact")
     live = [one.id for one in audience.subscriptions(tx, contact_id) if one.ended is None]

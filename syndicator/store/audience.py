@@ -98,6 +98,13 @@ def contacts(
     return [_contact(row) for row in tx.connection.execute(query)]
 
 
+def hold(tx: Tx, contact_ids: Collection[int]) -> None:
+    """Let nobody else change these contacts until we end: before what bars their addresses, and before their letters."""
+    if not tx.on_sqlite:
+        theirs = select(c.id).where(among(c.id, "whose")).order_by(c.id).with_for_update(key_share=True)
+        tx.connection.execute(theirs, {"whose": sorted(contact_ids)}).all()
+
+
 def subscribe(
     tx: Tx, contact_id: int, topic_id: int, cadence: Cadence, consent: str | None
 ) -> tuple[Subscription, bool]:
@@ -108,6 +115,7 @@ def subscribe(
     active one, or anybody could silence anybody. A merged topic is the one it went into; raises Refused
     for one that is about to close.
     """
+    hold(tx, (contact_id,))
     topic_id = _lasting(tx, topic_id)
     known = _live(tx, contact_id, topic_id)
     active = known is not None and known.state is SubscriptionState.ACTIVE

@@ -125,12 +125,15 @@ def spend(tx: Tx, token: str, source: str, event: str) -> bool:
     return tx.connection.execute(select(b.detail).where(b.event == token)).scalar() == _fit(event)
 
 
+def tells(attempt: Try, result: Result) -> bool:
+    """Whether a server said something that may count against an address."""
+    return attempt.channel is Channel.MAIL and result.cause is not None and result.cause not in OF_THE_RELAY
+
+
 def note(tx: Tx, ended: Sequence[tuple[Try, Result, DeliveryState]]) -> None:
     """What servers said to our face of letters whose tries are over now; called as they are settled."""
     for attempt, result, state in ended:
-        if attempt.channel is not Channel.MAIL or state not in OVER or result.cause in OF_THE_RELAY:
-            continue
-        if result.cause is None:
+        if state not in OVER or not tells(attempt, result) or result.cause is None:
             continue
         words = result.detail
         code = enhanced_of(_CODE.sub("", words))

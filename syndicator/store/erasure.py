@@ -83,6 +83,7 @@ def erase(tx: Tx, contact_id: int, by: str = "", found: Quotes | None = None) ->
     row = tx.connection.execute(select(schema.contacts).where(c.id == contact_id).with_for_update()).one()
     if row.standing == Standing.ERASED:
         return None
+    stops.hold(tx, d.contact_id == contact_id)  # all at once, in order
     known = Address(typed=row.address, key=row.key)
     live = [one.id for one in wishes.live(tx, contact_id)]
     wishes.leave(tx, contact_id, live, ERASED)

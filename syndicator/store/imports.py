@@ -201,6 +201,9 @@ def _suppress(tx: Tx, import_id: int, people: Sequence[Verdict], made: list[tupl
         }
         for one in people
     ]
+    whose = sorted({one.known.contact_id for one in people if one.known.contact_id is not None})
+    if whose:  # before what bars them, and before what is on its way to them
+        audience.hold(tx, whose)
     over = [one.known.digest for one in people]
     for piece in _pieces(over):  # one whose time is over is in the way of the new one
         gone = delete(schema.suppressions).where(x.key.in_(piece), x.expires <= tx.now)

@@ -1,5 +1,6 @@
 """Stops: what a lane has in hand and must not send after all, because of who would get it.
 
+Rows are locked in one order, by whoever changes them: the contact, what bars the address, then letters by key.
 What waits is looked at when it is claimed; these rows are past that. A lane looks at `stop` before it marks a letter
 *sending* and then between letters (mail:SE17). Serves walk B.
 """
@@ -88,8 +89,12 @@ def cancel_samples(tx: Tx, release_id: int, reason: str) -> None:
 
 def stop(tx: Tx, which: ColumnElement[bool], reason: str) -> None:
     """Whatever of these is in hand and not on the wire yet does not go out, for this reason."""
-    taken = which & IN_HAND & d.stop.is_(None)
-    hold(tx, taken)
+    taken: ColumnElement[bool] = which & IN_HAND & d.stop.is_(None)
+    if not tx.on_sqlite:
+        hold(tx, taken)
+        # And what was taken while we waited, if it is free: held out of order, it could wait for what we hold.
+        free = select(d.id).where(taken).with_for_update(skip_locked=True)
+        taken = among(d.id, "free").params(free=list(tx.connection.execute(free).scalars()))
     tx.connection.execute(update(schema.deliveries).where(taken).values(stop=reason))
 
 

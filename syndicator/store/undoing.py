@@ -18,7 +18,7 @@ from syndicator.model.audience import Standing, SubscriptionState
 from syndicator.model.consent import Act
 from syndicator.model.delivery import DeliveryState
 from syndicator.model.roster import UNDONE
-from syndicator.store import imports, schema, stops
+from syndicator.store import audience, imports, schema, stops
 from syndicator.store.deliveries import duties
 from syndicator.store.engine import Tx, among
 
@@ -88,6 +88,7 @@ def step(tx: Tx, import_id: int, by: str) -> Undone | None:
 def _made(tx: Tx, import_id: int, keys: list[str], _by: str, done: Undone) -> None:
     """Forget contacts it made, but for those somebody has dealt with since: of these, what they came with ends."""
     mine = _numbers(keys)
+    audience.hold(tx, mine)
     stops.hold(tx, among(d.contact_id, "whose").params(whose=mine) & duties.UNSENT)
     used = dict(_used(tx, import_id, mine))
     done.kept += used.values()

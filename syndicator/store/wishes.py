@@ -175,8 +175,13 @@ def taken_back(tx: Tx, contact_id: int, left: datetime) -> bool:
 
 
 def hold(tx: Tx, contact_id: int) -> None:
-    """Let nobody else change anything of this contact's own until we end."""
+    """Let nobody else change anything of this contact's own until we end, nor what is on its way to them.
+
+    First of all: whoever comes with a result, a bounce, or another wish of theirs waits for us before they hold
+    anything that we wait for.
+    """
     tx.connection.execute(select(c.id).where(c.id == contact_id).with_for_update()).all()
+    stops.hold(tx, (d.contact_id == contact_id) & d.state.in_(OPEN))
 
 
 def _hand_over_digests(tx: Tx, ended: Subscription) -> None:

@@ -58,7 +58,7 @@ from syndicator.store.deliveries.rows import (
     retry,
     retry_late,
 )
-from syndicator.store.deliveries.settling import recover, settle_all
+from syndicator.store.deliveries.settling import recover, settle_all, telling
 from syndicator.store.deliveries.suspicion import stop_key, suspicion
 from syndicator.store.deliveries.told import (
     Radius,
@@ -69,7 +69,7 @@ from syndicator.store.deliveries.told import (
     replace_unsent,
     somebody_had,
 )
-from syndicator.store.deliveries.trying import locked
+from syndicator.store.deliveries.trying import hold_recipients, locked
 
 __all__ = [
     "MAIL_LANE",
@@ -95,6 +95,7 @@ __all__ = [
     "due_lanes",
     "give_back",
     "had",
+    "hold_recipients",
     "lane_failed",
     "lane_over",
     "lane_works",
@@ -133,6 +134,7 @@ __all__ = [
     "stop_key",
     "stopped",
     "suspicion",
+    "telling",
     "unasked",
     "was_told",
 ]

@@ -15,7 +15,7 @@ from syndicator.model.delivery import DeliveryState, Outcome, Policy, Result, Tr
 from syndicator.store import bounces, schema
 from syndicator.store.deliveries import domains
 from syndicator.store.deliveries.destinations import IS_TAKEN
-from syndicator.store.deliveries.trying import as_try, forget, ours, query
+from syndicator.store.deliveries.trying import as_try, forget, hold_recipients, ours, query
 from syndicator.store.engine import ForMany, Tx
 
 d = schema.deliveries.c
@@ -29,8 +29,11 @@ def settle_all(
 ) -> int:
     """Write how these tries ended, if the fence is still ours; returns how many were.
 
-    A worker that woke up after its lease settles nothing: another has recorded the doubt. `held`: as in `ours`.
+    A worker that woke up after its lease settles nothing: another has recorded the doubt. `held`: as in `ours`;
+    whoever held them has held who may be given up because of it before.
     """
+    if held is None:
+        hold_recipients(tx, telling(results))
     found = ours(tx, [attempt for attempt, _ in results], DeliveryState.SENDING, held=held)
     mine = [(attempt, result) for attempt, result in results if attempt.id in found]
     if mine:
@@ -43,6 +46,11 @@ def settle_all(
             tx, [(a, result, row["next_state"]) for (a, result), row in zip(mine, settled, strict=True)]
         )
     return len(mine)
+
+
+def telling(results: Sequence[tuple[Try, Result]]) -> list[Try]:
+    """Those whose results may count against their addresses."""
+    return [attempt for attempt, result in results if bounces.tells(attempt, result)]
 
 
 def recover(tx: Tx, policy: Policy, limit: int = 500) -> tuple[int, int]:

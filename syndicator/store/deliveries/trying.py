@@ -210,6 +210,12 @@ _CLAIMED = query(bindparam("instant", type_=Instant())).where(AMONG_KEYS).order_
 _OURS = (
     select(d.id, d.lease_no, d.state, d.sending, d.stop).where(AMONG_KEYS).order_by(d.id).with_for_update()
 )
+_RECIPIENTS = (
+    select(schema.contacts.c.id)
+    .where(schema.contacts.c.id.in_(select(d.contact_id).where(AMONG_KEYS)))
+    .order_by(schema.contacts.c.id)
+    .with_for_update(key_share=True)
+)
 # Rows of a lane are asked for all they hold; a name costs a tuple of names a tenth of what it costs SQLAlchemy's.
 # The names are those of the query, so there is one list of them; types cannot follow, and a NamedTuple would be a second.
 _Claimed = namedtuple("_Claimed", _CLAIMED.selected_columns.keys())  # type: ignore[misc]  # noqa: PYI024
@@ -220,6 +226,13 @@ def claimed(tx: Tx, keys: Sequence[int]) -> list[Any]:
     """These rows of `query`, in the order in which they go out."""
     rows = tx.connection.execute(_CLAIMED, {"keys": keys, "instant": tx.now}).all()
     return [_Claimed._make(row) for row in rows]
+
+
+def hold_recipients(tx: Tx, tries: Iterable[Try]) -> None:
+    """Let nobody else change whom these tries went to: before their own rows, the order everybody locks them in."""
+    keys = [attempt.id for attempt in tries]
+    if keys and not tx.on_sqlite:
+        tx.connection.execute(_RECIPIENTS, {"keys": keys}).all()
 
 
 def locked(tx: Tx, tries: Iterable[Try]) -> dict[int, Any]:
