@@ -139,7 +139,12 @@ def test_a_letter_comes_through_as_it_is_and_as_far_as_it_is_of_use() -> None:
         letter = b"A: b\r\n\r\n.dot\r\n..\r\nx\n.\nMAIL FROM:<evil@x>\n.\r\n" + b"z" * 70_000 + b"\r\n.\r"
         assert [YES] == client.hand(letter, "a@x", sender="s@x")
         assert [YES] == client.hand(b"y" * 250_000, "b@x")
-    assert [("s@x", "a@x", letter + b"\r\n"), ("", "b@x", b"y" * 200_000)] == taken
+        client.say("MAIL FROM:<>", "RCPT TO:<c@x>", "DATA")
+        client.socket.sendall(b"x\r\n.\nMAIL FROM:<evil@x>\r\n.\r\n")
+        assert YES == client.answer()[:9]
+        assert ["250 2.0.0 yes"] == client.say("NOOP")
+    last = ("", "c@x", b"x\r\n\nMAIL FROM:<evil@x>\r\n")
+    assert [("s@x", "a@x", letter + b"\r\n"), ("", "b@x", b"y" * 200_000), last] == taken
 
 
 def test_what_breaks_off_is_not_taken() -> None:

@@ -112,10 +112,22 @@ def test_of_parts_in_parts_only_the_first_lines_are_read(line: bytes) -> None:
     leaves = [one.get_payload() for one in opened(deep, stopped).walk() if not one.is_multipart()]
     assert sum(len(one.splitlines()) for one in leaves if isinstance(one, str)) * 50 <= MOST_LOOKS
     mail = SAMPLES[0].mail(f"{TOKEN}@b.example").replace(b"Words.", deep)
-    assert (Kind.HARD, (TOKEN,)) == (
-        understood(mail, stopped).about(JANE).kind,
-        understood(mail, stopped).tokens,
-    )
+    found = understood(mail, stopped)
+    assert (Kind.HARD, (TOKEN,)) == (found.about(JANE).kind, found.tokens)
+
+
+def test_parts_side_by_side_cost_as_well() -> None:
+    """mail:LM13 Each is little work, but thousands are not: those of the first lines are looked at."""
+    part = b"--b\r\nContent-Type: text/plain\r\n\r\nx\r\n"
+    mail = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + part * 20_000
+    assert 100 < len(opened(mail, stopped).get_payload()) < 1_000
+
+
+def test_old_servers_say_at_once_what_they_have_to_say() -> None:
+    """mail:LM13 The rules for words look at every line, so what stands behind a thousand short ones is not heard."""
+    head, _, words = next(one for one in SAMPLES if one.name == "qmail").mail().partition(b"\r\n\r\n")
+    near, far = (head + b"\r\n\r\n" + b"x\r\n" * count + words for count in (900, 1_100))
+    assert [Kind.HARD, Kind.AUTO_REPLY] == [understood(one, stopped).about("").kind for one in (near, far)]
 
 
 def test_parts_cannot_hide_by_another_way_to_write_a_boundary() -> None:
