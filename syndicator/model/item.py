@@ -24,6 +24,7 @@ ALL = "all"
 SLUG = re.compile(r"[a-z0-9-]{1,64}")
 # An absolute IRI (RFC 3987 §2.2): a scheme, a colon, no white space. What Atom asks of an id.
 ABSOLUTE_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
+FIELDS = "__dataclass_fields__"  # what a dataclass has
 
 
 class Kind(StrEnum):
@@ -384,11 +385,11 @@ def corrected(item: Item, note: str, now: datetime) -> Item:
 
 def content_to_json(content: Content) -> dict[str, Any]:
     """A content as plain JSON values; fields at their default are left out, so old rows stay readable."""
-    values = asdict(content)
+    values = {name: _plain(getattr(content, name)) for name in Content.__dataclass_fields__}
     if content.source:
         values["source"]["updated"] = content.source.updated.isoformat()
     values["media"] = [_without_defaults(medium) for medium in content.media]
-    return {key: _plain(value) for key, value in values.items() if value not in (None, "", (), [], False)}
+    return {key: value for key, value in values.items() if value not in (None, "", [], False)}
 
 
 def content_from_json(values: Mapping[str, Any]) -> Content:
@@ -415,4 +416,7 @@ def _without_defaults(medium: Medium) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    # Not `asdict` of the whole: it copies every word, and each item is written down and compared several times.
+    if isinstance(value, tuple):
+        return [asdict(one) if hasattr(one, FIELDS) else one for one in value]
+    return asdict(value) if hasattr(value, FIELDS) else value
