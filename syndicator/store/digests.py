@@ -28,7 +28,11 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     update,
+)
+from sqlalchemy import (
+    Sequence as Counter,
 )
 
 from syndicator.model.audience import Cadence, SubscriptionState
@@ -56,6 +60,8 @@ d, dc, w, c, s, p, i, r = (
 WHO = schema.contacts.alias("who")
 KEYS = "keys"
 AMONG = among(w.contact_id, KEYS)
+CARRIED = ["delivery_id", "item_id", "revision", "recipient", "role"]
+NEXT_KEY = Counter("deliveries_id_seq").next_value()
 SLOTS = 60  # places over which digests of one hour are spread; each contact keeps theirs
 SCATTER = 7919  # a prime, so that contacts added one after another stand apart
 
@@ -108,11 +114,14 @@ def _claimed(tx: Tx, horizon: datetime, most: int) -> Sequence[Any]:
 
 
 def _runs(rows: Sequence[Any], horizon: datetime) -> dict[_Run, list[Any]]:
+    alike: dict[tuple[object, ...], list[Any]] = defaultdict(list)
+    for row in rows:  # most of a batch have one clock, and what it says is worked out once
+        alike[row.cadence, row.closes, row.zone, row.hour, row.weekday, row.monthday, row.nth].append(row)
     found: dict[_Run, list[Any]] = defaultdict(list)
-    for row in rows:
-        cadence = Cadence(row.cadence)
+    for some in alike.values():
+        row, cadence = some[0], Cadence(some[0].cadence)
         closes, following = last_close(cadence, clock_of(cadence, row), row.zone, row.closes, horizon)
-        found[_Run(cadence, closes, following, closes != row.closes)].append(row)
+        found[_Run(cadence, closes, following, closes != row.closes)] += some
     return found
 
 
@@ -149,32 +158,52 @@ def _plan(
     subject = digest_subject(run.cadence, run.closes)
     wants, pushed = _wants(tx, run), _pushed(tx, since, run.closes)
     whose = wants.c.contact_id
-    recipient = literal("contact/") + cast(whose, Text)
     held = and_(
         *_held_by(run, wants.c, pushed.c), *(_for_them(tx, whose, pushed.c, *one) for one in targeted.items())
     )
-    had = exists().where(dc.item_id == pushed.c.item_id, dc.recipient == recipient, IS_OWED)
-    duties = _duties(tx, subject, wants.c, recipient, spread).join(pushed, held).where(~had)
-    added = insert_planned(tx, duties.group_by(whose), bound={KEYS: keys})
+    had = select(dc.delivery_id).where(
+        dc.item_id == pushed.c.item_id, dc.recipient == _recipient(whose), IS_OWED
+    )
+    # Asked by the index: PostgreSQL could think it cheaper to read all that the ledger carries, for every batch.
+    new = had.limit(1).scalar_subquery().is_(None)
+    who = select(whose, func.min(wants.c.sub).label("sub"), func.min(wants.c.domain).label("domain"))
+    who = who.select_from(wants).join(pushed, held).where(new).group_by(whose)
+    if not tx.on_sqlite:
+        return _add_at_once(tx, subject, who.add_columns(*_as_arrays(pushed)), keys, spread)
+    one = who.subquery("one").c
+    rows = _duties(tx, subject, one, spread).where(literal(True))  # SQLite wants one before ON CONFLICT
+    added = insert_planned(tx, rows, domain=one.domain, bound={KEYS: keys})
     if added:
-        mine = (
-            d.subject == subject,
-            d.recipient == recipient,
-            d.state == DeliveryState.DUE,
-            d.created == tx.now,
-        )
-        carried = (
-            select(d.id, pushed.c.item_id, pushed.c.revision, d.recipient, literal(Role.OWED.value))
-            .select_from(wants)
-            .join(pushed, held)
-            .join(schema.deliveries, and_(*mine))
-            .where(literal(True))  # SQLite wants one before the conflict clause
-        )
-        names = ["delivery_id", "item_id", "revision", "recipient", "role"]
+        mine = and_(d.subject == subject, d.recipient == _recipient(whose), d.state == DeliveryState.DUE)
+        carried = select(d.id, pushed.c.item_id, pushed.c.revision, d.recipient, literal(Role.OWED.value))
+        carried = carried.select_from(wants).join(pushed, held)
+        carried = carried.join(schema.deliveries, mine & (d.created == tx.now)).where(literal(True))
         # What they had, and what comes under several topics, is what the constraints skip.
-        add = insert_or_skip(tx, schema.delivery_contents).from_select(names, carried)
+        add = insert_or_skip(tx, schema.delivery_contents).from_select(CARRIED, carried)
         tx.connection.execute(add, {KEYS: keys})
     return added
+
+
+def _as_arrays(pushed: FromClause) -> list[ColumnElement[Any]]:
+    return [func.array_agg(pushed.c[name]).label(f"{name}s") for name in ("item_id", "revision")]
+
+
+def _add_at_once(tx: Tx, subject: str, who: Select[Any], keys: Sequence[int], spread: timedelta) -> int:
+    """Write duties and what they carry in one statement, with keys drawn beforehand: PostgreSQL.
+
+    So what is held is worked out once, and nothing need be joined to duties whose number the planner cannot know.
+    """
+    one = worked_out(tx, who.add_columns(NEXT_KEY.label("key")), "one").c
+    rows = _duties(tx, subject, one, spread).add_columns(one.domain, one.key)
+    duties = insert_or_skip(tx, schema.deliveries).from_select([*COLUMNS, "domain", "id"], rows)
+    added = duties.returning(d.id).cte("added")
+    contents = [func.unnest(one.item_ids), func.unnest(one.revisions), _recipient(one.contact_id)]
+    # IS TRUE keeps it a look-up: a join it would make by its guess of how many there are.
+    there = one.key.in_(select(added.c.id)).is_(true())
+    carried = select(one.key, *contents, literal(Role.OWED.value)).where(there)
+    add = insert_or_skip(tx, schema.delivery_contents).from_select(CARRIED, carried)
+    count = select(func.count()).select_from(added).add_cte(add.cte("carried"))
+    return int(tx.connection.execute(count, {KEYS: keys}).scalar_one())
 
 
 def _wants(tx: Tx, run: _Run) -> FromClause:
@@ -190,6 +219,7 @@ def _wants(tx: Tx, run: _Run) -> FromClause:
             s.topic_id,
             func.coalesce(s.since, s.created).label("since"),
             WHO.c.paused_until,
+            WHO.c.domain,
         )
         .join(WHO, WHO.c.id == w.contact_id)
         .join(schema.subscriptions, s.contact_id == w.contact_id)
@@ -228,22 +258,26 @@ def _for_them(
     return or_(pushed.item_id.not_in(keys), segments.members(tx, audience, whose))
 
 
-def _duties(tx: Tx, subject: str, wants: Any, recipient: Any, spread: timedelta) -> Select[Any]:
-    """A ledger row for each contact, under the first of the subscriptions it is made for."""
+def _recipient(contact_id: Any) -> ColumnElement[str]:
+    return literal("contact/") + cast(contact_id, Text)
+
+
+def _duties(tx: Tx, subject: str, one: Any, spread: timedelta) -> Select[Any]:
+    """A ledger row for each of these contacts, under the first of the subscriptions it is made for."""
     instant, nobody = columns.Instant(), cast(null(), columns.Id)
     values: dict[str, Any] = {
         "subject": literal(subject),
-        "recipient": recipient,
-        "contact_id": wants.contact_id,
+        "recipient": _recipient(one.contact_id),
+        "contact_id": one.contact_id,
         "partner_id": nobody,
-        "subscription_id": func.min(wants.sub),
+        "subscription_id": one.sub,
         "item_id": nobody,
         "revision": nobody,
         "channel": literal(Channel.MAIL.value),
         "lane": literal(MAIL_LANE),
         "priority": literal(int(Priority.DIGEST)),
         "state": literal(DeliveryState.DUE.value),
-        "due": _due(tx.now, wants.contact_id, spread),
+        "due": _due(tx.now, one.contact_id, spread),
         **{name: literal(0) for name in ("lease_no", "attempts", "doubts")},
         "created": literal(tx.now, instant),
     }

@@ -83,17 +83,22 @@ def insert_planned(
     *,
     new: bool = False,
     also: dict[str, Any] | None = None,
+    domain: ColumnElement[str] | None = None,
     bound: dict[str, Any] | None = None,
 ) -> int:
     """Add these rows, those that exist already left as they are; returns how many were new.
 
-    `also` are columns that not every duty has, by name, the same for all of them; `bound` what `rows` leaves open. `new` says that `rows` itself leaves those out: PostgreSQL need not ask its constraint first, which for a
-    whole audience takes a third of the time. The constraint still holds.
+    `also` are columns that not every duty has, by name, the same for all of them; `domain` is that of the address
+    where `rows` knows it, else it is looked up for each; `bound` what `rows` leaves open. `new` says that `rows`
+    itself leaves those out: PostgreSQL need not ask its constraint first, which for a whole audience takes a third
+    of the time. The constraint still holds.
     """
     add = insert(schema.deliveries) if new else insert_or_skip(tx, schema.deliveries)
-    whose = schema.contacts.alias("whose").c
-    domain = select(whose.domain).where(whose.id == rows.selected_columns[CONTACT]).scalar_subquery()
-    more = {"domain": func.coalesce(domain, ""), **{name: literal(one) for name, one in (also or {}).items()}}
+    if domain is None:
+        whose = schema.contacts.alias("whose").c
+        found = select(whose.domain).where(whose.id == rows.selected_columns[CONTACT]).scalar_subquery()
+        domain = func.coalesce(found, "")
+    more = {"domain": domain, **{name: literal(one) for name, one in (also or {}).items()}}
     addressed = rows.add_columns(*more.values())
     return tx.connection.execute(add.from_select([*COLUMNS, *more], addressed), bound or {}).rowcount
 
