@@ -173,3 +173,12 @@ def test_hubs_are_told_over_the_guarded_road(store_url: str, tmp_path: Path, ran
                 (row,) = deliveries.listing(tx)
         assert heard == len(hub.events)
     assert (hub.url, "accepted" if heard else "refused") == (row.recipient, row.state)
+
+
+def test_a_relay_is_left_as_its_operator_wants(sqlite_url: str, tmp_path: Path) -> None:
+    """mail:SE1: a connection ends after 100 letters or five minutes, or after as many as are set: relays differ."""
+    path = tmp_path / "syndicator.toml"
+    usual = runtime(sqlite_url, path)
+    given = {"SYNDICATOR_MAIL__CONNECTION_LETTERS": "20", "SYNDICATOR_MAIL__CONNECTION_AGE": "30s"}
+    other = runtime(sqlite_url, path, **given)
+    assert [(100, 300), (20, 30)] == [(one.letters, one.age) for one in (usual.relay, other.relay)]

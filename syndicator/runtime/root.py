@@ -63,8 +63,6 @@ if TYPE_CHECKING:
 log = logger("runtime")
 WEBHOOK_DEADLINE = timedelta(seconds=15)
 HUB_DEADLINE = timedelta(seconds=10)
-# What relays and mailbox providers usually bear of one connection (mail:SE1).
-LETTERS_A_CONNECTION, CONNECTION_AGE = 100, timedelta(minutes=5)
 PARSERS = 2  # processes that parse feeds; more would take the cores from those that serve
 HUB_WIDTH = 2  # pings to one hub at a time: a rebuild of every feed must not take the day
 WEBHOOK_ANSWER = 1024  # bytes kept of what a partner or a hub says (security:S7)
@@ -235,8 +233,8 @@ class Runtime:
             password=mail.password.reveal() if mail.password else None,
             helo=self.site.host,
             ca_file=mail.ca_file or None,
-            letters=LETTERS_A_CONNECTION,
-            age=CONNECTION_AGE.total_seconds(),
+            letters=mail.connection_letters,
+            age=mail.connection_age.total_seconds(),
         )
 
     def partner_client(self, partner: Partner) -> Client:

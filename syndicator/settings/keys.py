@@ -137,6 +137,12 @@ class Mail:
         v.SENDER, "Newsroom <press@newsroom.example>", "The sender of all mail, as readers see it."
     )
     connections: int = key(v.number(1, 64), 4, "Connections to the relay at a time, per worker.")
+    connection_letters: int = key(
+        v.number(0, 100_000), 100, "Letters after which a connection is given up for a new one; 0 is never."
+    )
+    connection_age: timedelta = key(
+        v.span(SECOND), "5m", "How old a connection becomes before it is given up for a new one."
+    )
     late_after: timedelta = key(
         v.span(SECOND),
         "12h",
