@@ -218,46 +218,42 @@ NOT_KEPT = {
 
 
 def main() -> None:
-    """Print what becomes of each source's files."""
+    """Print what becomes of each source's files: how many of what is stated of them is met."""
     table: dict[str, Counter[str]] = {}
-    columns = (
-        "files",
-        "read",
-        "refused",
-        "warned",
-        "entries met",
-        "titles met",
-        "asserted",
-        "held",
-        "not kept",
-    )
     with Pool(2) as pool:
         for row in rows():
             _count(table.setdefault(row.source, Counter()), row, read(pool, row))
-    total = sum(table.values(), Counter[str]())
-    width = max(map(len, table), default=6)
-    lines = [
-        ("source", *columns),
-        *((source, *(str(table[source][one]) for one in columns)) for source in sorted(table)),
-    ]
-    for line in (*lines, ("all", *(str(total[one]) for one in columns))):
-        cells = (cell.rjust(len(name)) for cell, name in zip(line[1:], columns, strict=True))
-        sys.stdout.write(f"{line[0].ljust(width)}  {'  '.join(cells)}\n")
+    lines = {source: table[source] for source in sorted(table)} | {"all": sum(table.values(), Counter())}
+    width = max(map(len, lines))
+    for source, cells in {"source": COLUMNS, **{name: _cells(one) for name, one in lines.items()}}.items():
+        said = (cell.rjust(max(len(name), 7)) for cell, name in zip(cells, COLUMNS, strict=True))
+        sys.stdout.write(f"{source.ljust(width)}  {'  '.join(said)}\n")
+
+
+COLUMNS = ("files", "read", "refused", "warned", "items", "entries", "titles", "asserted", "not kept")
+
+
+def _cells(counts: Counter[str]) -> list[str]:
+    met = [f"{counts[name]}/{counts[f'{name} stated']}" for name in ("entries", "titles", "asserted")]
+    return [*(str(counts[name]) for name in COLUMNS[:5]), *met, str(counts["not kept"])]
 
 
 def _count(counts: Counter[str], row: Row, taken: Taken | str) -> None:
+    asserted = row.file in ASSERTIONS
     counts["files"] += 1
     counts["not kept"] += row.file in NOT_KEPT
+    counts["entries stated"] += row.entries is not None
+    counts["titles stated"] += row.title is not None
+    counts["asserted stated"] += asserted
     if isinstance(taken, str):
         counts["refused"] += 1
         return
     counts["read"] += 1
     counts["warned"] += taken.feed.warning is not None
-    counts["entries met"] += row.entries is not None and row.entries == len(taken.feed.entries)
-    counts["titles met"] += row.title is not None and row.title == taken.feed.title
-    if row.file in ASSERTIONS:
-        counts["asserted"] += 1
-        counts["held"] += ASSERTIONS[row.file](taken)
+    counts["items"] += len(taken.things)
+    counts["entries"] += row.entries == len(taken.feed.entries)
+    counts["titles"] += row.title == taken.feed.title
+    counts["asserted"] += asserted and ASSERTIONS[row.file](taken)
 
 
 if __name__ == "__main__":
