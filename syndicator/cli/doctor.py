@@ -96,6 +96,7 @@ def _mailing(runtime: Runtime) -> Mailing | None:
         base_url=runtime.site.base_url,
         link=link,
         client=Client(Guard(), USER_AGENT),  # it refuses what the public cannot reach
+        postal=said.mail.postal,
     )
 
 

@@ -43,13 +43,14 @@ class House:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mailing:
-    """The mail's part; `link` makes the unsubscribe address of a subscription's id."""
+    """The mail's part; `link` makes the unsubscribe address of a subscription's id, `postal` stands below each mail."""
 
     relay: Relay
     domains: Domains
     base_url: str
     link: Callable[[int], str]
     client: Client
+    postal: str
 
 
 def examine(building: House, mailing: Mailing | None, resolver: Callable[[], Resolver]) -> Iterator[Finding]:
@@ -62,6 +63,7 @@ def examine(building: House, mailing: Mailing | None, resolver: Callable[[], Res
     yield from reach.relay_session(mailing.relay, building.clock())
     live: Subscription | None = reach.newest_live(store) if store else None
     yield from reach.unsubscribe(mailing.base_url, mailing.link, mailing.client, store, live)
+    yield from reach.footer(mailing.postal)
     try:
         asks = resolver()
     except SyndicatorError as fault:

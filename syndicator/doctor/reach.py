@@ -44,6 +44,15 @@ def unsubscribe(
     yield from guarded("unsubscribe", partial(_one_click, link, client, store, live), advice)
 
 
+def footer(postal: str) -> Iterator[Finding]:
+    """Whether mail says where its sender can be reached by post (mail:MC24; CAN-SPAM, 16 CFR 316)."""
+    if postal.strip():
+        yield ok("footer", "mail bears our postal address")
+    else:
+        words = "mail bears no postal address, which many countries ask of whoever mails to many"
+        yield warn("footer", words, "set mail.postal")
+
+
 def newest_live(store: Store) -> Subscription | None:
     """A live subscription to look at; None on an empty list."""
     with store.read() as tx:
@@ -103,5 +112,5 @@ def _state(store: Store, live: Subscription) -> object:
 
 def not_mailed(words: str) -> Iterator[Finding]:
     """Every check of mail, skipped for one reason."""
-    for check in "relay certificate unsubscribe helo ptr spf dkim dmarc alignment mx null-mx".split():
+    for check in "relay certificate unsubscribe footer helo ptr spf dkim dmarc alignment mx null-mx".split():
         yield skipped(check, words)

@@ -27,7 +27,7 @@ def test_a_folder_needs_no_dns(lite: InProcess) -> None:
 
 
 def test_a_relay_and_a_zone(lite: InProcess) -> None:
-    """mail:DC1 What is right is ok, what fails is named on stderr with exit code 1, each with something to do."""
+    """mail:DC1 mail:MC24 What is right is ok, what fails is named on stderr with exit code 1, each with something to do."""
     with Dns(ZONE) as dns, Relay() as relay:
         lite.env |= {
             "SYNDICATOR_SITE__BASE_URL": "http://news.chemsoc.example",
@@ -42,7 +42,8 @@ def test_a_relay_and_a_zone(lite: InProcess) -> None:
     by_check = {one["check"]: one for one in found}
     well = "database relay certificate helo spf dmarc alignment mx null-mx".split()
     assert dict.fromkeys(well, "ok") == {check: by_check[check]["state"] for check in well}
-    assert (1, "1 of 17 checks failed: unsubscribe") == (said.code, said.err.strip())
+    assert ("warn", "set mail.postal") == (by_check["footer"]["state"], by_check["footer"]["advice"])
+    assert (1, "1 of 18 checks failed: unsubscribe") == (said.code, said.err.strip())
     assert "https" in by_check["unsubscribe"]["advice"]
     assert said.out.count("\n") == len(found)
 

@@ -52,9 +52,9 @@ def test_a_house_in_order(store: Store, clock: FakeClock, tmp_path: Path) -> Non
     assert "database clock media secret-key alarms lanes".split() == well
     rest = [one for one in found if one.state is not State.OK]
     assert {State.SKIPPED} == {one.state for one in rest}
-    assert set("relay certificate unsubscribe helo ptr spf dkim dmarc alignment mx null-mx".split()) == {
-        one.check for one in rest
-    }
+    assert set(
+        "relay certificate unsubscribe footer helo ptr spf dkim dmarc alignment mx null-mx".split()
+    ) == {one.check for one in rest}
     assert all("mail.transport" in one.words for one in rest)
     assert [] == list((tmp_path / "media").iterdir())
 

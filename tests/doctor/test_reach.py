@@ -232,3 +232,9 @@ def test_the_address_is_public_and_https(base: str, words: str) -> None:
     with Client(Guard(), "doctor") as client:
         (one,) = reach.unsubscribe(base, lambda row: f"{base}/{row}", client, None, None)
     assert (State.FAIL, True) == (one.state, words in one.words), one
+
+
+def test_the_foot_of_mail_says_where_we_live() -> None:
+    """mail:MC24 Without a postal address mail goes out, but the doctor says so."""
+    assert [State.WARN] == [one.state for one in reach.footer("  ")]
+    assert [State.OK] == [one.state for one in reach.footer("1 Press Street, Berlin")]
