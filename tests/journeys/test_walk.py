@@ -32,6 +32,7 @@ class Newsroom:
     public: dict[str, str]
     withdrawn: set[str] = field(default_factory=set)
     chance: random.Random = field(default_factory=lambda: random.Random(5005))
+    built: threading.Event = field(default_factory=threading.Event)
 
     def work(self, steps: int) -> None:
         """Do this many things, a few seconds apart."""
@@ -42,6 +43,7 @@ class Newsroom:
                 public.update(self.step(f"{n}/{self.chance.random()}"))
             feeds.rebuild_stale(self.store, self.site)
             self.public = public
+            self.built.set()
 
     def step(self, name: str) -> dict[str, str]:
         """One thing; what readers must find after the next build."""
@@ -103,6 +105,10 @@ def test_a_walk_at_any_moment_finds_all_that_was_public_when_it_began(
         editor.start()
         walks = 0
         while editor.is_alive() or walks < len(Format):
+            room.built.wait(
+                0.5
+            )  # a walk begins with each build: more of them only keep the editor from working
+            room.built.clear()
             public = room.public
             found = walk(room.store, "policy", list(Format)[walks % len(Format)])
             assert set() == public.keys() - found.keys() - room.withdrawn
