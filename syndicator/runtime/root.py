@@ -347,8 +347,8 @@ class Runtime:
     def eraser(self) -> Eraser:
         """Who forgets people, wherever this house keeps words about them."""
         mail, kept = self.settings.mail, Path(self.settings.store.media_dir)
-        letters = Path(mail.folder) if mail.transport is Transport.FOLDER else None
-        return Eraser(self.store, letters, kept / JOURNAL)
+        # Whatever the transport is now: letters of another time may lie there.
+        return Eraser(self.store, Path(mail.folder), kept / JOURNAL)
 
     def _named(self, subject: str, recipient: str) -> str:
         return named_of(self.desk)(subject, recipient)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from syndicator.model.audience import Address, Standing
 from syndicator.observe import logger
-from syndicator.store import Store, audience, erasure, suppressions
+from syndicator.store import Store, audience, copies, erasure, suppressions
 from syndicator.wire.folder import forget
 
 log = logger("signup")
@@ -80,9 +80,14 @@ class Eraser:
         return shown
 
     def _tidied(self, who: Address) -> list[str]:
-        undone = forget(self.letters, who.key) if self.letters else []
+        undone = [words for folder in self._folders() for words in forget(folder, who.key)]
         left = self.store.scrub()
         return [*undone, *([left] if left else [])]
+
+    def _folders(self) -> list[Path]:
+        """Where letters lie: those that were sent into a folder, and those of rehearsals that were kept."""
+        kept = copies.rehearsed(self.journal.parent) if self.journal else []
+        return [*([self.letters] if self.letters else []), *kept]
 
 
 def _add(journal: Path, digest: str) -> None:

@@ -58,6 +58,12 @@ def exports(beside: Path) -> list[Path]:
     return [Path(one.folder) for one in _read(beside) if not one.uid and one.here]
 
 
+def rehearsed(beside: Path) -> list[Path]:
+    """The folders of letters, on this machine, that rehearsals wrote: they are to real people."""
+    folders = [Path(one.folder) for one in _read(beside) if one.uid and one.here and not one.names]
+    return [folder / scene for folder in folders for scene in ("advance", "mail")]
+
+
 def elsewhere(beside: Path, uid: str) -> list[str]:
     """In words, where on other machines words of this release lie."""
     far = [one for one in _read(beside) if not one.here and one.uid in ("", uid)]
