@@ -258,7 +258,7 @@ bounces = Table(
         "event", Text, nullable=False, unique=True
     ),  # what makes a replay the same: provider's id, or a hash
     Column("at", Instant, nullable=False),
-    Column("source", Text, nullable=False),  # smtp, imap, ses, postmark
+    Column("source", Text, nullable=False),  # smtp, imap, lmtp, or a provider
     Column("kind", Text, nullable=False),  # one of model.bounce.Kind
     Column("contact_id", Id, ForeignKey("contacts.id")),
     Column("delivery_id", Id),
