@@ -342,8 +342,8 @@ def _say_copies(tx: Tx, release: Release, runtime: Runtime, copies: int, *, sinc
     if copies > 0 and release.advance:
         due = release.advance if release.advance > tx.now else tx.now + runtime.rules.undo
         when = "now" if due <= tx.now else f"at {output.moment(due, runtime.site.zone)}"
-        who = "newly accredited contacts" if since else "accredited contacts"
-        output.say(f"{copies} {who} get an advance copy {when}")
+        who = "newly accredited contact" if since else "accredited contact"
+        output.say(f"{output.counted(copies, f'{who} gets', f'{who}s get')} an advance copy {when}")
 
 
 def _say_instant(release: Release, runtime: Runtime) -> None:

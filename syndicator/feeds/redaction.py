@@ -230,7 +230,8 @@ def _beyond(tx: Tx, uid: str, item: Item | None, site: Site) -> Iterator[str]:
     if letters:
         told = item is None or item.state is ItemState.KILLED
         untold = "" if told else "; `syndicator item kill` first would have told them"
-        yield f"{letters:,} mails handed over, in relay queues and mailboxes{untold}"
+        mails = "1 mail" if letters == 1 else f"{letters:,} mails"
+        yield f"{mails} handed over, in relay queues and mailboxes{untold}"
     if partners:
         yield f"copies at the partners {', '.join(partners)}"
     for name, holders in media.kept_for(tx, uid):

@@ -95,7 +95,7 @@ def test_copies_are_planned_when_it_is_scheduled(room: InProcess) -> None:
     assert 2 == room.try_("release", "schedule", uid, "--advance", "2099-03-01 10:00", "--no-advance").code
     said = room.try_("release", "schedule", uid, "--advance", "2099-03-01 10:00", "--json")
     when = "Sunday 1 March 2099 10:00 Europe/Vienna (2099-03-01T09:00:00Z)"
-    assert f"1 accredited contacts get an advance copy at {when}" in said.err
+    assert f"1 accredited contact gets an advance copy at {when}" in said.err
     (copy,) = room.json("delivery", "list")
     assert (f"advance/{uid}/1", "ann@example.org", "due") == (
         copy["subject"],

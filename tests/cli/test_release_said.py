@@ -96,7 +96,7 @@ def test_what_was_said_of_copies_holds(room: InProcess, said: tuple[str, ...]) -
     room("release", "approve", uid)
     assert want == room.json("release", "schedule", uid)["advance"]
     said_now = room.try_("release", "schedule", uid, "--advance", "now").err
-    assert "1 accredited contacts get an advance copy now" in said_now
+    assert "1 accredited contact gets an advance copy now" in said_now
 
 
 def test_a_second_schedule_is_no_move(room: InProcess) -> None:
@@ -110,7 +110,7 @@ def test_a_second_schedule_is_no_move(room: InProcess) -> None:
     assert before == room.json("release", "show", uid)
     assert ["draft", "approve", "schedule"] == acts(room, uid)
     join(room, "ben@example.org")
-    assert "1 newly accredited contacts get an advance copy now" in room.try_("release", "schedule", uid).err
+    assert "1 newly accredited contact gets an advance copy now" in room.try_("release", "schedule", uid).err
     assert {"ann@example.org", "ben@example.org"} == {
         one["recipient"] for one in room.json("delivery", "list")
     }

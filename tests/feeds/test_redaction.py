@@ -85,7 +85,7 @@ def test_the_address_and_the_feeds_say_that_something_was_there(
     lived(house, clock, others=LEAVES)
     beyond = " | ".join(redaction.redact(house, UID, "Court order").beyond)
     for what in (
-        "1 mails handed over",
+        "1 mail handed over",
         "item kill",
         "partners agency",
         "aggregators",
