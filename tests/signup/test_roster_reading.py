@@ -132,6 +132,16 @@ def test_headers_of_several_languages_are_guessed(header: str) -> None:
     assert "as email" in found.told[0] or "E-mail" in header or "e-MAIL" in header
 
 
+def test_a_column_that_nobody_reads_is_named() -> None:
+    """mail:LM17 Of two that say who left, one is left alone: whoever takes the list in is told, unless they meant it."""
+    head, row = "email,status,Estado,,phone\n", "a@x.example,subscribed,unsubscribed,,1\n"
+    words = sheet((head + row).encode()).told[0]
+    assert 'left alone "Estado", "phone"; --map NAME=OURS reads one' in words
+    assert "Estado" not in sheet((head + row).encode(), maps=("Estado=ignore",)).told[0]
+    many = ",".join(f"c{n}" for n in range(900))
+    assert len(sheet(f"email,{many}\na@x.example\n".encode()).told[0]) < 200
+
+
 def test_a_column_that_was_mapped_is_taken_before_any_guess() -> None:
     """--map wins, also to leave a column alone (mail:LM17)."""
     text = "Mail,E-Mail,Status\nold@x.example,new@x.example,freelance\n"

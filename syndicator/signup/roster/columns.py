@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from syndicator.errors import Invalid
@@ -60,6 +60,9 @@ KNOWN = {plain(name): name for name in OURS} | {
 }
 
 
+MOST_NAMED = 8  # columns that nobody reads
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """Our name for each column of a table, empty for one that is left alone; `told` says what was guessed."""
@@ -108,5 +111,14 @@ def matched(header: Sequence[str], said: Mapping[str, str], own: Mapping[str, st
         for number, ours in enumerate(found)
         if ours and ours != IGNORE and words[number] not in said and words[number] != ours
     ]
-    told = (f"read {', '.join(guessed)}; --map says otherwise",) if guessed and own is None else ()
-    return Columns(tuple("" if one == IGNORE else one for one in found), told)
+    told = [f"read {', '.join(guessed)}; --map says otherwise"] if guessed else []
+    told += _left_alone(header, found)
+    return Columns(tuple("" if one == IGNORE else one for one in found), tuple(told) if own is None else ())
+
+
+def _left_alone(header: Sequence[str], found: Sequence[str]) -> Iterator[str]:
+    """Which columns nobody reads: of two that say who left, the second might be the one that is true."""
+    names = [" ".join(one.split())[:40] for one, ours in zip(header, found, strict=True) if not ours]
+    if named := [f'"{one}"' for one in names if one]:
+        more = f" and {len(named) - MOST_NAMED:,} more" if len(named) > MOST_NAMED else ""
+        yield f"left alone {', '.join(named[:MOST_NAMED])}{more}; --map NAME=OURS reads one, NAME=ignore says it is meant"
