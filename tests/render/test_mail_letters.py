@@ -104,3 +104,28 @@ def test_a_fact_that_is_missing_is_named() -> None:
     """mail:MC20 Whoever owes a letter without one of its facts hears which."""
     with pytest.raises(Invalid, match="'minutes'"):
         compose_letter(Letter.MAGIC, {}, site=SITE, sender=SENDER)
+
+
+@pytest.mark.parametrize("sort", [Letter.PERMISSION, Letter.SOURCE])
+def test_who_is_on_the_list_already_reads_what_is_true_of_them(sort: Letter) -> None:
+    """mail:LM17 Nobody who asked for our mail is told that we have no record of it, or that they never gave their address."""
+    text = [
+        " ".join(parsed(compose_letter(sort, facts, site=SITE, sender=SENDER).merge(SLOTS))[1].split())
+        for facts in (FACTS[sort], {**FACTS[sort], "listed": True})
+    ]
+    untrue = (
+        "we have no record that you asked for it",
+        "You did not give us this address",
+        "you hear nothing more",
+    )
+    assert any(words in text[0] for words in untrue)
+    assert not any(words in text[1] for words in untrue)
+    assert "You are on our list for journalists" in text[1]
+
+
+def test_a_list_without_a_name_for_its_people_is_told_by_its_day() -> None:
+    """mail:LM17 The day on the newsroom's calendar."""
+    facts = {**FACTS[Letter.SOURCE], "source": "", "taken": "2026-07-01T23:30:00+00:00"}
+    letter = compose_letter(Letter.SOURCE, facts, site=SITE, sender=SENDER)
+    words = f"Where it is from: a list of contacts that {SITE.title} was given, and took over on 2 July 2026"
+    assert words in " ".join(parsed(letter.merge(SLOTS))[1].split())

@@ -152,7 +152,7 @@ def _permission(facts: Facts) -> Wording:
     topics, listed = facts.several("topics"), facts.true("listed")
     return Wording(
         subject=f"May we write to you? The media list of {facts.site.title}",
-        headline="May we go on writing to you?",
+        headline="May we write to you about more?" if listed else "May we go on writing to you?",
         before=[
             (
                 "You are on our list for journalists. Another list that came to us names you for more of our press"
@@ -206,7 +206,8 @@ def _source(facts: Facts) -> Wording:
                 " complain to a data protection authority."
             ),
         ],
-        why="this once, because that address came to us from somebody else.",
+        why="this once, because that address came to us from somebody else"
+        f"{', too' if facts.true('listed') else ''}.",
     )
 
 
