@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -104,6 +104,7 @@ def again(house: House) -> list[str]:
             wiped.mark(tx, unknown)
     _sweep(house, now)
     _remove_redacted(house)
+    _burn_again(house, uids)
     for uid in shown:
         _, undone = _wipe(house, uid, "")
         log.warning("redacted again: the store still showed it", uid=uid, undone=undone)
@@ -123,14 +124,15 @@ def _export_again(house: House) -> Iterator[str]:
 def _wipe(house: House, uid: str, by: str) -> tuple[int, list[str]]:
     # These go before the deed is on record: after a crash between the two it is done again.
     files, undone = copies.burn(house.cabinet.folder, uid)
-    burnt, _ = _burn(house, uid)
+    burnt, _ = _burn(house, [uid])
     with house.store.begin() as tx:
         digests = publish.redact(tx, uid, by=by)
         item = items.find(tx, uid)
         undone += _quoted(tx, item) if item else []
     undone += _rebuild(house, item.id) if item else []
     undone += _export_again(house)
-    late, unburnt = _burn(house, uid, patient=True)
+    _wait_for_letters(house, uid)
+    late, unburnt = _burn(house, [uid])
     files, undone = files + burnt + late, [*undone, *unburnt]
     for digest in digests:
         try:
@@ -150,19 +152,18 @@ def _quoted(tx: Tx, item: Item) -> Iterator[str]:
         )
 
 
-def _burn(house: House, uid: str, *, patient: bool = False) -> tuple[int, list[str]]:
-    """Remove letters of it from the folder; `patient` waits first for one that is being written at this moment."""
+def _burn(house: House, uids: Sequence[str]) -> tuple[int, list[str]]:
+    """Remove letters of these from the folder: how many, and those a person must, in words."""
     if house.letters is None or not house.letters.is_dir():
         return 0, []
-    if patient:
-        _wait_for_letters(house, uid)
     with house.store.read() as tx:
-        ids = {house.named(*one).partition("@")[0] for one in redactions.letters_of(tx, uid, _key(tx, uid))}
-    return folder.remove(house.letters, ids)
+        sent = [one for uid in uids for one in redactions.letters_of(tx, uid, _key(tx, uid))]
+    return folder.remove(house.letters, {house.named(*one).partition("@")[0] for one in sent})
 
 
 def _wait_for_letters(house: House, uid: str) -> None:
-    for _ in range(ROUNDS):
+    """Let a letter that is being written into the folder at this moment get there, that it may be removed."""
+    for _ in range(ROUNDS if house.letters and house.letters.is_dir() else 0):
         with house.store.read() as tx:
             if not redactions.in_hand(tx, uid, _key(tx, uid)):
                 return
@@ -172,6 +173,16 @@ def _wait_for_letters(house: House, uid: str) -> None:
 def _key(tx: Tx, uid: str) -> int | None:
     item = items.find(tx, uid)
     return item.id if item else None
+
+
+def _burn_again(house: House, uids: Sequence[str]) -> None:
+    """What this machine has in folders of items that another redacted, or out of a backup of them."""
+    removed, undone = _burn(house, uids)
+    for uid in uids:
+        files, left = copies.burn(house.cabinet.folder, uid)
+        removed, undone = removed + files, [*undone, *left]
+    if removed or undone:
+        log.warning("files of what was redacted were still there", removed=removed, undone=undone)
 
 
 def _remove_redacted(house: House) -> None:

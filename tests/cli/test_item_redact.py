@@ -129,7 +129,8 @@ def test_letters_previews_rehearsals_and_exports_go_with_it(lite: InProcess, tmp
     (shown / "media" / "mine.png").write_bytes(b"a picture of mine")
     for folder in (shown, play / "mail", play / "page", play / "feeds", www, mail):
         assert _sings(folder), folder
-    (mail / ".killed.part").write_bytes(next(iter(_sings(mail))).read_bytes())
+    letter = next(iter(_sings(mail))).read_bytes()
+    (mail / ".killed.part").write_bytes(letter)
 
     said = json.loads(lite("item", "redact", uid, "--reason", "Court order 7", "--json"))
     assert [] == said["undone"]
@@ -138,6 +139,10 @@ def test_letters_previews_rehearsals_and_exports_go_with_it(lite: InProcess, tmp
     assert 1 == len(list(mail.iterdir()))
     assert b"On sparrows" in (www / "feeds" / "policy.atom").read_bytes()
     assert other in [one["uid"] for one in lite.json("item", "list")]
+
+    (mail / "old.eml").write_bytes(letter)  # a folder that comes back, or was that of another machine
+    lite("worker", "--once", "feeds")
+    assert [] == _sings(mail)
 
 
 def test_a_copy_on_another_machine_is_named(lite: InProcess, tmp_path: Path) -> None:
