@@ -18,7 +18,7 @@ from syndicator.model.schedule import At, Cron, Every, Job
 from syndicator.model.site import Site
 from syndicator.model.upstream import Upstream
 from syndicator.settings import Listen, Secret, SecretUrl, Settings, Source, Tls, Transport, load
-from syndicator.settings.values import HIDDEN
+from syndicator.settings.secrets import HIDDEN
 from tests.make import NOW
 
 PLANTED = "planted-hunter2-secret"

@@ -16,8 +16,9 @@ from syndicator.settings.provided import (
 )
 from syndicator.settings.reading import Settings, load
 from syndicator.settings.schema import schema
+from syndicator.settings.secrets import Secret, SecretUrl
 from syndicator.settings.sources import Origin, Source
-from syndicator.settings.values import Listen, Secret, SecretUrl, Sender
+from syndicator.settings.values import Listen, Sender
 
 __all__ = [
     "FilePartner",

@@ -27,7 +27,8 @@ from syndicator.settings.provided import (
     FileUpstream,
     Redirect,
 )
-from syndicator.settings.values import Listen, Secret, SecretUrl, Sender, Value
+from syndicator.settings.secrets import Secret, SecretUrl
+from syndicator.settings.values import Listen, Sender, Value
 
 SECOND = timedelta(seconds=1)
 

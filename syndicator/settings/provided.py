@@ -19,7 +19,7 @@ from syndicator.model.schedule import Job, Schedule, When, when_from
 from syndicator.model.upstream import CONFIRM_ABOVE, OnGone, Relation, Upstream, is_folder
 from syndicator.settings import values as v
 from syndicator.settings.declared import REQUIRED, key
-from syndicator.settings.values import Secret
+from syndicator.settings.secrets import Secret
 
 
 def _passage(text: str) -> str:

@@ -26,6 +26,7 @@ from syndicator.settings import keys as k
 from syndicator.settings import provided
 from syndicator.settings.declared import REQUIRED
 from syndicator.settings.keys import SECTIONS, Transport
+from syndicator.settings.secrets import Secret
 from syndicator.settings.sources import (
     Draft,
     Origin,
@@ -35,7 +36,7 @@ from syndicator.settings.sources import (
     overlay_environment,
     overlay_flags,
 )
-from syndicator.settings.values import Secret, nearest, shown
+from syndicator.settings.values import nearest, shown
 
 USUAL = Path("config/syndicator.toml")
 # What the web process answers at fixed addresses; a former site's page may have stood at any other.

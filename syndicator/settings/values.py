@@ -1,13 +1,11 @@
 """What a key may hold: how a value is written in TOML or in the environment, and what it becomes.
 
 A `Value` reads what was typed, or raises Invalid with what to write instead; it also says itself in
-words (docs/settings.md) and as JSON Schema (`config schema`). A secret is never quoted, in no message.
+words (docs/settings.md) and as JSON Schema (`config schema`).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -16,7 +14,7 @@ from datetime import datetime, timedelta
 from email.utils import parseaddr
 from enum import StrEnum
 from ipaddress import ip_address, ip_network
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 from zoneinfo import available_timezones
 
@@ -28,11 +26,8 @@ from syndicator.model.release import zone_named
 from syndicator.model.routing import route_from
 from syndicator.model.schedule import checked_cron, checked_interval, duration, duration_text
 from syndicator.model.upstream import folder_path, folder_url, is_folder
+from syndicator.settings import secrets
 
-HIDDEN = "•••"
-SECRET_KEY_MIN = 16  # characters
-_P256 = "3059301306072a8648ce3d020106082a8648ce3d03010703420004"
-SIGNING_BYTES = range(24, 65)  # Standard Webhooks, "Signature scheme": 24 to 64 bytes
 SHAPES: dict[type, str] = {
     str: "text in quotes",
     int: "a whole number",
@@ -40,48 +35,6 @@ SHAPES: dict[type, str] = {
     list: "a list in brackets",
     dict: "a table",
 }
-
-
-class Secret:
-    """A text that never shows itself: not in repr, str, format, a data class's dump or a pickle."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """The text itself, for the one call that needs it."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return HIDDEN
-
-    def __format__(self, spec: str) -> str:
-        return format(str(self), spec)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._text == self._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-    def __deepcopy__(self, memo: object) -> Secret:
-        return self  # dataclasses.asdict copies what it does not know
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is not written anywhere")
-
-
-class SecretUrl(Secret):
-    """A URL that shows all of itself but password and query."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        # By the last @: a password may hold any character, even ones that should be escaped.
-        safe = re.sub(r"(//[^:/@]*):.*@", rf"\1:{HIDDEN}@", self._text)
-        return re.sub(r"\?.*", f"?{HIDDEN}", safe)
 
 
 class Sender(NamedTuple):
@@ -290,68 +243,6 @@ def _feed_or_folder(raw: str) -> str:
     return folder_url(folder_path(raw)) if is_folder(raw) else _url(raw)
 
 
-def _password(raw: str) -> Secret | None:
-    return Secret(raw) if raw else None
-
-
-def _database(raw: str) -> SecretUrl:
-    scheme = raw.partition(":")[0].partition("+")[0]
-    if "://" not in raw or scheme not in ("sqlite", "postgresql"):
-        raise Invalid(
-            "is no database address: write sqlite:///var/syndicator.db or postgresql://user@host/name"
-        )
-    rest = raw.partition("://")[2]
-    place = re.split(r"[/?#]", rest)[0]
-    # What stands between two of these signs may be half of a password, so nothing is quoted.
-    if place.count("@") > 1 or (scheme == "postgresql" and "@" in rest[len(place) :].partition("?")[0]):
-        raise Invalid("holds more than one @: write %40 for @ and %2F for / in user and password")
-    if not re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?", place.rpartition("@")[2]):
-        raise Invalid("has a port that is no number: write host:5432, and %3A for : in user and password")
-    return SecretUrl(raw)
-
-
-def _signing_key(raw: str) -> Secret:
-    # White space parts the key that signs from former ones, which only verify.
-    if not raw.split() or min(map(len, raw.split())) < SECRET_KEY_MIN:
-        raise Invalid(
-            f"is too short: use at least {SECRET_KEY_MIN} characters, such as `openssl rand -hex 32` prints"
-        )
-    return Secret(raw)
-
-
-def _webhook_secret(raw: str) -> Secret:
-    try:
-        length = len(base64.b64decode(raw.removeprefix("whsec_"), validate=True))
-    except (binascii.Error, ValueError):
-        length = 0
-    if length not in SIGNING_BYTES:
-        raise Invalid(
-            "is no webhook secret: write whsec_ and 24 to 64 bytes in base64 (`openssl rand -base64 32`)"
-        )
-    return Secret(raw if raw.startswith("whsec_") else f"whsec_{raw}")
-
-
-def _private_key(raw: str) -> Secret:
-    if "-----BEGIN" not in raw or "PRIVATE KEY-----" not in raw:
-        raise Invalid(
-            "must be a private key in PEM, with its BEGIN and END lines: openssl genrsa 2048 makes one"
-        )
-    return Secret(raw)
-
-
-def _curve_key(raw: str) -> str:
-    if not raw:
-        return ""
-    try:
-        der = base64.b64decode(raw, validate=True)
-    except ValueError:
-        der = b""
-    # RFC 5480: a SubjectPublicKeyInfo with an uncompressed point of P-256 begins so, and the point has 64 bytes.
-    if not der.startswith(bytes.fromhex(_P256)) or len(der) != len(_P256) // 2 + 64:
-        raise Invalid("must be a public key of the curve P-256 as one line of base64, as SendGrid shows it")
-    return raw
-
-
 def _selector(raw: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*", raw):
         raise Invalid(f"{raw!r} is no selector: use letters, digits and hyphens, such as news2026")
@@ -464,11 +355,13 @@ URL = checked("web address", _url, pattern="^https?://")
 FEED = checked("web address, or file:// and a folder", _feed_or_folder, pattern="^(https?|file)://")
 URL_OR_NONE = checked("web address", lambda text: _url(text) if text else "")
 DATABASE = checked(
-    "database address; its password is hidden", _database, pattern="^(sqlite|postgresql)(\\+[a-z0-9]+)?://"
+    "database address; its password is hidden",
+    secrets.database,
+    pattern="^(sqlite|postgresql)(\\+[a-z0-9]+)?://",
 )
-SIGNING_KEY = checked("secret", _signing_key, minLength=SECRET_KEY_MIN)
-WEBHOOK_SECRET = checked("secret", _webhook_secret)
-PASSWORD = checked("secret", _password)
+SIGNING_KEY = checked("secret", secrets.signing_key, minLength=secrets.SECRET_KEY_MIN)
+WEBHOOK_SECRET = checked("secret", secrets.webhook_secret)
+PASSWORD = checked("secret", secrets.password)
 NETWORK = checked("address range", _network)
 LISTEN = checked("host:port, or empty for none", _listen)
 LISTEN_HERE = checked("host:port on this machine, or empty for none", _listen_here)
@@ -476,8 +369,8 @@ SENDER = checked("mail address, with or without a name", _sender)
 MAIL = checked("mail address", _mail_or_none)
 MAILS = several(MAIL, "list of mail addresses")
 SELECTOR = checked("DNS name", _selector, pattern="^[A-Za-z0-9-]+([.][A-Za-z0-9-]+)*$")
-CURVE_KEY = checked("public key, in base64", _curve_key)
-PRIVATE_KEY = checked("private key in PEM", _private_key)
+CURVE_KEY = checked("public key, in base64", secrets.curve_key)
+PRIVATE_KEY = checked("private key in PEM", secrets.private_key)
 FORMER = checked("path, or path with a query", _own, pattern="^/")
 DESTINATION = checked("web address, or mail address", _destination)
 TARGET = checked("path or web address", _target, pattern="^(/|https?://)")
