@@ -148,7 +148,7 @@ def _quoted(tx: Tx, item: Item) -> Iterator[str]:
     for number, uid in redactions.issues(tx, item.id):
         yield (
             f"No. {number} of the newsletter has its headline and summary, and so have its former versions: "
-            f"`syndicator item redact {uid}` wipes that issue"
+            f"`syndicator item edit {uid} FILE` takes them off its page and out of feeds, `item redact {uid}` wipes the issue"
         )
 
 
