@@ -14,7 +14,14 @@ from syndicator.cli import files, output, session, upstream_filing, upstream_sho
 from syndicator.errors import Invalid, NotFound, Refused
 from syndicator.model.incoming import Fate
 from syndicator.model.item import Kind
-from syndicator.model.upstream import Relation, Upstream, folder_path, folder_url, is_folder
+from syndicator.model.upstream import (
+    Relation,
+    Upstream,
+    folder_path,
+    folder_url,
+    is_folder,
+    over_the_web,
+)
 
 if TYPE_CHECKING:
     from syndicator.ingest.poll import Polled
@@ -115,7 +122,7 @@ def add(
         full_text=full_text,
         allow_private=allow_private or None,
     )
-    _address(url)
+    url = _address(url)
     if is_folder(url):  # nobody else's files are on this machine
         said.setdefault("relation", Relation.OWN)
     if rules is not None:
@@ -168,8 +175,7 @@ def edit(
         full_text=full_text,
         allow_private=allow_private or None,
     )
-    if url:
-        _address(url)
+    url = url and _address(url)
     with session.writing(ctx) as (_, tx):
         before = upstreams.named(tx, slug)
         session.refuse_file_managed(f'the upstream "{slug}"', file=before.file)
@@ -272,12 +278,13 @@ def _said(**said: Any) -> dict[str, Any]:
     }
 
 
-def _address(url: str) -> None:
-    """Raise Invalid for the path of a folder, which people write for its address."""
+def _address(url: str) -> str:
+    """The address that is meant; raises Invalid for the path of a folder, which people write for its address."""
     if url.startswith("/") or ("://" not in url and not is_folder(url) and url and Path(url).is_dir()):
         raise Invalid(
             f"{url!r} is a path: for a folder of Markdown files write it as {folder_url(str(Path(url).absolute()))}"
         )
+    return over_the_web(url.strip())
 
 
 def _refuse_the_files_own(tx: Tx, runtime: Runtime, slug: str) -> None:

@@ -36,11 +36,12 @@ def find(
     """Show what is behind an address: its feeds, what its items would become, and how WordPress moves here."""
     from syndicator.ingest.sources.find import add_line
     from syndicator.ingest.sources.find import as_json as json_of
+    from syndicator.model.upstream import pasted
     from syndicator.store import topics as store_topics
 
     with session.opened(ctx) as runtime:
         like = _like(runtime, relation, given.names(topics), given.ranges(allow_private))
-        found = asyncio.run(_found(runtime, like, url))
+        found = asyncio.run(_found(runtime, like, pasted(url)))
         with runtime.store.read() as tx:
             known = {one.slug for one in store_topics.listing(tx)}
             slug, there = _named(tx, found)

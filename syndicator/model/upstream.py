@@ -8,6 +8,7 @@ again in `model.cadence`.
 from __future__ import annotations
 
 import posixpath
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,13 +16,13 @@ from urllib.parse import quote, unquote, urlsplit
 
 from syndicator.errors import Invalid
 from syndicator.model.item import Kind, Significance
-from syndicator.model.markup import UNLINEAR, web_address
 from syndicator.model.routing import Route
 
 # Identities and uids are keys: PostgreSQL refuses index rows above 2,704 bytes, four per character.
 LONGEST_KEY = 600
 CONFIRM_ABOVE = 25  # items that would be pushed by one poll without a person's yes
 LONGEST_ADDRESS = 2_000  # characters
+HOST_AND_PATH = re.compile(r"[^\W_][\w-]*(?:\.[\w-]+)+(?::\d+)?(?:[/?]\S*)?")
 FOLDER = "file:"  # what the address of a folder of Markdown files begins with
 
 
@@ -95,14 +96,34 @@ def address_fault(url: str) -> str | None:
     """
     try:
         parts = urlsplit(url)
-        sound = web_address(url) is not None and bool(parts.hostname) and parts.port != 0
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return "this is no web address: write it like https://host/path"
     if parts.username is not None or parts.password is not None:
         return "an address with a user name or password in it is refused: write it without them"
-    if UNLINEAR.search(url) or len(url) > LONGEST_ADDRESS:
+    if not url.isprintable() or url != url.strip() or len(url) > LONGEST_ADDRESS:
         return f"an address is one line of at most {LONGEST_ADDRESS:,} characters"
     return None if sound else f"{url!r} is no web address: start it with https://"
+
+
+def over_the_web(url: str) -> str:
+    """The address behind `feed:`, the scheme some programs gave to feeds.
+
+    >>> [over_the_web(url) for url in ("feed://a.example/f", "feed:https://a.example/f")]
+    ['http://a.example/f', 'https://a.example/f']
+    """
+    rest = url.removeprefix("feed:")
+    return f"http:{rest}" if rest != url and rest.startswith("//") else rest
+
+
+def pasted(text: str) -> str:
+    """The web address that is meant by what somebody pastes of a site; what is none stays as it is.
+
+    >>> [pasted(text) for text in (" www.a.example/b ", "a.example:8080", "a b", "mailto:x@a.example")]
+    ['https://www.a.example/b', 'https://a.example:8080', 'a b', 'mailto:x@a.example']
+    """
+    url = over_the_web(text.strip())
+    return f"https://{url}" if HOST_AND_PATH.fullmatch(url) else url
 
 
 def is_folder(url: str) -> bool:

@@ -36,6 +36,16 @@ def test_what_is_not_said_has_its_default_and_stays(cli: InProcess) -> None:
     assert 6 == cli.try_("upstream", "add", "cms", CMS).code
 
 
+def test_what_is_pasted_is_understood(cli: InProcess) -> None:
+    """feeds:I11 — some programs give `feed:` for http, and a blank at the end is none of the address."""
+    made = [
+        cli.json("upstream", "add", f"u{n}", url)["url"]
+        for n, url in enumerate(("feed://a.example/f", f"{CMS} "))
+    ]
+    assert ["http://a.example/f", CMS] == made
+    assert CMS == cli.json("upstream", "edit", "u0", "--url", f"feed:{CMS}")["url"]
+
+
 def test_a_poll_shows_first_and_then_does(cli: InProcess, origin: Endpoint) -> None:
     """--dry-run says what each entry would become and writes nothing; then they are items and held releases."""
     cli("upstream", "add", "cms", origin.url, *ALLOW)

@@ -28,6 +28,7 @@ def test_addresses(url: str) -> None:
         ("https://user@cms.example/feed", "write it without them"),
         ("https://cms.example/\nfeed", "one line"),
         ("https://cms.example/\u202efeed", "one line"),
+        (" https://cms.example/", "one line"),
         ("https://cms.example/" + "a" * LONGEST_ADDRESS, "at most 2,000 characters"),
         ("https:///feed", "no web address"),
         ("https://cms.example:0/", "no web address"),

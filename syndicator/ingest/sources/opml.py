@@ -16,7 +16,7 @@ from xml.parsers import expat
 from syndicator.errors import Invalid
 from syndicator.model.markup import strip_illegal, web_address
 from syndicator.model.nesting import MAX_DEPTH
-from syndicator.model.upstream import address_fault
+from syndicator.model.upstream import address_fault, over_the_web
 
 MOST_BYTES = 32 * 2**20
 MOST_OUTLINES = 200_000
@@ -114,7 +114,7 @@ class _Reader:
         title = known.get("title") or known.get("text") or ""
         if not (named := known.get("xmlurl")):
             return title or None
-        url = web_address(_over_the_web(named), self.base_url)
+        url = web_address(over_the_web(named), self.base_url)
         if url is None or address_fault(url):
             self.refused[named[:200]] = None
         else:
@@ -152,13 +152,3 @@ def _reference(found: re.Match[str]) -> str:
         return f"&amp;{found[1]};"
     # Quotes as well: it may stand in an attribute.
     return html.escape(strip_illegal(meant), quote=True)
-
-
-def _over_the_web(url: str) -> str:
-    """The address behind `feed:`, the scheme some programs gave to feeds.
-
-    >>> [_over_the_web(url) for url in ("feed://a.example/f", "feed:https://a.example/f")]
-    ['http://a.example/f', 'https://a.example/f']
-    """
-    rest = url.removeprefix("feed:")
-    return f"http:{rest}" if rest != url and rest.startswith("//") else rest
