@@ -56,7 +56,7 @@ def plan_owed(tx: Tx, item: Item, topic_ids: Collection[int], subject: str, topi
     known = _known(tx, item)
     who = audience(tx, item.content, topic_ids, had | planned if known else false()).subquery().c
     rows = select(*_planned(subject, who.contact_id, item, Priority.IMMEDIATE, tx.now, who.sub))
-    added = insert_planned(tx, rows, new=True, domain=who.domain)
+    added = insert_planned(tx, rows, new=True)
     added += _plan_partners(tx, item, subject, topics)
     # Somebody may have taken up again what was cancelled: its recipient was owed this by another one since.
     record_contents(tx, d.subject == subject, new=not known)
@@ -70,7 +70,7 @@ def audience(
     had: ColumnElement[bool],
     whose: ColumnElement[bool] | None = None,
 ) -> Select[Any]:
-    """Whom words that enter these topics are owed by mail: `contact_id`, `domain`, and as `sub` by which subscription.
+    """Whom words that enter these topics are owed by mail: `contact_id`, and as `sub` the subscription they come by.
 
     One function for whoever plans and whoever shows the plan, so that what is shown is what is done. Both
     conditions are about a row of subscriptions: `had` is true where its contact has the item already, `whose` of
@@ -78,8 +78,7 @@ def audience(
     """
     live = (s.topic_id.in_(sorted(topic_ids)), s.state == SubscriptionState.ACTIVE)
     mailed = (reachable(WHO.c, tx.now), segments.members(tx, content.audience, s.contact_id))
-    found = (s.contact_id, func.min(s.id).label("sub"), func.min(WHO.c.domain).label("domain"))
-    who = select(*found).join(WHO, WHO.c.id == s.contact_id)
+    who = select(s.contact_id, func.min(s.id).label("sub")).join(WHO, WHO.c.id == s.contact_id)
     who = who.where(*live, at_once(content) if whose is None else whose, ~had, *mailed)
     return who.group_by(s.contact_id)
 
