@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import postgres
 from tests.make import NOW, FakeClock
@@ -26,7 +26,10 @@ if TYPE_CHECKING:  # at run time only tests that open a store pay for its import
     from tests.dialects import Kept
 
 # Every run draws other examples, and there are many runs; HYPOTHESIS_PROFILE=default draws a hundred at once.
-settings.register_profile("brief", max_examples=40)
+# How fast an example was drawn or tried says how busy the machine is, and nothing about the program.
+settings.register_profile(
+    "brief", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "brief"))
 
 gc.disable()  # until everything is collected: what is loaded here stays, and there is much to walk through
