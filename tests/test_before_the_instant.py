@@ -227,7 +227,11 @@ SECOND = st.integers(0, 3_600_000_000 - 1).map(lambda some: NOW + timedelta(micr
     when=SECOND,
     moves=st.lists(st.sampled_from(sorted(STEPS)), max_size=5),
 )
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+)
 def test_no_surface_at_any_time_before(
     served: tuple[Store, Running, FakeClock], path: str, method: str, when: object, moves: list[str]
 ) -> None:

@@ -454,7 +454,11 @@ def expected_subjects(uid: str, reader: Reader, event: str) -> list[str]:
     return [f"revision/{uid}/2"] if may_have and (reader.keeps or reader.another) else []
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(people=st.lists(readers, min_size=1, max_size=6), event=st.sampled_from(["correct", "kill"]))
 def test_promise_three(store: Store, clock: FakeClock, people: list[Reader], event: str) -> None:
     """delivery:3: contacts of every state get exactly what the promise says, by correction and by kill."""
@@ -627,7 +631,11 @@ def identity(store: Store, base_url: str) -> tuple[str, ...]:
 
 
 @given(revised=st.lists(REVISED, min_size=1, max_size=3))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_no_edit_changes_what_readers_know_an_item_by(store: Store, revised: list[Content]) -> None:
     """feeds:P8, P10: whatever is edited, renamed or moved to another host: the same ids, the same `published`."""
     with store.begin() as tx:

@@ -132,7 +132,11 @@ def opened(template: Path) -> Iterator[Room]:
 @given(steps)
 @example([(Room.publish, n, 0.4, n % 3 == 0) for n in range(12)] + [(Room.withdraw, 1, 0.4, True)] * 3)
 @example([(Room.publish, 3, 90.0, True)] * 8 + [(Room.correct, 0, 0.0, True), (Room.refile, 2, 0.0, True)])
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_after_anything_the_bytes_are_those_of_a_rebuild_from_nothing(
     sqlite_template: Path, done: list[Step]
 ) -> None:

@@ -138,7 +138,7 @@ def entry(run: int, number: int, stage: int, *, double: bool = False) -> Incomin
 @settings(
     max_examples=25,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )
 @given(looks, doubled)

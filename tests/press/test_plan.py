@@ -148,7 +148,11 @@ def bring_to_its_instant(
     clock.now = at
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=6,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(story=STORY)
 def test_who_is_planned_is_who_gets_it(store: Store, clock: FakeClock, story: dict[str, Any]) -> None:
     """peers:10: in random newsrooms those a plan names are those whose deliveries the release plans and the claim takes."""
@@ -173,7 +177,11 @@ def test_who_is_planned_is_who_gets_it(store: Store, clock: FakeClock, story: di
     assert len(tried) == made.count(What.MAILS)
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=4,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(story=STORY)
 def test_advance_copies_are_foreseen(store: Store, clock: FakeClock, story: dict[str, Any]) -> None:
     """peers:10: what an approved release plans, advance copies and mails, is what comes of it if all goes well."""

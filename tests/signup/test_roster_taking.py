@@ -474,7 +474,11 @@ PEOPLE = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(drawn=PEOPLE)
 def test_a_list_twice_and_an_export_change_nothing(
     sqlite_store: Store, drawn: Sequence[tuple[str, ...]]

@@ -19,7 +19,11 @@ from syndicator.store.engine import ForMany, among
 from tests.make import NOW, FakeClock, make_newsroom, make_topic, reserved_port
 
 SECRET = "Under embargo until noon"
-SHARED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+SHARED = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=60,
+)
 
 
 def slugs(store: Store) -> list[str]:

@@ -194,7 +194,11 @@ def test_a_file_whose_bytes_are_lost_is_trouble_and_not_unknown(newsroom: Newsro
     assert newsroom.ask(kept.name).status == 503
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.binary(max_size=700_000))
 def test_lengths_are_true(newsroom: Newsroom, data: bytes) -> None:
     """feeds:P19: the length an enclosure names is the length that is served, whatever the bytes."""
