@@ -38,7 +38,7 @@ class Connection:
         sock = self._open_socket()
         self.secure = isinstance(sock, ssl.SSLSocket) or stays_here(sock.getpeername())
         self._limits = relay.timeouts
-        self._buffer = bytearray()
+        self._buffer, self._at = b"", 0  # what was read, and how far it was understood
         self._taken: list[Letter] = []  # without a result yet, in order; never more than two
         self._dotted = False  # the first of them has its final dot in the kernel
         self._swift = True  # the last dot was answered at once
@@ -206,7 +206,7 @@ class Connection:
     def _put(self, data: bytes, dot: int = 0) -> None:
         """Write all; a fault knows whether the first `dot` bytes may have left us."""
         sock = self._open_socket()
-        if self._buffer:  # nothing is owed to us before a write: whose answer would that be?
+        if self._at < len(self._buffer):  # nothing is owed to us before a write: whose answer would that be?
             raise _Lost("the relay answered more than it was asked")
         self._midway = True
         view, done = memoryview(data), 0
@@ -235,17 +235,16 @@ class Connection:
         return reply
 
     def _line(self, deadline: float) -> bytes:
-        buffer = self._buffer
-        while (end := buffer.find(b"\n")) < 0:
+        while (end := self._buffer.find(b"\n", self._at)) < 0:
             self._read(deadline - time.monotonic())
-        line = bytes(buffer[:end])
-        del buffer[: end + 1]
+        line = self._buffer[self._at : end]
+        self._at = end + 1
         return line.removesuffix(b"\r")
 
     def _read(self, seconds: float) -> None:
         if seconds <= 0:
             raise _Lost("no answer in time")
-        if len(self._buffer) > _LONGEST_LINE:
+        if len(self._buffer) - self._at > _LONGEST_LINE:
             raise _Lost("the relay's answer has no end")
         sock = self._open_socket()
         try:
@@ -255,7 +254,7 @@ class Connection:
             raise _Lost(reason(fault)) from fault
         if not some:
             raise _Lost("the relay closed the connection")
-        self._buffer += some
+        self._buffer, self._at = self._buffer[self._at :] + some, 0
 
     def _open_socket(self) -> socket.socket:
         if self._sock is None:
@@ -264,7 +263,7 @@ class Connection:
 
     def _hung_up(self, sock: socket.socket) -> bool:
         """An idle relay has nothing to say to us but 421 or the end."""
-        if self._buffer:
+        if self._at < len(self._buffer):
             return True
         try:
             sock.settimeout(0)
@@ -349,7 +348,8 @@ def _result(outcome: Outcome, reply: _Reply) -> Result:
 
 
 def _commands(letter: Letter) -> tuple[bytes, bytes, bytes]:
-    extras = "" if letter.message.isascii() else " BODY=8BITMIME"
+    message = letter.message
+    extras = "" if isinstance(message, Sound) or message.isascii() else " BODY=8BITMIME"
     if not (letter.sender.isascii() and letter.recipient.isascii()):
         extras += " SMTPUTF8"
     mail, rcpt = f"MAIL FROM:<{letter.sender}>{extras}\r\n", f"RCPT TO:<{letter.recipient}>\r\n"
