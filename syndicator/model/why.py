@@ -125,6 +125,8 @@ def _of_duty(duty: Duty, case: Case) -> str:
         case DeliveryState.UNKNOWN:
             again = f"; it is tried again on {_day(duty.at)}" if duty.at else ""
             return f"They may have got it{way}: the connection broke before an answer came{again}."
+        case DeliveryState.REFUSED if duty.code is None and duty.cause is None:  # by ourselves
+            return f"It was owed to them{way}, but could not be sent: {duty.detail}."
         case DeliveryState.REFUSED:
             said = SERVERS.get(duty.cause, duty.detail) if duty.cause else duty.detail
             code = f" ({duty.code})" if duty.code else ""

@@ -96,6 +96,10 @@ CASES = {
         of(sent(DeliveryState.REFUSED, code=550, cause=Cause.DEAD_ADDRESS, detail="550 5.1.1 unknown")),
         f"It was sent to them, {AT_ONCE}, and their mail server refused it on 2026-03-02 10:00 UTC: there is no such mailbox (550).",
     ),
+    "refused by nobody's server": (
+        of(sent(DeliveryState.REFUSED, detail="this letter cannot be written: it needs SMTPUTF8")),
+        f"It was owed to them, {AT_ONCE}, but could not be sent: this letter cannot be written: it needs SMTPUTF8.",
+    ),
     "given up": (
         of(sent(DeliveryState.EXPIRED, attempts=9, detail="451 later")),
         "It was tried 9 times, by their immediate subscription to policy, and given up on 2026-03-02 10:00 UTC: 451 later.",
