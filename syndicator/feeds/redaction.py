@@ -157,8 +157,11 @@ def _burn(house: House, uids: Sequence[str]) -> tuple[int, list[str]]:
     if house.letters is None or not house.letters.is_dir():
         return 0, []
     with house.store.read() as tx:
-        sent = [one for uid in uids for one in redactions.letters_of(tx, uid, _key(tx, uid))]
-    return folder.remove(house.letters, {house.named(*one).partition("@")[0] for one in sent})
+        known = [(uid, _key(tx, uid)) for uid in uids]
+        sent = [one for each in known for one in redactions.letters_of(tx, *each)]
+        names = {name for each in known for name in redactions.written(tx, *each)}
+    ids = {house.named(*one).partition("@")[0] for one in sent}
+    return folder.remove(house.letters, ids, names)
 
 
 def _wait_for_letters(house: House, uid: str) -> None:

@@ -44,6 +44,7 @@ class Cause(StrEnum):
 
 # Whatever the relay says about itself: one incident for everybody who waits, no attempt of anybody.
 OF_THE_RELAY = frozenset({Cause.RELAY, Cause.AUTH})
+WRITTEN = "written as "  # what a folder says of a letter it took, before the name of the file
 # What makes somebody doubt a whole sending (mail:SE16).
 SUSPICIOUS = frozenset({Cause.POLICY, Cause.DEAD_ADDRESS, Cause.DISABLED, Cause.NO_MAIL})
 

@@ -14,6 +14,7 @@ from syndicator.model.delivery import MAY_HAVE, DeliveryState
 from syndicator.model.incoming import READING
 from syndicator.model.item import Content, Item, ItemState, content_to_json
 from syndicator.model.newsletter import Choice, IssueState
+from syndicator.model.outcomes import WRITTEN
 from syndicator.model.release import OPEN_RELEASES, ReleaseState
 from syndicator.store import schema, wiped
 from syndicator.store.deliveries.duties import cancel
@@ -129,6 +130,15 @@ def letters_of(tx: Tx, uid: str, item_id: int | None = None) -> list[tuple[str, 
     carried = d.id.in_(deliveries_of(uid, item_id)) & d.partner_id.is_(None)
     query = select(d.subject, d.recipient).where(carried)
     return [(row.subject, row.recipient) for row in tx.connection.execute(query)]
+
+
+def written(tx: Tx, uid: str, item_id: int | None = None) -> set[str]:
+    """The names of files that letters of it were written as, by what the folder said; empty once that is wiped."""
+    said = a.detail.startswith(WRITTEN) & a.delivery_id.in_(deliveries_of(uid, item_id))
+    return {
+        detail.removeprefix(WRITTEN)
+        for detail in tx.connection.execute(select(a.detail).where(said)).scalars()
+    }
 
 
 def in_hand(tx: Tx, uid: str, item_id: int | None = None) -> bool:

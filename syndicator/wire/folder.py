@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from syndicator.model.outcomes import Cause, Outcome, Result
+from syndicator.model.outcomes import WRITTEN, Cause, Outcome, Result
 from syndicator.wire.letters import Letter, Offer, objection
 
 
@@ -48,7 +48,7 @@ class Folder:
             words = f"cannot write into {self.path}: {trouble.strerror or trouble}; check the folder of the mail settings"
             # The folder is the relay here: its trouble is nobody's who waits.
             return Result(outcome=Outcome.DEFERRED, detail=words[:300], cause=Cause.RELAY)
-        return Result(outcome=Outcome.ACCEPTED, detail=f"written as {name}")
+        return Result(outcome=Outcome.ACCEPTED, detail=f"{WRITTEN}{name}")
 
 
 def file_name(letter: Letter) -> str:
@@ -74,15 +74,16 @@ def forget(folder: Path, address: str) -> list[str]:
     return undone
 
 
-def remove(folder: Path, ids: Collection[str]) -> tuple[int, list[str]]:
-    """Remove every letter whose Message-ID begins with one of these before its @: how many, and those a person must, in words.
+def remove(folder: Path, ids: Collection[str], names: Collection[str] = ()) -> tuple[int, list[str]]:
+    """Remove letters by what stands before the @ of their Message-ID, or by the names of their files.
 
-    What stands behind the @ changes with the address mail is from.
+    What stands behind the @ changes with the address mail is from, and all of it with the key. Returns how many, and
+    those a person must remove, in words.
     """
     removed, undone = 0, []
-    for path in _letters(folder) if ids else ():
+    for path in _letters(folder) if ids or names else ():
         try:
-            if _named(path) in ids:
+            if path.name in names or _named(path) in ids:
                 path.unlink()
                 removed += 1
         except FileNotFoundError:

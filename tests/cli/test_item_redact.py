@@ -161,3 +161,20 @@ def test_a_copy_on_another_machine_is_named(lite: InProcess, tmp_path: Path) -> 
     assert [f"a preview or rehearsal on elsewhere, in {tmp_path}/shown"] == told[:1]
     assert [f"feeds exported on elsewhere, in {tmp_path}/www"] == told[1:]
     assert 3 == len(_sings(tmp_path / "shown", tmp_path / "www", tmp_path / "others"))
+
+
+def test_letters_of_a_key_that_is_gone_are_known_by_their_files(lite: InProcess, tmp_path: Path) -> None:
+    """design:2: with another key and another sender no Message-ID is what it was; the ledger knows the files."""
+    lite.env |= {
+        "SYNDICATOR_STORE__MEDIA_DIR": str(tmp_path / "media"),
+        "SYNDICATOR_SITE__SECRET_KEY": "a" * 32,
+    }
+    lite("topic", "add", "policy", "Policy")
+    lite("contact", "add", "jane@paper.example")
+    lite("contact", "subscribe", "jane@paper.example", "policy", "--consent", "a card")
+    lite("item", "add", lite.file("a.md", f"uid: {UID}\ntitle: On canaries\ntopics: [policy]"))
+    lite("worker", "--once", "deliver")
+    assert _sings(tmp_path / "mail")
+    lite.env |= {"SYNDICATOR_SITE__SECRET_KEY": "b" * 32, "SYNDICATOR_MAIL__FROM": "press@other.example"}
+    lite("item", "redact", UID, "--reason", "Court order 7")
+    assert [] == _sings(tmp_path / "mail")
