@@ -3,7 +3,8 @@
 The server is a process of its own on the loopback (127.a.b.c, one address a host). The time is that of one
 round, from the first claim to the last settlement, on SQLite; beside it the CPU of the poller, of its
 parsing processes and of the server, the memory of all that polls, and how late the event loop was. There
-is no peer to set beside it: the goals are absolute, for orientation on two cores.
+is no peer to set beside it: the goals are absolute, for orientation on two cores. Only a bare event loop in a
+process of its own ticks beside it, which says how late anybody is on this machine at this time.
 
     .venv/bin/python -m bench.poll [UPSTREAMS] [PROFILE]
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import cProfile
+import io
 import logging
 import os
 import pstats
@@ -108,6 +110,27 @@ async def serve() -> None:
     await server.serve_forever()
 
 
+# -- a loop with nothing to do, in a process of its own
+
+
+async def idle() -> None:
+    """Tick until stdin ends, then say how late 99 of 100 ticks were at most, and the latest, in seconds."""
+    watch, over = Watch(), asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    ticking = asyncio.create_task(watch.tick())
+    await over
+    ticking.cancel()
+    print(watch.lag(0.99), max(watch.lags))
+
+
+@contextlib.contextmanager
+def beside(said: list[float]) -> Iterator[None]:
+    """A bare loop for as long; then its two figures are in `said`."""
+    command = [sys.executable, "-m", "bench.poll", "idle"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield
+        said += map(float, process.communicate()[0].split())
+
+
 # -- the poller
 
 
@@ -150,25 +173,36 @@ def make_due(tx: Tx) -> None:
 
 @dataclass
 class Watch:
-    """How late the loop was at each tick, in seconds, what it computed meanwhile, and the most memory in use, in MB."""
+    """How late the loop was at each tick, in seconds, what it computed and how long it waited for a core meanwhile.
+
+    And the most memory in use, in MB.
+    """
 
     lags: list[float] = field(default_factory=list)
     worked: list[float] = field(default_factory=list)
+    queued: list[float] = field(default_factory=list)
     own: float = 0.0
     together: float = 0.0
     _over: threading.Event = field(default_factory=threading.Event)
 
     async def tick(self) -> None:
         """Sleep a little, again and again."""
-        while True:
-            before, work = time.perf_counter(), time.thread_time()
-            await asyncio.sleep(TICK)
-            self.lags.append(time.perf_counter() - before - TICK)
-            self.worked.append(time.thread_time() - work)
+        ours = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
+        with ours.open("rb", buffering=0) as told:  # noqa: ASYNC230 - proc waits for nothing
+            while True:
+                before, work, queued = time.perf_counter(), time.thread_time(), _queued(told)
+                await asyncio.sleep(TICK)
+                self.lags.append(time.perf_counter() - before - TICK)
+                self.worked.append(time.thread_time() - work)
+                self.queued.append(_queued(told) - queued)
 
     def lag(self, share: float) -> float:
         """The lag that so large a share of all ticks did not exceed."""
         return _quantile(self.lags, share)
+
+    def own_lag(self, share: float) -> float:
+        """The same without what the loop waited for a core that others had: what is left is ours, the GIL included."""
+        return _quantile([lag - queued for lag, queued in zip(self.lags, self.queued, strict=True)], share)
 
     @contextlib.contextmanager
     def weighing(self) -> Iterator[None]:
@@ -184,6 +218,12 @@ class Watch:
             own = _pss(os.getpid())
             self.own = max(self.own, own)
             self.together = max(self.together, own + sum(map(_pss, _offspring(os.getpid()))))
+
+
+def _queued(told: io.FileIO) -> float:
+    """Seconds for which this thread could have run and had no core (proc(5), schedstat)."""
+    told.seek(0)
+    return int(told.read().split()[1]) / 1e9
 
 
 def _quantile(values: list[float], share: float) -> float:
@@ -251,10 +291,12 @@ def measured(store: Store, server: subprocess.Popen[str], count: int, *, profile
             server_cpu(server.pid),
         )
         profiler = cProfile.Profile() if profile else None
-        with watch.weighing(), profiler or contextlib.nullcontext():
-            report = round_of(store, pool, watch)
-        seconds, own = time.perf_counter() - began, cpu(resource.RUSAGE_SELF) - own
-        theirs = server_cpu(server.pid) - theirs
+        bare: list[float] = []
+        with beside(bare):
+            with watch.weighing(), profiler or contextlib.nullcontext():
+                report = round_of(store, pool, watch)
+            seconds, own = time.perf_counter() - began, cpu(resource.RUSAGE_SELF) - own
+            theirs = server_cpu(server.pid) - theirs
     if profiler:
         pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
     with store.read() as tx:
@@ -277,6 +319,12 @@ def measured(store: Store, server: subprocess.Popen[str], count: int, *, profile
     )
     print(
         f"loop lag         {lag * 1000:8.1f} ms    p99, goal ≤ {GOAL_LAG * 1000:.0f} ms; median {watch.lag(0.5) * 1000:.1f}, longest {max(watch.lags) * 1000:.0f}"
+    )
+    print(
+        f"  a bare loop    {bare[0] * 1000:8.1f} ms    p99 of one that does nothing, beside it; longest {bare[1] * 1000:.0f}"
+    )
+    print(
+        f"  with a core    {watch.own_lag(0.99) * 1000:8.1f} ms    p99 without waiting for a core that others had"
     )
     print(
         f"  computed       {_quantile(watch.worked, 0.99) * 1000:8.1f} ms    p99 between two ticks; what is above it is waiting for the GIL or a core (load {os.getloadavg()[0]:.1f})"
@@ -310,4 +358,7 @@ def main() -> int:
 if __name__ == "__main__":
     if sys.argv[1:] == ["serve"]:
         asyncio.run(serve())
-    sys.exit(main())
+    elif sys.argv[1:] == ["idle"]:
+        asyncio.run(idle())
+    else:
+        sys.exit(main())
