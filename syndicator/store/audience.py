@@ -113,9 +113,11 @@ def subscribe(
     With `consent` it is active at once, else pending. Another cadence ends the old subscription and
     starts another, so that history says what held when; but a wish nobody has confirmed never ends an
     active one, or anybody could silence anybody. A merged topic is the one it went into; raises Refused
-    for one that is about to close.
+    for one that is about to close, and for somebody who was forgotten meanwhile.
     """
     hold(tx, (contact_id,))
+    if tx.connection.execute(select(c.standing).where(c.id == contact_id)).scalar() == Standing.ERASED:
+        raise Refused("they were erased at their wish, and nothing can be begun for them any more")
     topic_id = _lasting(tx, topic_id)
     known = _live(tx, contact_id, topic_id)
     active = known is not None and known.state is SubscriptionState.ACTIVE

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, text
 
+from syndicator.errors import Refused
 from syndicator.model.audience import Cadence
 from syndicator.signup import Tokens, centre, leaving
 from syndicator.signup.leaving import Scope
-from syndicator.store import Store, Tx, erasure, open_store, schema
+from syndicator.store import Store, Tx, audience, erasure, open_store, schema, topics
 from tests.make import NOW, FakeClock, make_newsroom, make_subscription
 from tests.web.served import wait_until
 
@@ -33,6 +35,11 @@ def _pause(tx: Tx, _contact_id: int) -> None:
     leaving.act(tx, TOKENS, TOKENS.unsubscribe_token(1), Scope.PAUSE, network="203.0.113.9")
 
 
+def _staff(tx: Tx, contact_id: int) -> None:
+    with suppress(Refused):
+        audience.subscribe(tx, contact_id, topics.named(tx, "funding").id, Cadence.DAILY, "by phone")
+
+
 def _rows(store: Store) -> list[object]:
     """How many rows there are about people, and the contact itself."""
     tables = (schema.subscriptions, schema.moves, schema.letters, schema.evidence)
@@ -49,7 +56,7 @@ def _waits(store: Store) -> bool:
         return bool(tx.connection.execute(text(waiting)).scalar())
 
 
-@pytest.mark.parametrize("change", [_save, _move, _pause])
+@pytest.mark.parametrize("change", [_save, _move, _pause, _staff])
 def test_nothing_is_written_about_who_was_forgotten_meanwhile(
     postgresql_own_url: str, clock: FakeClock, change: Callable[[Tx, int], None]
 ) -> None:

@@ -209,17 +209,17 @@ def _letters(store: Store, reading: Reading, order: Order, form: Form) -> int:
     return count
 
 
-def _judged(tx: Tx, batch: Sequence[Person], order: Order) -> list[Verdict]:
+def _judged(tx: Tx, batch: Sequence[Person], order: Order, *, writes: bool = False) -> list[Verdict]:
     slugs = sorted({wish.topic for one in batch for wish in one.wishes})
     open_, closing = imports.open_topics(tx, slugs)
     rules = Rules(topics=open_, closing=closing, overwrite=order.overwrite, zone=order.zone)
-    known = imports.known(tx, [one.address for one in batch])
+    known = imports.known(tx, [one.address for one in batch], hold=writes)
     return [judge(one, known[one.address.key], rules) for one in batch]
 
 
 def _batch(store: Store, batch: Sequence[Person], order: Order, done: Loaded) -> None:
     with (store.read if order.dry_run else store.begin)() as tx:
-        verdicts = _judged(tx, batch, order)
+        verdicts = _judged(tx, batch, order, writes=not order.dry_run)
         if not order.dry_run and any(one.acts for one in verdicts):
             _take(tx, verdicts, order, done)
     for one in verdicts:
