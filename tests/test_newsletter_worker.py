@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, update
+from structlog.testing import capture_logs
 
 from syndicator import newsletter, publish
 from syndicator.errors import NotFound
@@ -17,7 +18,7 @@ from syndicator.model.schedule import Cron, Job, RunState, Schedule
 from syndicator.runtime import Runtime, clock
 from syndicator.settings import load
 from syndicator.store import newsletters, schedules, schema, topics
-from syndicator.worker import Worker, run, run_once
+from syndicator.worker import Worker, jobs, run, run_once
 from tests.cli.program import KEY
 from tests.make import make_content, make_subscription, make_topic
 
@@ -109,6 +110,11 @@ def test_a_missing_topic_holds_nothing_else_up(runtime: Runtime) -> None:
         run_once(runtime, ["newsletter"])
     with runtime.store.begin() as tx:
         tx.connection.execute(insert(schema.workers).values(name="gone", started=EARLIER, seen=EARLIER))
-    Worker(runtime, threading.Event()).tidy()
+    worker = Worker(runtime, threading.Event())
+    worker.tidy()
+    with capture_logs() as lines:
+        before = jobs.try_newsletter(worker)
+        assert before == jobs.try_newsletter(worker, before)
+    assert ["newsletter failed"] == [line["event"] for line in lines]  # once, not with each look
     with runtime.store.read() as tx:
         assert "gone" not in dict(schedules.workers(tx))
