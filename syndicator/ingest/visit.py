@@ -395,7 +395,7 @@ def _leads(claim: Claim, links: Sequence[Link]) -> Link | None:
     """The feed to read instead of this page from now on, if that is clear, and the address was never a feed."""
     feed, upstream = chosen(links), claim.upstream
     # One step and no more: pages that name each other would be followed for ever.
-    free = not (upstream.file or claim.failures or claim.read)
+    free = not (upstream.file or claim.astray or claim.read)
     return feed if feed and free and feed.url != upstream.url else None
 
 

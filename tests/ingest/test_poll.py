@@ -476,6 +476,17 @@ def test_the_page_leads_to_its_feed(room: Store, site: Site, clock: FakeClock) -
     assert site.asked[-1]["path"] == "/rss"
 
 
+def test_a_page_that_was_out_of_reach_leads_on_later(room: Store, site: Site, clock: FakeClock) -> None:
+    """feeds:I11: a site that was down when its address was given is found all the same; a second page is not followed."""
+    make_upstream(room, site)
+    site.say(b"", 503)
+    assert "503" in (one(room, site).fault or "")
+    for path, words in (("/news", "/news is read from now on"), ("/other", "it names")):
+        site.say(pages(link("rss", "News", path)))
+        clock.advance(hours=1)
+        assert words in (one(room, site).fault or "")
+
+
 def test_a_header_leads_to_the_feed(room: Store, site: Site) -> None:
     """feeds:I11: a page may name its feed in its Link header alone; what else it names there is none."""
     make_upstream(room, site)

@@ -26,6 +26,7 @@ from syndicator.store.upstreams.rows import anew, row_of, upstream_of
 u, h = schema.upstreams.c, schema.hub_subscriptions.c
 
 CLAIM_LOCK = 7_263_004
+ANSWERED = 200  # the status of what was no feed, and of no other failure
 APART = timedelta(seconds=1)  # between two requests to one host
 MOVED_FOR = timedelta(days=3)  # how long a permanent redirect must be seen to be believed (feeds:I5)
 
@@ -33,14 +34,16 @@ MOVED_FOR = timedelta(days=3)  # how long a permanent redirect must be seen to b
 class Claim(NamedTuple):
     """An upstream to poll now, what is remembered of it, and the fence to settle with.
 
-    `failures` are those in a row before, `told` whether a hub tells us of its changes. `asking` is how
-    many items wait for a yes, and `accepted` that yes.
+    `failures` are those in a row before; `astray` says that something else than a feed was there the last
+    time, or that a page led here since. `told` is whether a hub tells us of its changes. `asking` is how many
+    items wait for a yes, and `accepted` that yes.
     """
 
     upstream: Upstream
     validators: Validators
     lease_no: int
     failures: int = 0
+    astray: bool = False
     pace: Pace = QUIET
     moved_to: str | None = None
     moved_since: datetime | None = None
@@ -328,6 +331,7 @@ def _claimed(tx: Tx, row: Row[Any], *, told: bool) -> Claim:
         _validators(row),
         row.lease_no,
         failures=row.failures,
+        astray=row.failures > 0 and (row.fault is None or row.status == ANSWERED),
         pace=pace_from(row.pace),
         moved_to=row.moved_to,
         moved_since=row.moved_since,
