@@ -361,13 +361,18 @@ def _mine(held: Claim) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 def _settle(tx: Tx, held: Claim, values: dict[str, Any], *, heed_pings: bool = True) -> bool:
     polled = "succeeded" in values
     mine = {"key": held.upstream.id, "fence": held.lease_no}
-    settled = _settlement(tuple(values), polled=polled, sooner=heed_pings and "next_check" in values)
-    return tx.connection.execute(settled, {**values, **mine}).rowcount == 1
+    said = {name: value for name, value in values.items() if value is not None}
+    none = tuple(
+        name for name, value in values.items() if value is None
+    )  # bound to a JSON column it would be "null"
+    sooner = heed_pings and "next_check" in values
+    settled = _settlement(tuple(said), none, polled=polled, sooner=sooner)
+    return tx.connection.execute(settled, {**said, **mine}).rowcount == 1
 
 
-@lru_cache(maxsize=32)
-def _settlement(names: tuple[str, ...], *, polled: bool, sooner: bool) -> Update:
-    given: dict[str, Any] = {**_given(names), "lease_until": None}
+@lru_cache(maxsize=128)
+def _settlement(names: tuple[str, ...], none: tuple[str, ...], *, polled: bool, sooner: bool) -> Update:
+    given: dict[str, Any] = {**_given(names), **dict.fromkeys(none), "lease_until": None}
     if sooner:
         given["next_check"] = _or_sooner(given["next_check"])
     if polled:
