@@ -19,6 +19,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from tests import postgres
+from tests.listening import left_behind
 from tests.make import NOW, FakeClock
 
 if TYPE_CHECKING:  # at run time only tests that open a store pay for its import
@@ -64,6 +65,13 @@ def _logging_as_it_was() -> Iterator[None]:
     structlog.configure(processors=[*usual, plain])
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_server_left_behind() -> Iterator[None]:
+    """Nobody pays for a server another test forgot to end."""
+    yield
+    assert [] == left_behind()
 
 
 @pytest.fixture

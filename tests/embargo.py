@@ -118,7 +118,6 @@ class _Oracle:
     def close(self) -> None:
         """Nobody listens any more."""
         for server in (self.mailbox, self.ear):
-            server.shutdown()
             server.server_close()
 
     # -- the newsroom ---------------------------------------------------------------------------

@@ -35,13 +35,14 @@ from syndicator.model.delivery import DeliveryState, Outcome
 from syndicator.model.item import ALL, Content, Rule, Topic
 from syndicator.store import Store, audience, deliveries, open_store, topics
 from tests.dying import ANYWHERE, POINTS, Mortals
+from tests.listening import Attended
 
 SOON = 0.2  # seconds between looks
 PATIENCE = 240.0  # seconds; only a hang lets a storm fail by time
 UID = "tag:storm.example,2026:release"
 
 
-class Sink(socketserver.ThreadingTCPServer):
+class Sink(Attended, socketserver.ThreadingTCPServer):
     """An SMTP server that writes down each letter's recipient before it says 250."""
 
     allow_reuse_address = True
@@ -51,7 +52,7 @@ class Sink(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Session)
         self.log: list[str] = []
         self.heard = threading.Condition()
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.attend()
 
     @property
     def port(self) -> int:

@@ -21,6 +21,8 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.listening import Attended
+
 PACE = 0.08  # seconds a client waits at most before it asks again
 CANARY = re.compile(rb"zq[a-z]{12}qz")
 
@@ -74,7 +76,7 @@ def canaries(data: bytes) -> frozenset[str]:
     return frozenset(one.decode() for one in CANARY.findall(data.lower()))
 
 
-class Mailbox(socketserver.ThreadingTCPServer):
+class Mailbox(Attended, socketserver.ThreadingTCPServer):
     """An SMTP server that reads each letter before it says 250."""
 
     allow_reuse_address = True
@@ -83,7 +85,7 @@ class Mailbox(socketserver.ThreadingTCPServer):
     def __init__(self, sights: Sights) -> None:
         super().__init__(("127.0.0.1", 0), _Session)
         self.sights = sights
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.attend()
 
     @property
     def port(self) -> int:
@@ -138,7 +140,7 @@ class _Session(socketserver.StreamRequestHandler):
         self.wfile.write(reply.encode() + b"\r\n")
 
 
-class Ear(ThreadingHTTPServer):
+class Ear(Attended, ThreadingHTTPServer):
     """A hub and a partner in one: takes every POST and notes it."""
 
     daemon_threads = True
@@ -146,7 +148,7 @@ class Ear(ThreadingHTTPServer):
     def __init__(self, sights: Sights) -> None:
         super().__init__(("127.0.0.1", 0), _Listener)
         self.sights = sights
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+        self.attend()
 
     @property
     def url(self) -> str:
