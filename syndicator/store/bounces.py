@@ -118,11 +118,11 @@ def known(tx: Tx, keys: Sequence[str]) -> set[str]:
     return set(tx.connection.execute(select(b.event).where(b.event.in_(keys))).scalars())
 
 
-def spend(tx: Tx, token: str, source: str, event: str) -> bool:
-    """Write down that a provider's token was used for this event; False if it was used for another one before."""
-    if _added(tx, Event(key=token, source=source, kind=Kind.UNKNOWN, detail=event)):
+def spend(tx: Tx, token: str, source: str, words: str) -> bool:
+    """Write down that a provider's token was used for these words, by their hash; False if it was for others before."""
+    if _added(tx, Event(key=token, source=source, kind=Kind.UNKNOWN, detail=words)):
         return True
-    return tx.connection.execute(select(b.detail).where(b.event == token)).scalar() == _fit(event)
+    return tx.connection.execute(select(b.detail).where(b.event == token)).scalar() == words
 
 
 def tells(attempt: Try, result: Result) -> bool:

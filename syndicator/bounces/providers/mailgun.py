@@ -1,6 +1,6 @@
 """What Mailgun tells of a letter: failures, complaints, who left by its own link (mail:LM16). Pure.
 
-It signs an instant and a token, and not a word of what it says. So a token is good for one event alone: the caller
+It signs an instant and a token, and not a word of what it says. So a token is good for one event and its words alone: the caller
 writes down which.
 """
 
