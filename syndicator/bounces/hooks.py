@@ -16,7 +16,7 @@ from typing import Any
 from syndicator.bounces.providers import mailgun, postmark, sendgrid, ses, sns
 from syndicator.bounces.providers.fields import mapping, text
 from syndicator.bounces.reading import Report
-from syndicator.bounces.taking import Signs, event_key, take
+from syndicator.bounces.taking import Signs, event_key, hold, take
 from syndicator.errors import Invalid, Refused
 from syndicator.observe import logger
 from syndicator.store import Store, bounces
@@ -92,8 +92,10 @@ class Hooks:
         token = mailgun.token_of(said, key, self._now())
         event = mapping(said.get("event-data"))
         report = mailgun.told(event, _hash(body))
+        # All it says, not its id: who has seen a token could write any words, or another recipient, below that.
+        words = _hash(json.dumps(event, sort_keys=True).encode())
         with self.store.begin() as tx:
-            if not bounces.spend(tx, f"{mailgun.SOURCE}-token/{token}", mailgun.SOURCE, report.key):
+            if not bounces.spend(tx, f"{mailgun.SOURCE}-token/{token}", mailgun.SOURCE, words):
                 raise Refused("the token was used for another event")
             if not mailgun.silent(event):
                 take(tx, self.signs, report, mailgun.SOURCE)
@@ -114,9 +116,10 @@ class Hooks:
             some = reports[start : start + BATCH]
             with self.store.begin() as tx:
                 known = bounces.known(tx, [event_key(source, one) for one in some])
-                for report in some:
-                    if event_key(source, report) not in known:
-                        take(tx, self.signs, report, source)
+                fresh = [one for one in some if event_key(source, one) not in known]
+                hold(tx, fresh)
+                for report in fresh:
+                    take(tx, self.signs, report, source)
 
     def _now(self) -> datetime:
         with self.store.read() as tx:

@@ -6,15 +6,16 @@ by. What carries none of these is about no letter of ours, whatever it says: it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from syndicator.bounces.reading import Report
 from syndicator.bounces.reports import Finding
 from syndicator.errors import Invalid
+from syndicator.model.audience import Address
 from syndicator.model.audience import address as mail_address
 from syndicator.model.bounce import Kind
-from syndicator.store import Tx, bounces
+from syndicator.store import Tx, bounces, suppressions
 from syndicator.store.bounces import Event, Sent
 
 NOT_OURS = "about no letter of ours"
@@ -51,6 +52,12 @@ class _Whose:
 def event_key(source: str, report: Report) -> str:
     """What makes a replay the same event."""
     return f"{source}/{report.key}"
+
+
+def hold(tx: Tx, reports: Iterable[Report]) -> None:
+    """Hold whoever these may be about, before one after the other is taken: two at once would wait for each other."""
+    named = (_parsed(one) for report in reports for one in _people(report))
+    suppressions.hold_contacts(tx, {one.key for one in named if one})
 
 
 def take(tx: Tx, signs: Signs, report: Report, source: str) -> Kind:
@@ -90,11 +97,8 @@ def _whose(tx: Tx, signs: Signs, report: Report) -> _Whose | None:
         letter = bounces.sent(tx, row) if row is not None else None
         # A token nobody signed is a forgery, whatever else is in the mail.
         return _as_whose(tx, letter) if letter else None
-    returned = report.returned
-    named = [one.recipient for one in report.findings if one.recipient]
-    people = [*named, *returned.recipients]
-    ids = set(returned.message_ids)
-    letters = list(_letters_to(tx, people)) if ids or report.trusted else []
+    ids = set(report.returned.message_ids)
+    letters = [_sent_to(tx, one) for one in _people(report)] if ids or report.trusted else []
     letter = _one_of(signs, letters, ids)
     if letter is None and report.trusted:
         # A provider that gave it another Message-ID means the latest letter to them, or one like it.
@@ -102,20 +106,26 @@ def _whose(tx: Tx, signs: Signs, report: Report) -> _Whose | None:
     return _as_whose(tx, letter) if letter else _by_link(tx, signs, report)
 
 
-def _letters_to(tx: Tx, addresses: Iterable[str]) -> Iterator[list[Sent]]:
-    """The latest letters to each of these addresses, newest first."""
-    return (_sent_to(tx, one) for one in list(dict.fromkeys(addresses))[:PERHAPS_OURS])
+def _people(report: Report) -> list[str]:
+    named = [one.recipient for one in report.findings if one.recipient]
+    return list(dict.fromkeys([*named, *report.returned.recipients]))[:PERHAPS_OURS]
 
 
 def _one_of(signs: Signs, letters: Iterable[list[Sent]], ids: set[str]) -> Sent | None:
     return next((found for sent in letters if (found := _among(signs, sent, ids))), None)
 
 
-def _sent_to(tx: Tx, address: str) -> list[Sent]:
+def _sent_to(tx: Tx, typed: str) -> list[Sent]:
+    """The latest letters to this address, newest first."""
+    found = _parsed(typed)
+    return bounces.sent_to(tx, found) if found else []
+
+
+def _parsed(typed: str) -> Address | None:
     try:
-        return bounces.sent_to(tx, mail_address(address))
+        return mail_address(typed)
     except (Invalid, UnicodeError):
-        return []
+        return None
 
 
 def _by_link(tx: Tx, signs: Signs, report: Report) -> _Whose | None:

@@ -131,10 +131,8 @@ def open_topics(tx: Tx, slugs: Collection[str]) -> tuple[dict[str, int], frozens
 def known(tx: Tx, addresses: Sequence[Address], *, hold: bool = False) -> dict[str, Known]:
     """What is known of each of these addresses, by its key; with `hold` nobody leaves or is forgotten until we end."""
     digests = {one.key: suppressions.digest(tx, one.key) for one in addresses}
-    if hold and not tx.on_sqlite:
-        for piece in _pieces(sorted(digests)):
-            ours = select(c.id).where(c.key.in_(piece)).order_by(c.id)
-            tx.connection.execute(ours.with_for_update(key_share=True)).all()
+    if hold:
+        suppressions.hold_contacts(tx, digests)
     barred = _barred(tx, digests.values(), {one.key.rpartition("@")[2] for one in addresses})
     columns = (c.id, c.key, c.name, c.outlet, c.country, c.language, c.zone, c.notes, c.standing)
     rows = {

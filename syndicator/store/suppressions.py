@@ -45,7 +45,7 @@ def suppress(
     other hands at that moment still goes.
     """
     check_expiry(reason, expires, tx.now)
-    _hold_contact(tx, address.key)
+    hold_contacts(tx, [address.key])
     added = _put(tx, digest(tx, address.key), reason, words, source, expires)
     if stop:
         stops.stop_mail(tx, address.key, f"suppressed: {reason}", own_affairs=reason is not Reason.LEFT)
@@ -68,12 +68,19 @@ def suppress_domain(
     return added
 
 
+def hold_contacts(tx: Tx, keys: Collection[str]) -> None:
+    """Whose addresses these are, before what bars them, and all of them at once: the order everybody locks them in."""
+    if not tx.on_sqlite:
+        theirs = select(c.id).where(c.key.in_(keys)).order_by(c.id).with_for_update(key_share=True)
+        tx.connection.execute(theirs).all()
+
+
 def unsuppress(tx: Tx, address: Address, *, lasting: bool = False) -> Suppression | None:
     """Allow mail to this address again; what was lifted, or None. Subscriptions that ended stay ended.
 
     Raises Refused for a complaint, a legal reason or an erased address unless `lasting` (mail:LM10).
     """
-    _hold_contact(tx, address.key)
+    hold_contacts(tx, [address.key])
     return _lift(tx, digest(tx, address.key), address.typed, lasting=lasting)
 
 
@@ -182,12 +189,6 @@ def barring(whose: Any, now: Any) -> ColumnElement[bool]:
 
 def _in_force(which: Any, now: Any) -> ColumnElement[bool]:
     return or_(which.expires.is_(None), which.expires > now)
-
-
-def _hold_contact(tx: Tx, key: str) -> None:
-    """Whose address this is before what bars it: the order everybody locks them in."""
-    if not tx.on_sqlite:
-        tx.connection.execute(select(c.id).where(c.key == key).with_for_update(key_share=True)).all()
 
 
 def _put(tx: Tx, key: str, reason: Reason, words: str, source: str, expires: datetime | None) -> bool:

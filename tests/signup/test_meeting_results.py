@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import select, text
 
 from syndicator import publish
+from syndicator.bounces.hooks import Hooks
 from syndicator.model.audience import address
+from syndicator.model.bounce import Kind
 from syndicator.model.delivery import DeliveryState, Outcome, Policy, Result
 from syndicator.model.outcomes import Cause
 from syndicator.model.suppression import Reason
@@ -28,6 +30,8 @@ from syndicator.store import (
     suppressions,
     wishes,
 )
+from tests.bounces.sent import signs
+from tests.bounces.signed import SENDGRID_KEY, event, posted
 from tests.clockwork import until
 from tests.make import FakeClock, make_content, make_newsroom, make_subscription
 from tests.store.test_domains import LEASE
@@ -35,6 +39,7 @@ from tests.store.test_domains import LEASE
 TOKENS = Tokens(["a key for tests, long enough"])
 JANE = address("jane@x.example")
 DEAD = Result(outcome=Outcome.REFUSED, code=550, cause=Cause.DEAD_ADDRESS, detail="550 5.1.1 no such user")
+TOOK = Result(outcome=Outcome.ACCEPTED, code=250)
 
 
 def _click(tx: Tx, _contact_id: int) -> None:
@@ -104,3 +109,26 @@ def test_a_wish_and_a_dead_address_meet(
             assert reason is found.reason
             assert [] == wishes.live(tx, contact_id)
             assert audience.find_contact(tx, contact_id)
+
+
+def test_a_batch_of_a_provider_and_two_dead_addresses_meet(postgresql_own_url: str, clock: FakeClock) -> None:
+    """mail:LM16 A batch names people in any order and holds them in the one of their keys, as whoever settles does."""
+    with open_store(postgresql_own_url, host_clock=clock, fixed_clock=clock) as store:
+        make_newsroom(store)
+        with store.begin() as tx:
+            first, second = (make_subscription(tx, mail).contact_id for mail in (JANE.typed, "bo@x.example"))
+            publish.publish(tx, "tag:x,1", make_content())
+            tries = deliveries.start(tx, deliveries.claim(tx, "mail", "w", 2, LEASE), LEASE)
+            deliveries.settle_all(tx, [(one, TOOK) for one in tries], Policy())
+        hooks = Hooks(store=store, signs=signs(), sendgrid=SENDGRID_KEY)
+        body, headers = posted([event("bo@x.example"), event(JANE.typed)])
+
+        with ThreadPoolExecutor(1) as pool, store.begin() as tx:
+            audience.hold(tx, [first])
+            told = pool.submit(hooks.take, "sendgrid", body, headers)
+            until(lambda: _waits(store))
+            audience.hold(tx, [second])
+        told.result(30)
+        with store.read() as tx:
+            back = [[one.kind for one in bounces.of_contact(tx, key)] for key in (first, second)]
+        assert [[Kind.HARD], [Kind.HARD]] == back
