@@ -6,10 +6,12 @@ folder: what lies on another machine cannot be removed from here, but can be nam
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -47,8 +49,12 @@ def note(beside: Path, folder: Path, uid: str = "", names: Sequence[str] = ()) -
     copy = Copy(str(folder.resolve()), uid, tuple(names), os.uname().nodename)
     try:
         with _journal(beside) as (known, keep):
-            if copy not in known:
-                keep([*known, copy])
+            anew = (
+                bool(uid) and not names
+            )  # a rehearsal's folder was empty: what was noted of it is there no more
+            still = [one for one in known if not (anew and one.here and one.folder == copy.folder)]
+            if copy not in still:
+                keep([*still, copy])
     except OSError as fault:  # a redaction says in any case that there may be others
         log.warning("a copy was not noted", folder=copy.folder, fault=str(fault))
 
@@ -76,7 +82,14 @@ def elsewhere(beside: Path, uid: str) -> list[str]:
 def burn(beside: Path, uid: str) -> tuple[int, list[str]]:
     """Remove the previews and rehearsals of this release on this machine: how many files, and in words what a person must."""
     removed, undone, done = 0, list[str](), set[Copy]()
-    for copy in _read(beside):
+    try:
+        noted = _noted(beside)
+    except OSError as fault:
+        words = (
+            f"{beside / JOURNAL}: {fault.strerror}; previews and rehearsals that it names lie where they were"
+        )
+        return 0, [words]
+    for copy in noted:
         if copy.here and copy.uid == uid:
             try:
                 removed += _removed(copy)
@@ -93,9 +106,15 @@ def burn(beside: Path, uid: str) -> tuple[int, list[str]]:
 
 
 def _removed(copy: Copy) -> int:
+    """Remove its files; raises OSError where somebody else must look, for then they are still on record."""
     folder, count = Path(copy.folder), 0
+    try:
+        if folder.resolve(strict=True) != folder:  # whatever lies there now is not what was written
+            raise OSError(errno.ELOOP, "a link leads there now", copy.folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
     for path in list(_files(folder, copy.names)):
-        path.unlink()
+        path.unlink(missing_ok=True)
         count += 1
     return count
 
@@ -104,21 +123,39 @@ def _files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
     """The files of a copy that are there; through no link."""
     if names:
         found = (folder / name for name in names if ".." not in Path(name).parts)
-        yield from (
-            one for one in found if one.is_file() and one.parent.resolve() in (folder, folder / "media")
-        )
+        yield from (one for one in found if one.parent in (folder, folder / "media") and _is_file(one))
         return
-    for here, _, files in os.walk(folder):
+    for here, _, files in os.walk(folder, onerror=_fail):
         for name in files:
             path = Path(here, name)
             if REHEARSED.fullmatch(path.relative_to(folder).as_posix()):
                 yield path
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.parent.resolve() == path.parent and stat.S_ISREG(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _fail(fault: OSError) -> None:
+    if not isinstance(fault, FileNotFoundError | NotADirectoryError):
+        raise fault
+
+
 def _read(beside: Path) -> list[Copy]:
     try:
+        return _noted(beside)
+    except OSError as fault:
+        log.warning("copies not read", journal=str(beside / JOURNAL), fault=str(fault))
+        return []
+
+
+def _noted(beside: Path) -> list[Copy]:
+    try:
         text = (beside / JOURNAL).read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    except FileNotFoundError:
         return []
     return list(_copies(text))
 
