@@ -77,9 +77,12 @@ def sweep(store: Store, cabinet: Cabinet) -> int:
     """Remove files that came in with a text that was not kept after all, a day later; returns how many.
 
     A twenty-fourth of the cabinet each hour. Whoever asks for the same file at this moment gets it (`Cabinet.put`).
+    A store that knows no file at all is a new one beside an old cabinet, and may be put back yet: it removes none.
     """
     with store.read() as tx:
         before, hour = tx.now - GRACE, tx.now.hour
+        if not media.anything(tx):
+            return 0
     strays, gone = cabinet.strays(before, hour), 0
     while some := list(islice(strays, PIECE)):
         with store.read() as tx:

@@ -308,6 +308,11 @@ def wipe(tx: Tx, uid: str) -> list[str]:
     return [row.digest for row in rows]
 
 
+def anything(tx: Tx) -> bool:
+    """Whether there is a record of any file."""
+    return tx.connection.execute(select(m.id).limit(1)).first() is not None
+
+
 def unknown(tx: Tx, digests: Collection[str]) -> list[str]:
     """Those of these files of which there is no record: no release and no item holds or held them."""
     known = set(tx.connection.execute(select(m.digest).where(m.digest.in_(list(digests)))).scalars())

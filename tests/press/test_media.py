@@ -17,7 +17,7 @@ from syndicator.model.drafts import draft_from
 from syndicator.model.item import Boilerplate
 from syndicator.model.markup import Draft
 from syndicator.press.media import GRACE, Intake, sweep, taken_in
-from syndicator.store import Store, items, media
+from syndicator.store import Store, items, media, open_store
 from syndicator.store.media import Cabinet
 from tests import pictures
 from tests.make import NOW, FakeClock, make_newsroom, make_site
@@ -150,6 +150,18 @@ def test_files_of_texts_that_were_not_kept_go_after_a_day(
     assert 1 == gone
     assert {*held, young} == set(cabinet.digests())
     assert old not in held
+
+
+def test_a_new_store_beside_an_old_cabinet_removes_nothing(
+    sqlite_url: str, clock: FakeClock, cabinet: Cabinet
+) -> None:
+    """operations:B1: its database was lost, and comes back from a backup tomorrow: the files are there then."""
+    old = _aged(cabinet, b"of the store that was lost", NOW - 2 * GRACE)
+    with open_store(sqlite_url, host_clock=clock, fixed_clock=clock) as empty:
+        for _ in range(24):
+            assert 0 == sweep(empty, cabinet)
+            clock.advance(hours=1)
+    assert [old] == list(cabinet.digests())
 
 
 def test_whoever_brings_a_file_in_while_it_is_discarded_has_it(cabinet: Cabinet) -> None:
