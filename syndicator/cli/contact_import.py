@@ -112,9 +112,8 @@ def import_(
     """Take people from a list. Nobody who left or is suppressed comes back. Exit 4 if rows were bad.
 
     Columns: email, name, outlet, timezone, topics, cadence, consent, country, language, tags, notes, status. A row with
-    consent is active; without, its person is asked at once, many only with --confirm. Exports
-    of other houses: who left or was cleaned is suppressed, whoever signed up there by a form is active, all others
-    wait for --ask or `contact ask`.
+    consent is active; without, its person is asked at once, many only with --confirm. Exports of other houses: who left
+    or was cleaned is suppressed, whoever signed up there by a form is active, all others wait for --ask or `contact ask`.
     """
     if undo is not None or list_:
         if file or (undo is not None and list_):
@@ -145,9 +144,7 @@ def import_(
         # A basis stands for every yes: nobody is left to ask.
         agreed = _agreed(confirm, runtime.settings.mail.confirm_above, TELLS if basis else ASKS)
         done = roster.load(runtime.store, _bytes(file), order, say=output.say, agreed=agreed)
-    _show(done, as_json=as_json)
-    if dry_run:
-        output.say("nothing was written")
+    _show(done, dry_run=dry_run, as_json=as_json)
     if done.bad:
         raise typer.Exit(4)
 
@@ -252,9 +249,11 @@ def _bytes(name: str) -> bytes:
         raise Invalid(f"{name} cannot be read: {fault.strerror or fault}") from None
 
 
-def _show(done: Loaded, *, as_json: bool) -> None:
+def _show(done: Loaded, *, dry_run: bool, as_json: bool) -> None:
     from syndicator.model.roster import Sort
 
+    if dry_run:
+        output.say("nothing was written")
     if done.id is not None:
         output.say(f"`syndicator contact import --undo {done.id}` takes this back")
     if as_json:

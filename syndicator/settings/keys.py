@@ -204,11 +204,7 @@ class MediaList:
         "What people say yes to; every wording is kept for as long as somebody's yes rests on it.",
     )
     consent_version: str = key(v.NAME, "1", "The version of that wording; change it with the wording.")
-    agreement: str = key(
-        v.NAME,
-        AGREEMENT_WORDS,
-        "What people agree to who ask to be accredited.",
-    )
+    agreement: str = key(v.NAME, AGREEMENT_WORDS, "What people agree to who ask to be accredited.")
     agreement_version: str = key(v.NAME, "1", "The version of that agreement; change it with its words.")
     privacy_url: str = key(v.URL_OR_NONE, "", "The address of the newsroom's privacy notice.")
     per_network: int = key(
