@@ -111,6 +111,32 @@ def test_a_wish_and_a_dead_address_meet(
             assert audience.find_contact(tx, contact_id)
 
 
+def test_a_bare_mailbox_that_is_dead_and_its_contact_meet(postgresql_own_url: str, clock: FakeClock) -> None:
+    """mail:LM11 a letter that was asked for by nobody on the list may find somebody on it: they are held first, too."""
+    with open_store(postgresql_own_url, host_clock=clock, fixed_clock=clock) as store:
+        make_newsroom(store)
+        with store.begin() as tx:
+            contact_id = make_subscription(tx, JANE.typed).contact_id
+            deliveries.plan_mailbox(tx, "sample/1", JANE.typed)
+            tries = deliveries.start(tx, deliveries.claim(tx, "mail", "w", 1, LEASE), LEASE)
+
+        def settle() -> None:
+            with store.begin() as tx:
+                deliveries.settle_all(tx, [(one, DEAD) for one in tries], Policy())
+
+        with ThreadPoolExecutor(1) as pool, store.begin() as tx:
+            audience.hold(tx, [contact_id])
+            done = pool.submit(settle)
+            until(lambda: _waits(store))
+            suppressions.suppress(tx, JANE, Reason.MANUAL)
+        done.result(30)
+        with store.read() as tx:
+            assert [DeliveryState.REFUSED] == [one.state for one in deliveries.listing(tx)]
+            found = suppressions.of(tx, JANE)
+            assert found
+            assert Reason.MANUAL is found.reason
+
+
 def test_a_batch_of_a_provider_and_two_dead_addresses_meet(postgresql_own_url: str, clock: FakeClock) -> None:
     """mail:LM16 A batch names people in any order and holds them in the one of their keys, as whoever settles does."""
     with open_store(postgresql_own_url, host_clock=clock, fixed_clock=clock) as store:

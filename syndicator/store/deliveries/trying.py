@@ -9,9 +9,9 @@ from collections import namedtuple
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, bindparam, case, delete, exists, false, select, update
+from sqlalchemy import Select, bindparam, case, delete, exists, false, select, union, update
 
-from syndicator.model.audience import SubscriptionState
+from syndicator.model.audience import SubscriptionState, key_of
 from syndicator.model.delivery import Channel, DeliveryState, OnUnknown, Priority, Try, ping_hub
 from syndicator.model.item import ItemState
 from syndicator.model.release import STOOD_FOR, ReleaseState
@@ -210,10 +210,19 @@ _CLAIMED = query(bindparam("instant", type_=Instant())).where(AMONG_KEYS).order_
 _OURS = (
     select(d.id, d.lease_no, d.state, d.sending, d.stop).where(AMONG_KEYS).order_by(d.id).with_for_update()
 )
+_named = schema.contacts.alias("named").c
 _RECIPIENTS = (
-    select(schema.contacts.c.id)
-    .where(schema.contacts.c.id.in_(select(d.contact_id).where(AMONG_KEYS)))
-    .order_by(schema.contacts.c.id)
+    select(c.id)
+    .where(
+        c.id.in_(
+            union(
+                select(d.contact_id).where(AMONG_KEYS),
+                # Who has a bare address that a letter went to: it may be given up as well.
+                select(_named.id).where(_named.key.in_(bindparam("addresses", expanding=True))),
+            )
+        )
+    )
+    .order_by(c.id)
     .with_for_update(key_share=True)
 )
 # Rows of a lane are asked for all they hold; a name costs a tuple of names a tenth of what it costs SQLAlchemy's.
@@ -230,9 +239,12 @@ def claimed(tx: Tx, keys: Sequence[int]) -> list[Any]:
 
 def hold_recipients(tx: Tx, tries: Iterable[Try]) -> None:
     """Let nobody else change whom these tries went to: before their own rows, the order everybody locks them in."""
-    keys = [attempt.id for attempt in tries]
-    if keys and not tx.on_sqlite:
-        tx.connection.execute(_RECIPIENTS, {"keys": keys}).all()
+    if tx.on_sqlite:
+        return
+    whose = {attempt.id: key_of(attempt.address) for attempt in tries}
+    if whose:
+        values = {"keys": list(whose), "addresses": sorted(set(whose.values()))}
+        tx.connection.execute(_RECIPIENTS, values).all()
 
 
 def locked(tx: Tx, tries: Iterable[Try]) -> dict[int, Any]:
