@@ -62,8 +62,8 @@ def file_name(letter: Letter) -> str:
 
 def forget(folder: Path, address: str) -> list[str]:
     """Remove every letter to this address (folded), and every one that quotes it; those a person must, in words."""
-    undone = []
-    for path in _letters(folder):
+    letters, undone = _letters(folder)
+    for path in letters:
         try:
             if _speaks_of(path.read_bytes(), address.casefold()):
                 path.unlink()
@@ -80,8 +80,8 @@ def remove(folder: Path, ids: Collection[str], names: Collection[str] = ()) -> t
     What stands behind the @ changes with the address mail is from, and all of it with the key. Returns how many, and
     those a person must remove, in words.
     """
-    removed, undone = 0, []
-    for path in _letters(folder) if ids or names else ():
+    removed, (letters, undone) = 0, _letters(folder) if ids or names else ([], [])
+    for path in letters:
         try:
             if path.name in names or _named(path) in ids:
                 path.unlink()
@@ -93,11 +93,17 @@ def remove(folder: Path, ids: Collection[str], names: Collection[str] = ()) -> t
     return removed, undone
 
 
-def _letters(folder: Path) -> list[Path]:
-    """Whole letters, and what killed processes left of others."""
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.suffix == ".eml" or _PART.fullmatch(path.name))
+def _letters(folder: Path) -> tuple[list[Path], list[str]]:
+    """Whole letters, and what killed processes left of others; and in words why nobody could look."""
+    try:
+        found = sorted(
+            path for path in folder.iterdir() if path.suffix == ".eml" or _PART.fullmatch(path.name)
+        )
+    except (FileNotFoundError, NotADirectoryError):
+        return [], []
+    except OSError as trouble:
+        return [], [f"{folder} cannot be looked into: {trouble.strerror or trouble}; look there by hand"]
+    return found, []
 
 
 def _named(path: Path) -> str:

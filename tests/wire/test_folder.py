@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from syndicator.model.delivery import Outcome
-from syndicator.wire.folder import Folder
+from syndicator.wire.folder import Folder, forget, remove
 from syndicator.wire.letters import Letter, Postman
 
 MESSAGE = b"Subject: x\r\n\r\n.dot\r\n"
@@ -75,3 +75,13 @@ def test_nothing_half_written_stays(tmp_path: Path) -> None:
     ((_, result),) = Folder(tmp_path).send([letter()])
     assert Outcome.DEFERRED is result.outcome
     assert [name] == [entry.name for entry in tmp_path.iterdir()]
+
+
+def test_a_folder_that_nobody_can_look_into_is_told(tmp_path: Path) -> None:
+    """mail:LM19, design:2 what cannot be looked into may hold the address, or the words: a person must look."""
+    shut = tmp_path / ("x" * 300)  # longer than the name of any file may be; permissions do not hold for root
+    said = [f"{shut} cannot be looked into: File name too long; look there by hand"]
+    assert said == forget(shut, "jane@x.example")
+    assert (0, said) == remove(shut, {"id"})
+    assert (0, []) == remove(tmp_path / "none", {"id"})
+    assert [] == forget(tmp_path / "none", "jane@x.example")
