@@ -86,6 +86,13 @@ class Server(socketserver.ThreadingTCPServer):
             request.sendall(b"421 4.3.2 too many conversations at once, come again\r\n")
         return False
 
+    def process_request(self, request: object, client_address: object) -> None:
+        try:
+            super().process_request(request, client_address)  # type: ignore[arg-type]  # as it came
+        except RuntimeError:  # no thread was to be had: nobody took the place
+            self._places.release()
+            raise
+
     def process_request_thread(self, request: object, client_address: object) -> None:
         try:
             super().process_request_thread(request, client_address)  # type: ignore[arg-type]  # as it came

@@ -187,6 +187,21 @@ def test_more_conversations_than_there_are_places_come_again(monkeypatch: pytest
         assert ["250 SMTPUTF8"] == client.say("LHLO x")
 
 
+def test_a_conversation_that_no_thread_takes_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """mail:LM13 What cannot be served for want of threads is cut off, and the next is served when there are some."""
+    monkeypatch.setattr(lmtp, "AT_ONCE", 2)
+    with structlog.testing.capture_logs(), _open(lambda *_: None) as client:
+        port = client.socket.getpeername()[1]
+        usual = threading.stack_size(1 << 56)  # more than a process can name: no thread begins
+        try:
+            with closing(Client(port)) as other:
+                assert not other.greeting
+        finally:
+            threading.stack_size(usual)
+        with closing(Client(port)) as other:
+            assert other.greeting.startswith("220 ")
+
+
 def test_the_door_is_open_to_this_machine_alone() -> None:
     """mail:LM13, security:R2 Whoever can reach it is asked no password, so it stands on loopback or nowhere."""
     here = [values.LISTEN_HERE.read(one) for one in ("", "127.0.0.1:2424", "[::1]:24", "localhost:1")]
