@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, func, select
 
+from syndicator import publish
 from syndicator.errors import Refused
 from syndicator.model.audience import address
-from syndicator.store import Store, audience, deliveries, imports, schema, undoing
-from tests.make import make_contact, make_newsroom, make_subscription
-from tests.signup.test_roster_taking import LEASE, LONG, seen, take, undo
+from syndicator.store import Store, audience, deliveries, imports, open_store, schema, undoing
+from tests.make import FakeClock, make_contact, make_content, make_newsroom, make_subscription
+from tests.signup.test_roster_taking import HEAD, LEASE, LONG, seen, take, undo
 
 
 @pytest.fixture
@@ -108,3 +110,34 @@ def test_a_list_of_people_who_left_stops_what_is_in_hand(newsroom: Store) -> Non
     held = {subject for subject, stop in stopped.items() if stop}
     assert {"sample/LEFT@x.example", "sample/new@x.example", f"confirmation/{theirs.id}"} == held
     assert {"suppressed: unsubscribed"} == {stop for stop in stopped.values() if stop}
+
+
+def test_what_is_planned_while_a_list_is_taken_back_stays_whole(
+    postgresql_own_url: str, clock: FakeClock
+) -> None:
+    """mail:LM17 something is published between two statements: nothing is carried by a delivery that is not there."""
+    with open_store(postgresql_own_url, host_clock=clock, fixed_clock=clock) as store:
+        make_newsroom(store, "policy")
+        done = take(store, f"{HEAD}\nann@x.example,,,,policy,,by phone\n")
+        clock.advance(minutes=1)  # who is new gets what comes later
+        dc, published = schema.delivery_contents.c, list[str]()
+        with ThreadPoolExecutor(1) as aside:
+
+            def publish_one() -> None:
+                with store.begin() as tx:
+                    publish.publish(tx, "tag:x,1", make_content(topics=("policy",)))
+
+            def note(_c: Any, _u: Any, statement: str, *_: Any) -> None:
+                if statement.startswith("DELETE FROM deliveries") and not published:
+                    published.append(statement)
+                    aside.submit(publish_one).result(30)
+
+            event.listen(store._engine, "before_cursor_execute", note)
+            undo(store, done)
+        with store.read() as tx:
+            carried = select(dc.delivery_id).where(dc.delivery_id.not_in(select(schema.deliveries.c.id)))
+            assert 1 == tx.connection.execute(select(func.count(dc.item_id))).scalar_one()
+            assert [] == tx.connection.execute(carried).all()
+        with store.begin() as tx:
+            assert [] == deliveries.claim(tx, deliveries.MAIL_LANE, "w", 10, LEASE)
+            assert ["the subscription has ended"] == [one.detail for one in deliveries.listing(tx)]

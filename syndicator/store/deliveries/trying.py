@@ -141,7 +141,9 @@ def why_not(row: Any) -> str | None:
         return str(row.stop)
     # A kill is a service to whoever had the thing, also after they left (EM5); so is news of its embargo.
     warning = row.priority == Priority.KILL or row.subject.startswith("notice/")
-    if row.subscription == SubscriptionState.ENDED and not warning:
+    # Or is no more: who was on the list by mistake was taken off it while this was planned.
+    gone = row.subscription is None and row.subscription_id is not None
+    if (gone or row.subscription == SubscriptionState.ENDED) and not warning:
         return "the subscription has ended"
     if row.subject.startswith(("advance/", "sample/")):
         return _why_no_advance(row)

@@ -33,8 +33,8 @@ def _embedded(column: str, target: str) -> ForeignKeyConstraint:
 
     PostgreSQL asks the other table row by row, 2.5 µs each, and share-locks one row of lanes and items for every
     recipient of a release: a third of the time that planning one takes. The planner reads these keys off the
-    other tables in the statement that writes them, and nobody deletes from those (of deliveries only pings, which
-    carry nothing).
+    other tables in the statement that writes them, and nobody deletes from those. Of deliveries go pings, which carry
+    nothing, and what an import that is taken back made, with what it carried (`store.undoing`).
     """
     return ForeignKeyConstraint([column], [target], info={"dialect": "sqlite"}).ddl_if(dialect="sqlite")
 
