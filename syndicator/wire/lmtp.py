@@ -12,6 +12,7 @@ import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -83,7 +84,8 @@ class Server(socketserver.ThreadingTCPServer):
         if self._places.acquire(blocking=False):
             return True
         if isinstance(request, socket.socket):
-            request.sendall(b"421 4.3.2 too many conversations at once, come again\r\n")
+            with suppress(OSError):  # gone before it was told: nobody else may suffer for it
+                request.sendall(b"421 4.3.2 too many conversations at once, come again\r\n")
         return False
 
     def process_request(self, request: object, client_address: object) -> None:

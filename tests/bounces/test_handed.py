@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -185,6 +186,32 @@ def test_more_conversations_than_there_are_places_come_again(monkeypatch: pytest
     with _open(lambda *_: None) as client, closing(Client(client.socket.getpeername()[1])) as other:
         assert other.greeting.startswith("421 ")
         assert ["250 SMTPUTF8"] == client.say("LHLO x")
+
+
+def test_one_too_many_that_hangs_up_at_once_closes_the_door_to_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """mail:LM13 It is gone before it can be told to come again; the one that is served, and the next, notice nothing."""
+    monkeypatch.setattr(lmtp, "AT_ONCE", 1)
+    stop = threading.Event()
+    with Server(Door(host="127.0.0.1", port=0, keep=1, take=lambda *_: None)) as server:
+        address = ("127.0.0.1", server.server_address[1])
+        served = socket.create_connection(address, PATIENCE)
+        hasty = socket.create_connection(address, PATIENCE)
+        hasty.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )  # a reset, and no farewell
+        hasty.close()
+        thread = threading.Thread(target=server.attend, args=(stop,))
+        thread.start()
+        try:
+            with closing(Client(address[1])) as third:
+                assert third.greeting.startswith("421 ")
+            assert served.recv(100).startswith(b"220 ")
+        finally:
+            served.close()
+            stop.set()
+            thread.join()
 
 
 def test_a_conversation_that_no_thread_takes_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
