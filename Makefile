@@ -24,7 +24,7 @@ run: setup
 	@.venv/bin/syndicator demo $(ARGS)
 
 test: setup
-	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest -n 2 $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest -n 3 $(ARGS)
 
 check: setup
 	.venv/bin/ruff check
