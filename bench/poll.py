@@ -35,7 +35,7 @@ import structlog
 from sqlalchemy import func, select, update
 
 from syndicator.ingest.parse import Pool
-from syndicator.ingest.poll import Poller, Report
+from syndicator.ingest.poll import Poller, Report, keep_awake
 from syndicator.model.incoming import READING
 from syndicator.model.site import Site
 from syndicator.model.upstream import Relation, Upstream
@@ -262,6 +262,7 @@ def round_of(store: Store, pool: Pool, watch: Watch) -> Report:
         finally:
             ticking.cancel()
 
+    keep_awake()  # as a worker does
     return asyncio.run(main())
 
 

@@ -56,9 +56,7 @@ SETTLE = 0.1  # seconds for which unchanged polls are gathered
 BEAT = 1.0  # seconds: how long it sleeps at most, and how often what hubs brought is looked for
 BLOCKED = 0.25  # seconds until upstreams that are due are looked at again, whose hosts are being asked
 
-SWITCH = (
-    0.001  # seconds for which another thread may keep Python to itself while the loop waits for it; usually 5
-)
+SWITCH = 0.001  # seconds another thread may keep Python to itself while the loop waits for it; usually 5
 CALM = 0.003  # seconds of computing that one turn of the loop may take while more is begun
 PUSHES = 10  # bodies from hubs in hand at a time, beside the polls: each may have megabytes
 LAST_FETCH = 5.0  # seconds that a fetch may still take when we are told to stop
@@ -206,8 +204,8 @@ class Poller:
         await sides.end()
 
 
-def _keep_awake() -> None:
-    """Let the loop be late by a few milliseconds at most, whatever else this process does.
+def keep_awake() -> None:
+    """Let the loop be late by a few milliseconds at most, whatever else this process does, for as long as it lives.
 
     It asks for Python's lock after each look at its sockets, and again after each piece it reads or sends,
     while the store's thread and those that parse are busy. And what was loaded until now, some hundred
@@ -286,7 +284,6 @@ class _Round:
 
     async def __aenter__(self) -> Self:
         """Start what keeps leases and settles groups."""
-        _keep_awake()
         self._keepers = [
             asyncio.create_task(self._every(SETTLE, self.settle_all)),
             asyncio.create_task(self._every(RENEW, self._renew)),

@@ -17,7 +17,7 @@ from functools import partial
 from syndicator import digest, feeds, press
 from syndicator.delivery import lanes
 from syndicator.errors import SyndicatorError, TryLater
-from syndicator.ingest.poll import Polled
+from syndicator.ingest.poll import Polled, keep_awake
 from syndicator.observe import logger
 from syndicator.press.alarms import alarms_due
 from syndicator.runtime import Runtime, mint_name
@@ -181,6 +181,7 @@ class Worker:
 
     def _poll(self) -> None:
         """Poll upstreams until told to stop; the poller minds faults itself, and is begun anew after a bug."""
+        keep_awake()
         while not self.stop.is_set():
             try:
                 with self.runtime.poller(self._polled) as poller:
