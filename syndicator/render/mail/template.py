@@ -82,7 +82,7 @@ class Template:
 
         Raises Invalid naming the slot whose value cannot stand where it is needed.
         """
-        values = self._fixed
+        values = [*self._fixed]
         for encode in self._encoders:
             values += encode(slots)
         message = b"".join(self._in_order(values))
@@ -256,6 +256,8 @@ def _link(slot: str) -> Encoder:
 
 
 def _cut(plain: bytes) -> bytes:
+    if len(plain) <= 2 * QP_LINE:  # most are, and an address begins with http
+        return plain[:QP_LINE] + b"=\r\n" + _harmless(plain[QP_LINE:])
     return b"=\r\n".join(
         [_harmless(plain[start : start + QP_LINE]) for start in range(0, len(plain), QP_LINE)]
     )
