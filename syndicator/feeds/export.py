@@ -3,7 +3,7 @@
 Of a topic the archive pages are written before the documents that lead to them. Whatever this run may write
 stands in the manifest before it is written, and until it is removed: after a crash the next run knows what
 is ours, and what is served no more is removed by it, whatever happened between. Nothing else is ever
-removed. Beside walk A: it reads what that stored.
+removed. It names the house as well, for another one may export there one day. Beside walk A: it reads what that stored.
 """
 
 from __future__ import annotations
@@ -77,15 +77,20 @@ class Exported:
     removed: list[Path] = field(default_factory=list)
 
 
-def export(store: Store, site: Site, folder: Path) -> Exported:
+def export(store: Store, site: Site, folder: Path, *, unasked: bool = False) -> Exported:
     """Build what is stale and make `folder` hold what is served: feeds, archive pages, their list, words for nginx.
 
-    Only what differs is touched. Raises Refused where it cannot be written, TryLater while another export
-    writes to it.
+    Only what differs is touched. Raises Refused where it cannot be written, or where nobody asked for it now
+    (`unasked`) and another house exports there by now; TryLater while another export writes to it.
     """
     done = Exported(rebuild_stale(store, site))
     with _alone(folder):
-        kept = _Folder(folder, done)
+        kept = _Folder(folder, site.base_url, done)
+        if unasked and not kept.ours:
+            raise Refused(
+                f"another house exports there by now, so nothing was touched; if it is {site.base_url}'s, say "
+                f"`syndicator feed export {folder}`"
+            )
         with store.read() as tx:
             kept.promise(_names(tx), tx.now)
         for one in everything(store):
@@ -167,15 +172,21 @@ def _beside(tx: Tx, site: Site) -> list[File]:
 class _Folder:
     """The folder in the hands of one run, which counts what it does in `done`."""
 
-    def __init__(self, folder: Path, done: Exported) -> None:
+    def __init__(self, folder: Path, house: str, done: Exported) -> None:
         self._folder = folder
+        self._house = house
         self._done = done
-        self._ours = _manifest(folder)
+        self._ours, self._named = _manifest(folder)
         self._kept: set[str] = set()
+
+    @property
+    def ours(self) -> bool:
+        """Whether no other house has exported to it, as far as its manifest says."""
+        return self._named in ("", self._house)
 
     def promise(self, paths: set[str], now: datetime) -> None:
         """Say that these files are ours, before there is one of them."""
-        if not paths <= self._ours:
+        if not (self.ours and paths <= self._ours):
             self._own(self._ours | paths, now)
 
     def put(self, file: File, now: datetime) -> None:
@@ -195,8 +206,9 @@ class _Folder:
         self._done.files = len(kept)
 
     def _own(self, paths: set[str], now: datetime) -> None:
-        self._ours = paths
-        _replace(self._folder, File(MANIFEST, json.dumps(sorted(paths), indent=0).encode(), now), sync=True)
+        self._ours, self._named = paths, self._house
+        lines = [self._house, *sorted(paths)]
+        _replace(self._folder, File(MANIFEST, json.dumps(lines, indent=0).encode(), now), sync=True)
 
 
 @contextmanager
@@ -227,13 +239,18 @@ def _locked(folder: Path) -> Iterator[IO[bytes]]:
         yield lock
 
 
-def _manifest(folder: Path) -> set[str]:
-    """What earlier exports wrote, or began to; empty if there was none, or their manifest cannot be read."""
+def _manifest(folder: Path) -> tuple[set[str], str]:
+    """What earlier exports wrote, or began to, and whose they were.
+
+    Empty if there was none, or their manifest cannot be read; older ones named no house.
+    """
     try:
         listed = json.loads((folder / MANIFEST).read_bytes())
     except (OSError, ValueError):
-        return set()
-    return {path for path in listed if isinstance(path, str) and OURS.fullmatch(path)}
+        return set(), ""
+    lines = [line for line in listed if isinstance(line, str)]
+    house = next((line for line in lines if "://" in line), "")
+    return {path for path in lines if OURS.fullmatch(path)}, house
 
 
 def _replace(folder: Path, file: File, *, sync: bool = False) -> bool:

@@ -116,7 +116,7 @@ def _export_again(house: House) -> Iterator[str]:
     for place in copies.exports(house.cabinet.folder):
         if (place / export.MANIFEST).is_file():
             try:
-                export.export(house.store, house.site, place)
+                export.export(house.store, house.site, place, unasked=True)
             except SyndicatorError as fault:
                 yield f"feeds exported to {place}: {fault}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,12 +14,14 @@ from syndicator import press, publish
 from syndicator.delivery.mail import MailRoad
 from syndicator.errors import Refused, TryLater
 from syndicator.feeds import redaction
+from syndicator.feeds.export import MANIFEST, export
 from syndicator.model.release import Embargo
 from syndicator.press.sample import sample
 from syndicator.store import (
     Store,
     accreditations,
     alarms,
+    copies,
     deliveries,
     media,
     rehearsal,
@@ -28,6 +32,7 @@ from tests.delivery.test_mail import DESK
 from tests.feeds.redacting import (
     HOUR,
     PICTURE,
+    SITE,
     UID,
     WORD,
     copied,
@@ -190,3 +195,24 @@ def test_a_redacted_file_that_is_still_there_goes_at_the_next_start(
     other = lite.cabinet.put(b"another")
     assert [] == redaction.again(lite)
     assert [other] == list(lite.cabinet.digests())
+
+
+def test_feeds_of_another_house_are_left_where_ours_once_were(
+    lite: redaction.House, clock: FakeClock, tmp_path: Path
+) -> None:
+    """design:2: a folder that another house exports to by now is named and not touched; an older manifest names none."""
+    lived(lite, clock)
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    for folder in (theirs, ours):
+        copies.note(lite.cabinet.folder, folder)
+        export(lite.store, replace(SITE, base_url="https://other.example"), folder)
+    before = {one: one.read_bytes() for one in theirs.rglob("*") if one.is_file()}
+    paths = [one for one in json.loads((ours / MANIFEST).read_bytes()) if "://" not in one]
+    (ours / MANIFEST).write_text(json.dumps(paths))
+    (undone,) = redaction.redact(lite, UID, "Court order").undone
+    assert undone.startswith(f"feeds exported to {theirs}: another house exports there by now")
+    assert before == {one: one.read_bytes() for one in theirs.rglob("*") if one.is_file()}
+    assert not [one for one in ours.rglob("*.atom") if WORD in one.read_bytes()]
+    export(lite.store, SITE, theirs)  # whoever says so has it again
+    export(lite.store, SITE, theirs, unasked=True)
+    assert not [one for one in theirs.rglob("*.atom") if WORD in one.read_bytes()]
