@@ -7,17 +7,22 @@ is no end of the letter.
 
 from __future__ import annotations
 
+import io
 import re
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from syndicator.errors import SyndicatorError
 from syndicator.observe import logger
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
 
 log = logger("lmtp")
 Take = Callable[[str, str, bytes], object]  # sender, recipient, letter; raises what keeps it from being taken
@@ -28,7 +33,9 @@ HUGE = 100_000_000  # bytes after which somebody only wants to keep us busy
 RECIPIENTS = 100
 AT_ONCE = 20  # conversations
 PATIENCE = 300.0  # seconds for a line (RFC 5321 section 4.5.3.2)
+WHOLE = 1_800.0  # seconds for a conversation: who comes drop by drop must not hold a place for ever
 AGAIN = 60.0  # seconds until an address that was taken is tried again
+PAUSE = 1.0  # seconds until the next conversation where none can be had, as without a free descriptor
 LOOK = 0.5  # seconds between two looks at whether to stop
 EXTENSIONS = ("PIPELINING", "ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8")
 _SENDER = re.compile(r"(?i)FROM:\s*<([^<>\x00-\x20]{0,1000})>(?:\s.*)?")
@@ -37,12 +44,16 @@ _RECIPIENT = re.compile(r"(?i)TO:\s*<([^<>\x00-\x20]{1,1000})>(?:\s.*)?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """Where letters are handed in. `keep`: how many bytes of each are of use; `take` is called for each recipient."""
+    """Where letters are handed in. `keep`: how many bytes of each are of use; `take` is called for each recipient.
+
+    `tick` are seconds that only go on, by which a conversation ends.
+    """
 
     host: str
     port: int
     keep: int
     take: Take
+    tick: Callable[[], float] = time.monotonic
 
     def attend(self, stop: threading.Event) -> None:
         """Listen until told to stop; while another process has the address, wait until it is free."""
@@ -70,6 +81,7 @@ class Server(socketserver.ThreadingTCPServer):
     def __init__(self, door: Door) -> None:
         self.door = door
         self._places = threading.Semaphore(AT_ONCE)
+        self._fault: OSError | None = None
         self.address_family = socket.AF_INET6 if ":" in door.host else socket.AF_INET
         super().__init__((door.host, door.port), _Talk)
 
@@ -78,6 +90,20 @@ class Server(socketserver.ThreadingTCPServer):
         log.info("mail is taken", host=self.door.host, port=self.server_address[1])
         while not stop.is_set():
             self.handle_request()
+            if fault := self._trouble():  # whoever waits is still there: we would be asked again at once
+                log.warning("no conversation to be had", fault=str(fault))
+                stop.wait(PAUSE)
+
+    def _trouble(self) -> OSError | None:
+        fault, self._fault = self._fault, None
+        return fault
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        try:
+            return super().get_request()
+        except OSError as fault:  # which socketserver keeps to itself
+            self._fault = fault
+            raise
 
     def verify_request(self, request: object, client_address: object) -> bool:
         del client_address
@@ -106,9 +132,36 @@ class Server(socketserver.ThreadingTCPServer):
         log.exception("conversation broke")  # noqa: LOG004 - socketserver calls this where it catches it
 
 
+class _Heard(io.RawIOBase):
+    """What comes out of a socket until the conversation has lasted `WHOLE` seconds; then raises TimeoutError."""
+
+    def __init__(self, connection: socket.socket, tick: Callable[[], float]) -> None:
+        self._connection = connection
+        self._tick = tick
+        self._end = tick() + WHOLE
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: Buffer) -> int:
+        left = self._end - self._tick()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(min(PATIENCE, left))
+        try:
+            return self._connection.recv_into(room)
+        finally:
+            self._connection.settimeout(PATIENCE)  # for what we say
+
+
 class _Talk(socketserver.StreamRequestHandler):
     timeout = PATIENCE
     server: Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self.rfile = io.BufferedReader(_Heard(self.connection, self.server.door.tick))
 
     def handle(self) -> None:
         self._sender: str | None = None
@@ -120,7 +173,7 @@ class _Talk(socketserver.StreamRequestHandler):
                 verb, _, rest = line.partition(" ")
                 if not self._VERBS.get(verb.upper(), _Talk._unknown)(self, rest.strip()):
                     return
-        except OSError:  # gone, or silent for too long
+        except OSError:  # gone, or here for too long
             return
 
     def _lines(self) -> Iterator[str]:

@@ -188,6 +188,51 @@ def test_more_conversations_than_there_are_places_come_again(monkeypatch: pytest
         assert ["250 SMTPUTF8"] == client.say("LHLO x")
 
 
+def test_who_comes_drop_by_drop_holds_no_place_for_ever() -> None:
+    """mail:LM13 Each byte comes in time for the patience with a line; the whole conversation has an end as well."""
+    past = iter((0.0, 0.0, 0.0))
+    stop, door = threading.Event(), Door(host="127.0.0.1", port=0, keep=1, take=lambda *_: None)
+    with Server(replace(door, tick=lambda: next(past, lmtp.WHOLE))) as server:
+        thread = threading.Thread(target=server.attend, args=(stop,))
+        thread.start()
+        with closing(Client(server.server_address[1])) as client:
+            assert ["250 2.0.0 yes"] == client.say("NOOP")  # so that the next byte comes by itself
+            client.socket.sendall(b"N")
+            assert not client.answer()
+        stop.set()
+        thread.join()
+
+
+class _Looked(threading.Event):
+    """Told to stop after it was looked at many times, or waited for once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks, self.waits = 0, list[float | None]()
+
+    def is_set(self) -> bool:
+        self.looks += 1
+        return super().is_set() or self.looks > 50
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout)
+        self.set()
+        return True
+
+
+def test_where_no_conversation_is_to_be_had_the_door_waits_a_moment() -> None:
+    """mail:LM13 The kernel says no at once and again and again, as without a free descriptor: nothing spins."""
+    stop = _Looked()
+    with (
+        structlog.testing.capture_logs() as lines,
+        Server(Door(host="127.0.0.1", port=0, keep=1, take=lambda *_: None)) as server,
+    ):
+        server.socket.shutdown(socket.SHUT_RDWR)  # Linux: there is something to accept, and accepting fails
+        server.attend(stop)
+    assert [lmtp.PAUSE] == stop.waits
+    assert "no conversation to be had" in [line["event"] for line in lines]
+
+
 def test_one_too_many_that_hangs_up_at_once_closes_the_door_to_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
