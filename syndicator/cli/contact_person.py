@@ -160,10 +160,12 @@ def erase(
     with session.opened(ctx) as runtime:
         if not yes:
             _sure(who.typed)
-        undone = runtime.eraser.erase_address(who, actor)
+        undone, beyond = runtime.eraser.erase_address(who, actor), runtime.eraser.beyond()
     if undone is None:
         raise NotFound(f"there is nothing about {who.typed}: it is not on the list, and never asked to be")
     output.say("they are forgotten; what servers and partners hold of earlier mail is beyond us")
+    for words in beyond:
+        output.say(f"look there by hand: {words}")
     for words in undone:
         output.say(f"not done: {words}")
     if undone:

@@ -61,6 +61,10 @@ class Eraser:
             return self.erase(contact.id, by)
         return self._tidied(who) if digest else None
 
+    def beyond(self) -> list[str]:
+        """In words, where on other machines letters may lie to whoever was forgotten."""
+        return copies.rehearsed_elsewhere(self.journal.parent) if self.journal else []
+
     def again(self) -> list[int]:
         """Forget anew whoever the journal names and the store still shows, as after a restore; their keys."""
         digests = _read(self.journal)
@@ -80,14 +84,11 @@ class Eraser:
         return shown
 
     def _tidied(self, who: Address) -> list[str]:
-        undone = [words for folder in self._folders() for words in forget(folder, who.key)]
+        kept, undone = copies.rehearsed(self.journal.parent) if self.journal else ([], [])
+        folders = [*([self.letters] if self.letters else []), *kept]
+        undone += [words for folder in folders for words in forget(folder, who.key)]
         left = self.store.scrub()
         return [*undone, *([left] if left else [])]
-
-    def _folders(self) -> list[Path]:
-        """Where letters lie: those that were sent into a folder, and those of rehearsals that were kept."""
-        kept = copies.rehearsed(self.journal.parent) if self.journal else []
-        return [*([self.letters] if self.letters else []), *kept]
 
 
 def _add(journal: Path, digest: str) -> None:

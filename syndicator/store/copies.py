@@ -64,10 +64,32 @@ def exports(beside: Path) -> list[Path]:
     return [Path(one.folder) for one in _read(beside) if not one.uid and one.here]
 
 
-def rehearsed(beside: Path) -> list[Path]:
-    """The folders of letters, on this machine, that rehearsals wrote: they are to real people."""
-    folders = [Path(one.folder) for one in _read(beside) if one.uid and one.here and not one.names]
-    return [folder / scene for folder in folders for scene in ("advance", "mail")]
+def rehearsed(beside: Path) -> tuple[list[Path], list[str]]:
+    """The folders of letters, on this machine, that rehearsals wrote to real people; in words where a person must look."""
+    found, undone = list[Path](), list[str]()
+    try:
+        noted = _noted(beside)
+    except OSError as fault:
+        return [], [
+            f"{beside / JOURNAL}: {fault.strerror}; letters of rehearsals that it names lie where they were"
+        ]
+    folders = dict.fromkeys(Path(one.folder) for one in noted if one.uid and one.here and not one.names)
+    for folder in folders:
+        for scene in ("advance", "mail"):
+            try:
+                if _is_there(folder) and _is_there(folder / scene):
+                    found.append(folder / scene)
+            except OSError as fault:
+                undone.append(
+                    f"letters of a rehearsal in {folder / scene}: {fault.strerror}; look there by hand"
+                )
+    return found, undone
+
+
+def rehearsed_elsewhere(beside: Path) -> list[str]:
+    """In words, where on other machines letters of rehearsals to real people lie."""
+    far = [one for one in _read(beside) if one.uid and not one.here and not one.names]
+    return list(dict.fromkeys(f"letters of a rehearsal on {one.host}, in {one.folder}" for one in far))
 
 
 def elsewhere(beside: Path, uid: str) -> list[str]:
@@ -108,15 +130,22 @@ def burn(beside: Path, uid: str) -> tuple[int, list[str]]:
 def _removed(copy: Copy) -> int:
     """Remove its files; raises OSError where somebody else must look, for then they are still on record."""
     folder, count = Path(copy.folder), 0
-    try:
-        if folder.resolve(strict=True) != folder:  # whatever lies there now is not what was written
-            raise OSError(errno.ELOOP, "a link leads there now", copy.folder)
-    except (FileNotFoundError, NotADirectoryError):
+    if not _is_there(folder):
         return 0
     for path in list(_files(folder, copy.names)):
         path.unlink(missing_ok=True)
         count += 1
     return count
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether there is still a folder; raises OSError where a link leads there now, or where nobody can look."""
+    try:
+        if folder.resolve(strict=True) != folder:  # whatever lies there now is not what was written
+            raise OSError(errno.ELOOP, "a link leads there now", str(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
