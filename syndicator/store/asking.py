@@ -50,8 +50,13 @@ def unasked(tx: Tx, inside: Any, limit: int) -> list[Contact]:
 
     On the list by another yes of theirs, or not. Whoever else asks, waits until we end.
     """
-    alone(tx, ASKING)
+    hold(tx)
     return audience.contacts(tx, limit=limit, where=_to_be_asked(tx.now) & inside)
+
+
+def hold(tx: Tx) -> None:
+    """Let nobody else ask those who wait until we end; before any person is held, for so does everybody else."""
+    alone(tx, ASKING)
 
 
 def to_ask(tx: Tx, inside: Any, limit: int) -> tuple[int, int]:

@@ -219,6 +219,8 @@ def _judged(tx: Tx, batch: Sequence[Person], order: Order, *, writes: bool = Fal
 
 def _batch(store: Store, batch: Sequence[Person], order: Order, done: Loaded) -> None:
     with (store.read if order.dry_run else store.begin)() as tx:
+        if order.asks(done.form) and not order.dry_run:
+            asking.hold(tx)  # `ask` at this moment would find the same wishes, and not yet our letters
         verdicts = _judged(tx, batch, order, writes=not order.dry_run)
         if not order.dry_run and any(one.acts for one in verdicts):
             _take(tx, verdicts, order, done)
