@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from syndicator.model.item import Kind, Medium
-from syndicator.model.markup import ATTRIBUTES, SCHEMES, TAGS, clean, web_address
+from syndicator.model.markup import ATTRIBUTES, SCHEMES, TAGS, clean, first_lines, web_address
 from syndicator.model.release import in_zone
 from syndicator.model.site import FORMAT_TITLES, MEDIA_TYPES, Format, Site
 from syndicator.web.feeds import tag_matches
@@ -164,7 +164,7 @@ class Pages:
         def keep(tag: str, attribute: str, value: str) -> str | None:
             return None if (tag, attribute) == ("img", "src") and not value.startswith(own) else value
 
-        safe = nh3.clean(
+        cleaned = nh3.clean(
             clean(body, own),
             tags=set(TAGS),
             attributes=ATTRIBUTES,
@@ -172,6 +172,7 @@ class Pages:
             url_schemes=SCHEMES,
             link_rel=None,
         )
+        safe = first_lines(cleaned)
         return Markup(_IMAGE.sub(_described, _HEADING.sub(r"\1h2", safe)))  # noqa: S704 - cleaned right above
 
 

@@ -350,7 +350,9 @@ def test_hostile_html_is_harmless(probe: str, base: str | None) -> None:
 @settings(deadline=None, max_examples=200)
 @given(
     st.lists(
-        st.sampled_from([*PROBES, "<p>", "</p>", "<!--", "-->", '"', "'", ">", "&#x3c;", "<a href='"])
+        st.sampled_from(
+            [*PROBES, "<p>", "</p>", "<!--", "-->", '"', "'", ">", "&#x3c;", "<a href='", "<pre>", "\n"]
+        )
     ).map("".join)
 )
 def test_probes_in_any_company_are_harmless(source: str) -> None:
@@ -358,6 +360,20 @@ def test_probes_in_any_company_are_harmless(source: str) -> None:
     once = clean(source, BASE)
     _check_harmless(once)
     assert once == clean(once, BASE)
+
+
+@pytest.mark.parametrize(
+    ("source", "written"),
+    [
+        ("<pre>\nx", "x"),
+        ("<pre>\n\n\nx", "\n\n\nx"),
+        ('<pre title="a>\nb">\n\nx', "\n\nx"),
+        ("<pre>x\n\n", "x\n\n"),
+    ],
+)
+def test_empty_lines_at_the_head_of_code_survive_every_hop(source: str, written: str) -> None:
+    """feeds:I16: a parser drops the first line break in a <pre> (HTML §13.2.6.4.7), so one more is written."""
+    assert f"<pre>{written}</pre>" == clean(source) == clean(clean(source))
 
 
 def _check_harmless(cleaned: str) -> None:
